@@ -1,0 +1,39 @@
+/** Kernels with their memory: what codegen prints. */
+import type { Origin } from "./graph/graph.ts";
+import type { Kernel } from "./kernel/kernel.ts";
+import type { EntryName, Region } from "./program.ts";
+
+/** Byte offset inside a region. */
+export interface Place {
+  readonly region: Region;
+  readonly offset: number;
+}
+/** One kernel on given memory; `args` has a place for each in, out and inout buffer, in the order of the kernel's buffers. */
+export interface Call {
+  readonly kernel: string;
+  readonly args: readonly Place[];
+  readonly origin: Origin | null;
+}
+/** A tensor in the arena, alive during the calls `first` to `last` (inclusive). */
+export interface Interval {
+  readonly name: string;
+  readonly bytes: number;
+  readonly first: number;
+  readonly last: number;
+  readonly offset: number;
+}
+export interface Entry {
+  readonly name: EntryName;
+  readonly calls: readonly Call[];
+  readonly intervals: readonly Interval[];
+  /** Most bytes alive at once: no plan can do with less. */
+  readonly lowerBound: number;
+}
+export interface Plan {
+  readonly name: string;
+  /** Distinct kernels, by unique name. */
+  readonly kernels: readonly Kernel[];
+  readonly entries: readonly Entry[];
+  /** Bytes of each region; scratch is per thread. */
+  readonly sizes: Readonly<Record<Region, number>>;
+}

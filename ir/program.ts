@@ -1,0 +1,99 @@
+/** The artefact as plain data: all that the runtime knows of the compiler. */
+import type { DType, Shape } from "./type.ts";
+
+/**
+ * Where things live. control: words of the runtime and of barriers. parameters, optimizer (slots and counters), state:
+ * survive between runs. prepared: made by the entry `prepare`. io: inputs and outputs. arena: everything that lives
+ * within one run. scratch: per thread.
+ */
+export type Region = "control" | "parameters" | "optimizer" | "state" | "prepared" | "io" | "arena" | "scratch";
+export const regions: readonly Region[] = ["control", "parameters", "optimizer", "state", "prepared", "io", "arena", "scratch"];
+
+/** init: initial values from the seed. prepare: what depends on parameters only. forward: predict. step: one micro-batch
+ *  forward, backward and update. evaluate: loss and metrics. */
+export type EntryName = "init" | "prepare" | "forward" | "step" | "evaluate";
+export const entryNames: readonly EntryName[] = ["init", "prepare", "forward", "step", "evaluate"];
+
+/** A tensor that the host reads or writes, row-major without padding, at a byte offset of a region. */
+export interface Field {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly region: Region;
+  readonly offset: number;
+  /** For integer inputs that index: values outside are refused. */
+  readonly range?: { readonly min: number; readonly max: number };
+  readonly doc?: string;
+}
+export interface Variable extends Field {
+  /** As in the graph IR; `prepared` ones do not appear. */
+  readonly kind: "param" | "state" | "slot" | "counter";
+  /** Part of the saved model (`save`); parameters that only the train block makes are in checkpoints alone. */
+  readonly saved: boolean;
+  readonly frozen: boolean;
+}
+/** What a caller of an entry provides and gets. */
+export interface Signature {
+  readonly name: EntryName;
+  readonly inputs: readonly Field[];
+  readonly outputs: readonly Field[];
+}
+/** One WGSL dispatch: a shader and the places bound to it, in binding order. */
+export interface Dispatch {
+  readonly shader: number;
+  readonly bindings: readonly { readonly region: Region; readonly offset: number; readonly bytes: number }[];
+  readonly workgroups: readonly [number, number, number];
+}
+export type Code =
+  /** One module; it imports memory `env.memory` and exports a function (thread, threads) for each entry.
+   *  `relaxed`: the same with relaxed SIMD. `bases`: byte address of each region. */
+  | {
+      readonly kind: "wasm";
+      readonly module: Uint8Array<ArrayBuffer>;
+      readonly relaxed: Uint8Array<ArrayBuffer> | null;
+      readonly bases: Readonly<Record<Region, number>>;
+      /** Byte address behind the last region, without scratch of further threads. */
+      readonly bytes: number;
+      /** Position in the file of the memory's limits byte: 1 (maximum) or 3 (shared, maximum). */
+      readonly limitsOffset: number;
+    }
+  | {
+      readonly kind: "wgsl";
+      readonly shaders: readonly { readonly name: string; readonly code: string }[];
+      readonly entries: Readonly<Partial<Record<EntryName, readonly Dispatch[]>>>;
+      /** WebGPU limits the device must offer beyond the defaults. */
+      readonly limits: Readonly<Record<string, number>>;
+    }
+  /** Runs where the compiler is: the reference interpreter. */
+  | { readonly kind: "host"; readonly start: () => Backend };
+
+/** Memory and entries of one loaded program: what a target has to offer to the runtime. */
+export interface Backend {
+  /** Copies raw bytes in; u8 and bool are one byte an element here, whatever the target stores. */
+  readonly write: (field: Field, bytes: Uint8Array) => void;
+  readonly read: (field: Field) => Promise<Uint8Array<ArrayBuffer>>;
+  readonly run: (entry: EntryName) => Promise<void>;
+  readonly dispose: () => void;
+}
+export interface Program {
+  readonly format: "dlm";
+  readonly version: 1;
+  readonly name: string;
+  readonly doc: string | null;
+  readonly target: "wasm" | "wgsl" | "reference";
+  readonly entries: readonly Signature[];
+  /** Parameters and states in creation order, then slots, then counters. */
+  readonly variables: readonly Variable[];
+  readonly sizes: Readonly<Record<Region, number>>;
+  readonly code: Code;
+  readonly stats: Stats;
+}
+export interface Stats {
+  /** Trainable scalars of the saved model. */
+  readonly parameters: number;
+  /** Floating-point operations of one forward run; a multiply-add counts two. */
+  readonly flops: number;
+  readonly arenaBytes: number;
+  readonly lowerBoundBytes: number;
+  readonly codeBytes: number;
+}
