@@ -1,0 +1,21 @@
+/** Initial values: one graph that fills every variable from the seed. */
+import type { Graph, Node, Update } from "../../ir/graph/graph.ts";
+import { ops } from "../../ir/ops/index.ts";
+import type { TensorType } from "../../ir/type.ts";
+import type { Module } from "../frontend/module.ts";
+import { i32Scalar } from "./schedules.ts";
+import type { Slot } from "./step.ts";
+
+/** The entry `init`. The counter `seed` is written by the runtime before. */
+export function buildInit(module: Module, slots: readonly Slot[]): Graph {
+  const variables = module.variables.map(
+    (v): Update => ({ target: leaf(v.kind === "param" ? ops.param : ops.state, v.name, v.type), value: v.initial }),
+  );
+  const memory = slots.map((s): Update => ({ target: leaf(ops.slot, s.name, s.type), value: s.initial }));
+  const counters = module.training
+    ? ["micro_step", "updates"].map((name): Update => ({ target: ops.counter({}, { name }), value: i32Scalar(0) }))
+    : [];
+  return { name: "init", inputs: [], outputs: [], updates: [...variables, ...memory, ...counters] };
+}
+
+const leaf = (op: typeof ops.param, name: string, { dtype, shape }: TensorType): Node => op({}, { name, dtype, shape });
