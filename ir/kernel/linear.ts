@@ -16,7 +16,7 @@ export interface Linear {
   readonly terms: ReadonlyMap<string, Term>;
   readonly constant: number;
 }
-/** Extents of the loop axes in scope: axis in [0, extent). */
+/** Extents of the loop axes in scope: axis in [0, extent). A map that was used once must not change: results are remembered with it. */
 export type Ranges = ReadonlyMap<string, number>;
 /** Inclusive. */
 export type Bounds = readonly [lo: number, hi: number];
@@ -168,6 +168,17 @@ function boundsOfBinary(e: Extract<Expr, { kind: "binary" }>, ranges: Ranges): B
 /* ---- the normal form ------------------------------------------------------------------------------------------- */
 
 export function linear(e: Expr, ranges: Ranges): Linear {
+  if (e.kind === "const") return constant(e.value);
+  let known = memo.get(ranges);
+  if (!known) memo.set(ranges, (known = new Map()));
+  const key = keyOf(e);
+  let l = known.get(key);
+  if (!l) known.set(key, (l = normalize(e, ranges)));
+  return l;
+}
+const memo = new WeakMap<Ranges, Map<string, Linear>>();
+
+function normalize(e: Expr, ranges: Ranges): Linear {
   if (e.kind === "const") return constant(e.value);
   if (e.kind === "unary" && e.op === "neg") return times(linear(e.a, ranges), -1);
   if (e.kind !== "binary" || typeOf(e) !== "i32") return atom(e);
