@@ -1,0 +1,136 @@
+/** The one list of operations. */
+import type { Op } from "../op.ts";
+import { argmax, argmin } from "./arg-reduce.ts";
+import { avgPool2d, avgPool2dGrad } from "./avg-pool2d.ts";
+import { add, div, equal, less, lessEqual, logicalAnd, logicalOr, maximum, minimum, mod, mul, notEqual, pow, sub } from "./binary.ts";
+import { broadcast } from "./broadcast.ts";
+import { cast } from "./cast.ts";
+import { concat } from "./concat.ts";
+import { conv2d } from "./conv2d.ts";
+import { conv2dInputGrad } from "./conv2d-input-grad.ts";
+import { conv2dWeightGrad } from "./conv2d-weight-grad.ts";
+import { full, iota } from "./creation.ts";
+import { gradient } from "./gradient.ts";
+import { counter, dense, input, param, prepared, slot, state } from "./leaf.ts";
+import { matmul } from "./matmul.ts";
+import { maxPool2d, maxPool2dGrad, maxPool2dIndex, maxPool2dWinner } from "./max-pool2d.ts";
+import { oneHot } from "./one-hot.ts";
+import { pad } from "./pad.ts";
+import { permute } from "./permute.ts";
+import { randomNormal, randomUniform } from "./random.ts";
+import { reduceMax, reduceMin, reduceProd, reduceSum } from "./reduce.ts";
+import { relayout } from "./relayout.ts";
+import { reshape } from "./reshape.ts";
+import { slice } from "./slice.ts";
+import { logSoftmax, softmax } from "./softmax.ts";
+import { mean, variance } from "./statistics.ts";
+import { take, takeGrad } from "./take.ts";
+import {
+  abs,
+  ceil,
+  cos,
+  erf,
+  exp,
+  floor,
+  log,
+  logicalNot,
+  neg,
+  relu,
+  round,
+  sigmoid,
+  sign,
+  sin,
+  sqrt,
+  stopGradient,
+  tanh,
+} from "./unary.ts";
+import { where } from "./where.ts";
+
+export const ops = {
+  // leaf
+  input,
+  param,
+  state,
+  slot,
+  counter,
+  prepared,
+  dense,
+  // creation
+  full,
+  iota,
+  randomUniform,
+  // elementwise
+  neg,
+  abs,
+  sign,
+  sqrt,
+  exp,
+  log,
+  sin,
+  cos,
+  tanh,
+  erf,
+  floor,
+  ceil,
+  round,
+  logicalNot,
+  sigmoid,
+  relu,
+  cast,
+  stopGradient,
+  add,
+  sub,
+  mul,
+  div,
+  mod,
+  minimum,
+  maximum,
+  pow,
+  less,
+  lessEqual,
+  equal,
+  notEqual,
+  logicalAnd,
+  logicalOr,
+  where,
+  // view
+  reshape,
+  permute,
+  slice,
+  pad,
+  broadcast,
+  concat,
+  take,
+  relayout,
+  // fold
+  reduceSum,
+  reduceMax,
+  reduceMin,
+  reduceProd,
+  argmax,
+  argmin,
+  takeGrad,
+  maxPool2d,
+  maxPool2dWinner,
+  maxPool2dGrad,
+  avgPool2d,
+  avgPool2dGrad,
+  // contraction
+  matmul,
+  conv2d,
+  conv2dInputGrad,
+  conv2dWeightGrad,
+  // composite
+  randomNormal,
+  maxPool2dIndex,
+  mean,
+  variance,
+  softmax,
+  logSoftmax,
+  oneHot,
+  // opaque
+  gradient,
+} as const;
+
+/** By the name in text. */
+export const opByName: ReadonlyMap<string, Op> = new Map(Object.values(ops).map((op) => [op.schema.name, op]));

@@ -1,0 +1,60 @@
+/** Random numbers from counters: a number depends on the seed, the place in the program and the step, on nothing else. */
+import type { Node } from "../graph/graph.ts";
+import * as k from "../kernel/build.ts";
+import { int, ints, op } from "../op.ts";
+import { type TensorType, tensor } from "../type.ts";
+import { mul, sub } from "./binary.ts";
+import { scalar } from "./broadcasting.ts";
+import { expectDType, expectRank, expectShape } from "./expect.ts";
+import { linear } from "./reshape.ts";
+import { threefry2x32 } from "./threefry.ts";
+import { cos, log, sqrt } from "./unary.ts";
+
+function expectCounter(name: string, operand: string, t: TensorType): void {
+  expectDType(name, operand, t, ["i32"]);
+  expectRank(name, operand, t, 0, "a scalar");
+}
+
+/**
+ * f32 in [0, 1), a multiple of 2^-24: the upper 24 bits of output word `word` of threefry under the key (seed, `key`) at
+ * the counter (row-major position of the element, counter).
+ */
+export const randomUniform = op({
+  name: "random_uniform",
+  inputs: ["seed", "counter"],
+  attrs: { key: int(), word: int(0), shape: ints() },
+  kind: "creation",
+}).rules({
+  infer: ({ seed, counter }, { shape }) => {
+    expectCounter("random_uniform", "seed", seed);
+    expectCounter("random_uniform", "counter", counter);
+    return tensor("f32", expectShape("random_uniform", shape));
+  },
+  lower:
+    ({ seed, counter }, { key, word, shape }) =>
+    (...i) => {
+      const position = k.bitcast("u32", linear(i, shape));
+      const words = threefry2x32([k.bitcast("u32", seed()), k.u32(key >>> 0)], [position, k.bitcast("u32", counter())]);
+      return k.mul(k.cast("f32", k.shr(words[word === 0 ? 0 : 1], 8)), k.f32(2 ** -24));
+    },
+  flops: () => 0,
+});
+
+/** Standard normal, by Box and Muller from the two words of one counter: sqrt(-2 log(1 - u0)) cos(2 pi u1). */
+export const randomNormal = op({
+  name: "random_normal",
+  inputs: ["seed", "counter"],
+  attrs: { key: int(), shape: ints() },
+  kind: "composite",
+}).rules({
+  infer: ({ seed, counter }, { shape }) => {
+    expectCounter("random_normal", "seed", seed);
+    expectCounter("random_normal", "counter", counter);
+    return tensor("f32", expectShape("random_normal", shape));
+  },
+  decompose: ({ seed, counter }, { key, shape }) => {
+    const uniform = (word: number): Node => randomUniform({ seed, counter }, { key, word, shape });
+    const radius = sqrt({ x: mul({ a: scalar(-2), b: log({ x: sub({ a: scalar(1), b: uniform(0) }) }) }) });
+    return mul({ a: radius, b: cos({ x: mul({ a: scalar(2 * Math.PI), b: uniform(1) }) }) });
+  },
+});

@@ -1,0 +1,69 @@
+/** Elementwise operations of one operand. */
+import type { Node } from "../graph/graph.ts";
+import * as k from "../kernel/build.ts";
+import type { Expr } from "../kernel/kernel.ts";
+import { type CallableOp, op } from "../op.ts";
+import type { DType } from "../type.ts";
+import { div, less, mul, sub } from "./binary.ts";
+import { scalar } from "./broadcasting.ts";
+import { expectDType, numeric, plain } from "./expect.ts";
+import { where } from "./where.ts";
+
+export type Unary = CallableOp<readonly ["x"], Record<never, never>>;
+interface Row {
+  readonly types?: readonly DType[];
+  readonly lower: (x: Expr) => Expr;
+  /** Left out: constant almost everywhere. */
+  readonly grad?: (x: Node, dy: Node, y: Node) => Node;
+}
+const unary = (name: string, { types = ["f32"], lower, grad }: Row): Unary =>
+  op({ name, inputs: ["x"], kind: "elementwise" }).rules({
+    infer: ({ x }) => {
+      expectDType(name, "x", x, types);
+      return plain(x);
+    },
+    ...(grad && { grad: ({ x }, _, y, dy) => ({ x: grad(x, dy, y) }) }),
+    lower:
+      ({ x }) =>
+      (...i) =>
+        lower(x(...i)),
+  });
+const times = (a: Node, b: Node) => mul({ a, b });
+
+export const neg: Unary = unary("neg", { types: numeric, lower: k.neg, grad: (_, dy) => neg({ x: dy }) });
+/** The derivative at 0 is 0. */
+export const abs: Unary = unary("abs", { types: numeric, lower: k.abs, grad: (x, dy) => times(dy, sign({ x })) });
+export const sign: Unary = unary("sign", { types: numeric, lower: k.sign });
+export const sqrt: Unary = unary("sqrt", {
+  lower: k.sqrt,
+  grad: (_, dy, y) => div({ a: times(scalar(0.5), dy), b: y }),
+});
+export const exp: Unary = unary("exp", { lower: k.exp, grad: (_, dy, y) => times(dy, y) });
+export const log: Unary = unary("log", { lower: k.log, grad: (x, dy) => div({ a: dy, b: x }) });
+export const sin: Unary = unary("sin", { lower: k.sin, grad: (x, dy) => times(dy, cos({ x })) });
+export const cos: Unary = unary("cos", { lower: k.cos, grad: (x, dy) => neg({ x: times(dy, sin({ x })) }) });
+export const tanh: Unary = unary("tanh", {
+  lower: k.tanh,
+  grad: (_, dy, y) => times(dy, sub({ a: scalar(1), b: times(y, y) })),
+});
+/** d erf(x) = 2/sqrt(pi) exp(-x^2). */
+export const erf: Unary = unary("erf", {
+  lower: k.erf,
+  grad: (x, dy) => times(dy, times(scalar(2 / Math.sqrt(Math.PI)), exp({ x: neg({ x: times(x, x) }) }))),
+});
+export const floor: Unary = unary("floor", { lower: k.floor });
+export const ceil: Unary = unary("ceil", { lower: k.ceil });
+/** Half to even. */
+export const round: Unary = unary("round", { lower: k.round });
+export const logicalNot: Unary = unary("logical_not", { types: ["bool"], lower: k.not });
+export const sigmoid: Unary = unary("sigmoid", {
+  lower: (x) => k.div(k.f32(1), k.add(k.f32(1), k.exp(k.neg(x)))),
+  grad: (_, dy, y) => times(dy, times(y, sub({ a: scalar(1), b: y }))),
+});
+/** max(x, 0); NaN stays; the derivative at 0 is 0. */
+export const relu: Unary = unary("relu", {
+  lower: (x) => k.max(x, k.f32(0)),
+  grad: (x, dy) => where({ cond: less({ a: scalar(0), b: x }), a: dy, b: scalar(0) }),
+});
+/** The same value, without a gradient. */
+export const stopGradient: Unary = unary("stop_gradient", { types: ["f32", "i32", "u8", "bool"], lower: (x) => x });
