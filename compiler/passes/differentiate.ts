@@ -68,7 +68,8 @@ function distinct(node: Node, taken: Set<Node>): Node {
 }
 
 /** Composite operations without a gradient rule in terms of others. */
-const withGradient = (node: Node): Node => (node.op.decompose && !node.op.grad ? expand(node, withGradient) : node);
+const withGradient = (node: Node): Node =>
+  node.op.decompose && !node.op.grad && node.type.dtype === "f32" ? expand(node, withGradient) : node;
 
 /** Derivatives of `y` with respect to those of `xs` that it depends on. */
 function sweep(y: Node, xs: ReadonlySet<Node>): ReadonlyMap<Node, Node> {

@@ -40,7 +40,10 @@ function uniform(node: Node): Node | null {
   return keeps && (node.op !== ops.pad || Object.is(node.attrs.value, value)) ? full(value, dtype, shape) : null;
 }
 
-/** Element by element; a table never grows, so that broadcasting stays free. */
+/**
+ * Element by element. A table never grows, so that broadcasting stays free, and what is computed from the index (`iota`)
+ * becomes one value or stays: that is cheaper than reading memory.
+ */
 function table(node: Node): Node | null {
   const size = sizeOf(node.type.shape);
   if (size > limit || size > node.inputs.reduce((n, x) => n + sizeOf(x.type.shape), 0)) return null;
@@ -51,7 +54,8 @@ function table(node: Node): Node | null {
     if (value === null) return null;
     values.push(value);
   }
-  return constantOf(values, node.type);
+  const result = constantOf(values, node.type);
+  return result.op === ops.dense && node.inputs.some((x) => x.op === ops.iota) ? null : result;
 }
 
 /** An element of the result of a node over constants; null where it cannot be known. */
