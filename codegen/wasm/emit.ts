@@ -1,0 +1,146 @@
+/**
+ * A plan as one WebAssembly module. It imports the memory `env.memory` and exports a function (thread, threads) for each
+ * entry: all threads call it, and it returns when the entry is complete. Kernels are functions of their own.
+ */
+import { fail, invariant } from "../../ir/diagnostic.ts";
+import { bufferElements } from "../../ir/kernel/address.ts";
+import type { Kernel } from "../../ir/kernel/kernel.ts";
+import type { Call, Entry, Plan } from "../../ir/plan.ts";
+import { type Code, type Region, regions } from "../../ir/program.ts";
+import { isShared } from "../effects.ts";
+import { phasesOf } from "../phases.ts";
+import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
+import { addBarrier, barrierBytes } from "./functions.ts";
+import { addKernel, scratchBytes } from "./kernel.ts";
+import { findMemoryLimits } from "./limits.ts";
+import { type Ref, type Unit, withModule } from "./module.ts";
+
+export interface WasmOptions {
+  /** Multiply-add may be rounded once: faster, but not the same bits on every machine. */
+  readonly relaxed: boolean;
+}
+export type WasmModule = Omit<Extract<Code, { kind: "wasm" }>, "kind" | "relaxed">;
+
+/** The memory's maximum has room for the scratch of so many threads. */
+export const mostThreads = 16;
+/** The address 0 is never used. */
+const firstAddress = 64;
+/** Least size of the region `control`: the words of the barrier (192 bytes), then those of the runtime. */
+export const controlBytes = barrierBytes + 320;
+const pageBytes = 65536;
+
+export interface WasmLayout {
+  /** Byte address of each region. */
+  readonly bases: Readonly<Record<Region, number>>;
+  /** Behind the last region, with the scratch of one thread. */
+  readonly bytes: number;
+  readonly pages: { readonly minimum: number; readonly maximum: number };
+}
+/** Regions one behind the other; scratch is the last. */
+export function layoutOf(plan: Plan): WasmLayout {
+  const bases: Partial<Record<Region, number>> = {};
+  let at = firstAddress;
+  for (const region of regions) {
+    bases[region] = at;
+    const bytes = region === "control" ? Math.max(plan.sizes.control, controlBytes) : plan.sizes[region];
+    at += alignUp(bytes, tensorAlignment.wasm);
+  }
+  const most = at + (mostThreads - 1) * plan.sizes.scratch;
+  const pages = { minimum: Math.ceil(at / pageBytes), maximum: Math.ceil(most / pageBytes) };
+  if (pages.maximum > pageBytes)
+    fail("limit", `${plan.name} needs ${Math.ceil(most / 2 ** 20)} MiB of memory; WebAssembly has 4096 MiB`, null);
+  return { bases: bases as Record<Region, number>, bytes: at, pages };
+}
+
+export async function emitWasm(plan: Plan, options: WasmOptions): Promise<WasmModule> {
+  const { bases, bytes } = layoutOf(plan);
+  const module = await withModule(
+    options,
+    (u) => build(u, plan),
+    ({ m }) => Uint8Array.from(m.emitBinary()),
+  );
+  return { module, bases, bytes, limitsOffset: findMemoryLimits(module) };
+}
+/** The module as WebAssembly text. */
+export const printWat = (plan: Plan, options: WasmOptions = { relaxed: false }): Promise<string> =>
+  withModule(
+    options,
+    (u) => build(u, plan),
+    ({ m }) => m.emitText(),
+  );
+
+function build(u: Unit, plan: Plan): void {
+  checkScratch(plan);
+  const { bases, pages } = layoutOf(plan);
+  // Without `setMemory` the import would have no maximum.
+  u.m.setMemory(pages.minimum, pages.maximum, null, [], false, false, "memory");
+  u.m.addMemoryImport("memory", "env", "memory", false);
+  const barrier = addBarrier(u, bases.control);
+  for (const k of plan.kernels) addKernel(u, k, barrier);
+  for (const e of plan.entries) addEntry(u, plan, e, bases, barrier);
+}
+function checkScratch(plan: Plan): void {
+  const { scratch } = plan.sizes;
+  invariant(scratch % tensorAlignment.wasm === 0, `scratch of ${scratch} bytes is no multiple of ${tensorAlignment.wasm}`);
+  for (const k of plan.kernels)
+    invariant(scratchBytes(k) <= scratch, `${k.name} has ${scratchBytes(k)} bytes of scratch, the plan ${scratch}`);
+}
+
+/* ---- entries --------------------------------------------------------------------------------------------------- */
+
+/** Parameters thread and threads, local: address of this thread's scratch. */
+const [threadLocal, threadsLocal, scratchLocal] = [0, 1, 2] as const;
+
+function addEntry(u: Unit, plan: Plan, entry: Entry, bases: WasmLayout["bases"], barrier: string): void {
+  const { b, m } = u;
+  const get = (local: number) => m.local.get(local, b.i32);
+  const wait = () => m.if(m.i32.gt_u(get(threadsLocal), m.i32.const(1)), m.call(barrier, [get(threadsLocal)], b.none));
+  const scratch = m.i32.add(m.i32.const(bases.scratch | 0), m.i32.mul(get(threadLocal), m.i32.const(plan.sizes.scratch)));
+  const name = `entry.${entry.name}`;
+  const kernels = new Map(plan.kernels.map((k) => [k.name, k]));
+  const body: Ref[] = [m.local.set(scratchLocal, scratch)];
+  const conflicts = dependences();
+  for (const call of entry.calls) {
+    const kernel = kernels.get(call.kernel);
+    invariant(kernel, `${entry.name} calls ${call.kernel}, which the plan does not have`);
+    if (conflicts(accessOf(kernel, call))) body.push(wait());
+    const addresses = call.args.map((p) => m.i32.const((bases[p.region] + p.offset) | 0));
+    body.push(m.call(kernel.name, [...addresses, get(scratchLocal), get(threadLocal), get(threadsLocal)], b.none));
+  }
+  if (entry.calls.length > 0) body.push(wait());
+  m.addFunction(name, b.createType([b.i32, b.i32]), b.none, [b.i32], m.block(null, body));
+  m.addFunctionExport(name, entry.name);
+}
+
+interface Range {
+  readonly region: Region;
+  readonly from: number;
+  readonly to: number;
+  readonly isWritten: boolean;
+}
+/** Memory of one call. */
+interface Access {
+  readonly ranges: readonly Range[];
+  /** Thread 0 does all of it. */
+  readonly isSerial: boolean;
+}
+function accessOf(kernel: Kernel, call: Call): Access {
+  const buffers = kernel.buffers.filter(isShared);
+  invariant(buffers.length === call.args.length, `${kernel.name} has ${buffers.length} buffers and is called with ${call.args.length}`);
+  const ranges = buffers.map((b, i): Range => {
+    const { region, offset } = call.args[i]!;
+    return { region, from: offset, to: offset + bufferElements(b) * storageBytes.wasm[b.type], isWritten: b.space !== "in" };
+  });
+  return { ranges, isSerial: phasesOf(kernel.name, kernel.body).every((p) => p.kind === "once") };
+}
+const overlap = (a: Range, b: Range) => (a.isWritten || b.isWritten) && a.region === b.region && a.from < b.to && b.from < a.to;
+
+/** Says of each call, one after the other, whether it has to wait for those since the last barrier. */
+function dependences(): (next: Access) => boolean {
+  let open: Access[] = [];
+  return (next) => {
+    const mustWait = open.some((a) => !(a.isSerial && next.isSerial) && a.ranges.some((p) => next.ranges.some((q) => overlap(p, q))));
+    open = mustWait ? [next] : [...open, next];
+    return mustWait;
+  };
+}

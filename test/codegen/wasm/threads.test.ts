@@ -1,0 +1,107 @@
+/** Who runs what: grid loops in ranges, the rest once, barriers between what depends. */
+import { expect, test } from "vitest";
+import { emitWasm, printWat } from "../../../codegen/wasm/emit.ts";
+import { add, buffer, declare, f32, grid, i32, load, local, mul, serial, set, store, sub } from "../../../ir/kernel/build.ts";
+import type { Kernel } from "../../../ir/kernel/kernel.ts";
+import { loadWasm, planOf, runThreads, runWasm } from "../support.ts";
+
+const n = 1000;
+const vector = (name: string, space: "in" | "out" | "inout") => buffer(name, space, [n]);
+const x = vector("x", "in");
+
+/** to[i] = from[n - 1 - i] + 1: every range needs what another thread wrote. */
+const reverse = (from: string, to: string): Kernel => {
+  const [a, b] = [vector(from, "in"), vector(to, "out")];
+  return {
+    name: `${from}_to_${to}`,
+    buffers: [a, b],
+    body: [grid("i", n, (i) => [store(b, [i], add(load(a, sub(i32(n - 1), i)), f32(1)))])],
+  };
+};
+const chain = ["x", "y0", "y1", "y2", "y3", "y4", "y5"];
+const reverses = chain.slice(1).map((to, i) => reverse(chain[i]!, to));
+const data = Float32Array.from({ length: n }, (_, i) => Math.sin(i));
+
+/** A mean, a grid that uses it, and a sum of what the grid made: four phases in one kernel. */
+const total = buffer("total", "out", [1]);
+const y = vector("y", "out");
+const phases: Kernel = {
+  name: "phases",
+  buffers: [x, y, total],
+  body: [
+    declare("mean", f32(0)),
+    serial("k", n, (k) => [set("mean", add(local("mean"), mul(load(x, k), f32(1 / n))))]),
+    grid("i", n, (i) => [store(y, [i], sub(load(x, i), local("mean")))]),
+    store(total, [i32(0)], f32(0)),
+    serial("j", n, (j) => [store(total, [i32(0)], add(load(total, i32(0)), mul(load(y, j), load(y, j))))]),
+  ],
+};
+
+test.each([2, 3])("%i threads compute what one computes, many times in a row", async (threads) => {
+  const kernels = [...reverses, phases];
+  const one = await runWasm(kernels, { x: data });
+  expect(one.y5![0]).toBe(Math.fround(data[0]! + 6));
+  expect(await runThreads(kernels, { x: data }, threads, 200)).toEqual(one);
+});
+
+test("what is outside of a grid happens once, what a grid reads happens everywhere", async () => {
+  const loaded = await loadWasm(planOf("wasm", [phases]));
+  loaded.view("x").set(data);
+  const thread0 = loaded.view("y").slice();
+  // Only the share of thread 1 of 2, without waiting for anybody: a barrier would trap on this memory.
+  expect(() => loaded.forward(1, 2)).toThrow(/Atomics.wait/);
+  expect(loaded.view("y").slice(0, n / 2)).toEqual(thread0.slice(0, n / 2));
+  expect(
+    loaded
+      .view("y")
+      .slice(n / 2)
+      .every(Number.isFinite),
+  ).toBe(true);
+  expect(loaded.view("total")[0]).toBeNaN();
+});
+
+test("more threads than iterations", async () => {
+  const [a, b] = [buffer("a", "in", [2]), buffer("b", "out", [2])];
+  const k: Kernel = { name: "few", buffers: [a, b], body: [grid("i", 2, (i) => [store(b, [i], add(load(a, i), f32(1)))])] };
+  expect((await runThreads([k], { a: [1, 2] }, 3)).b).toEqual(Float32Array.of(2, 3));
+});
+
+test("barriers stand between dependent calls, and at the end", async () => {
+  const count = async (kernels: readonly Kernel[]) => {
+    const entry = (await printWat(planOf("wasm", kernels).plan)).split("(func $entry.forward (param")[1]!;
+    return entry.match(/call \$dlm\.barrier/g)!.length;
+  };
+  const independent = ["p", "q", "r"].map((to) => reverse("x", to));
+  expect(await count(independent)).toBe(1);
+  expect(await count([...independent, reverse("q", "s")])).toBe(2);
+  expect(await count(reverses)).toBe(reverses.length);
+  // Two steps that only thread 0 takes need none between them.
+  const serialStep = (from: string, to: string): Kernel => {
+    const [a, b] = [buffer(from, "in", [1]), buffer(to, "out", [1])];
+    return { name: `${from}${to}`, buffers: [a, b], body: [store(b, [i32(0)], load(a, i32(0)))] };
+  };
+  expect(await count([serialStep("s0", "s1"), serialStep("s1", "s2")])).toBe(1);
+});
+
+test("a value that a grid reads may not be set beside a store", async () => {
+  const k: Kernel = {
+    name: "mixed",
+    buffers: [x, y, total],
+    body: [
+      declare("last", f32(0)),
+      serial("k", n, (i) => [set("last", load(x, i)), store(total, [i32(0)], local("last"))]),
+      grid("i", n, (i) => [store(y, [i], local("last"))]),
+    ],
+  };
+  await expect(emitWasm(planOf("wasm", [k]).plan, { relaxed: false })).rejects.toThrow("last is set beside a store outside of a grid");
+});
+
+test("each thread has scratch of its own", async () => {
+  const s = buffer("s", "scratch", [4]);
+  const k: Kernel = {
+    name: "scratched",
+    buffers: [x, s, y],
+    body: [grid("i", n, (i) => [serial("j", 4, (j) => [store(s, [j], load(x, i))]), store(y, [i], add(load(s, i32(0)), load(s, i32(3))))])],
+  };
+  expect((await runThreads([k], { x: data }, 3, 50)).y).toEqual(data.map((v) => v + v));
+});
