@@ -169,14 +169,20 @@ function boundsOfBinary(e: Extract<Expr, { kind: "binary" }>, ranges: Ranges): B
 
 export function linear(e: Expr, ranges: Ranges): Linear {
   if (e.kind === "const") return constant(e.value);
-  let known = memo.get(ranges);
-  if (!known) memo.set(ranges, (known = new Map()));
+  const known = remembered(ranges);
   const key = keyOf(e);
-  let l = known.get(key);
-  if (!l) known.set(key, (l = normalize(e, ranges)));
+  const before = known.get(key);
+  if (before) return before;
+  const l = normalize(e, ranges);
+  known.set(key, l);
   return l;
 }
 const memo = new WeakMap<Ranges, Map<string, Linear>>();
+function remembered(ranges: Ranges): Map<string, Linear> {
+  const known = memo.get(ranges) ?? new Map<string, Linear>();
+  memo.set(ranges, known);
+  return known;
+}
 
 function normalize(e: Expr, ranges: Ranges): Linear {
   if (e.kind === "const") return constant(e.value);

@@ -1,0 +1,267 @@
+/**
+ * The meaning of a kernel, at every stage of lowering. Statements become closures over slots once per kernel; only a kernel
+ * with barriers runs its invocations as coroutines. Memory inside the kernel starts as NaN, so that a read before a write
+ * shows; an access outside a buffer throws.
+ */
+import { invariant } from "../diagnostic.ts";
+import { bufferElements } from "./address.ts";
+import type { Frame, Model, Thunk, TypedMemory } from "./arithmetic.ts";
+import { checked, evaluate, offsetThunk, outside, type Scope } from "./evaluate.ts";
+import { type Buffer, type Kernel, lanesOf, type Stmt } from "./kernel.ts";
+import { bodyOf, visitStmts } from "./rewrite.ts";
+
+export type { Model } from "./arithmetic.ts";
+
+/**
+ * Runs `kernel` on `memory`: physical elements of its `in`, `out` and `inout` buffers, by name. `double` gives the ideal
+ * meaning and is for kernels before `legalize`; `single` rounds after every operation, as targets do.
+ */
+export function interpret(kernel: Kernel, memory: Readonly<Record<string, TypedMemory>>, model: Model = "double"): void {
+  const program = compiled(kernel, model);
+  const bound = kernel.buffers.map((b): TypedMemory => {
+    if (b.space === "scratch" || b.space === "workgroup") return new Float64Array(bufferElements(b)).fill(Number.NaN);
+    const given = memory[b.name];
+    invariant(given && given.length >= bufferElements(b), `kernel ${kernel.name}: ${b.name} needs ${bufferElements(b)} elements`);
+    return given;
+  });
+  program.run({ slots: new Float64Array(program.slots), memory: bound });
+}
+
+type Run = (f: Frame) => void;
+type Coroutine = (f: Frame) => Generator<void>;
+interface Program {
+  readonly slots: number;
+  readonly run: Run;
+}
+const programs: Record<Model, WeakMap<Kernel, Program>> = { double: new WeakMap(), single: new WeakMap() };
+
+function compiled(k: Kernel, model: Model): Program {
+  const known = programs[model].get(k);
+  if (known) return known;
+  const program = compile(k, model);
+  programs[model].set(k, program);
+  return program;
+}
+function compile(k: Kernel, model: Model): Program {
+  const { slots, slot, lanes } = allocate(k);
+  const memory = new Map(k.buffers.map((b, i) => [b.name, i]));
+  const scope: Scope = {
+    kernel: k.name,
+    model,
+    ranges: axisExtents(k),
+    slot,
+    lanes: (b) => lanes.get(b.name) ?? 1,
+    memory: (b) => {
+      const at = memory.get(b.name);
+      invariant(at !== undefined, `kernel ${k.name}: ${b.name} is not one of its buffers`);
+      return at;
+    },
+  };
+  if (!k.body.some(hasBarrier)) return { slots, run: sequence(k.body, scope) };
+  const steps = coroutine(k.body, scope);
+  const run: Run = (f) => {
+    for (const _ of steps(f));
+  };
+  return { slots, run };
+}
+/** Extent of every axis; the largest where sibling loops share a name. */
+function axisExtents(k: Kernel): Map<string, number> {
+  const extents = new Map<string, number>();
+  visitStmts(k.body, (s) => {
+    if (s.kind === "for") extents.set(s.axis, Math.max(s.extent, extents.get(s.axis) ?? 0));
+  });
+  return extents;
+}
+/** A slot for every axis, variable lane, pointer and register element. */
+function allocate(k: Kernel) {
+  const table = new Map<string, number>();
+  const lanes = new Map<string, number>();
+  let slots = 0;
+  const take = (name: string, size: number) => {
+    table.set(name, slots);
+    slots += size;
+  };
+  visitStmts(k.body, (s) => {
+    if (s.kind === "for") take(s.axis, 1);
+    if (s.kind === "var") take(s.name, 4);
+    if (s.kind === "pointer") take(s.name, 1);
+    if (s.kind === "array") {
+      take(s.buffer.name, bufferElements(s.buffer) * s.lanes);
+      lanes.set(s.buffer.name, s.lanes);
+    }
+  });
+  const slot = (name: string) => {
+    const at = table.get(name);
+    invariant(at !== undefined, `kernel ${k.name}: ${name} is undefined`);
+    return at;
+  };
+  return { slots, slot, lanes };
+}
+
+/* ---- statements ------------------------------------------------------------------------------------------------ */
+
+function sequence(body: readonly Stmt[], scope: Scope): Run {
+  const [first, second, ...rest] = body.map((s) => statement(s, scope));
+  if (!first) return () => {};
+  if (!second) return first;
+  const after = rest.length === 0 ? null : rest;
+  return (f) => {
+    first(f);
+    second(f);
+    if (after) for (const run of after) run(f);
+  };
+}
+function statement(s: Stmt, scope: Scope): Run {
+  switch (s.kind) {
+    case "for":
+      return loop(scope.slot(s.axis), s.extent, sequence(s.body, scope));
+    case "if": {
+      const cond = evaluate(s.cond, 0, scope);
+      const body = sequence(s.body, scope);
+      return (f) => {
+        if (cond(f)) body(f);
+      };
+    }
+    case "var":
+      return s.init ? assign(scope.slot(s.name), lanesIn(s.init, scope)) : undefine(scope.slot(s.name), s.lanes);
+    case "set":
+      return assign(scope.slot(s.name), lanesIn(s.value, scope));
+    case "array":
+      return undefine(scope.slot(s.buffer.name), bufferElements(s.buffer) * s.lanes);
+    case "store":
+      return storing(s, scope);
+    case "pointer":
+      return pointing(s, scope);
+    case "outline":
+      return sequence(s.body, scope);
+    case "barrier":
+      return () => {};
+  }
+}
+const lanesIn = (e: Parameters<typeof lanesOf>[0], scope: Scope): Thunk[] =>
+  Array.from({ length: lanesOf(e) }, (_, lane) => evaluate(e, lane, scope));
+
+const loop =
+  (slot: number, extent: number, body: Run): Run =>
+  (f) => {
+    for (let i = 0; i < extent; i++) {
+      f.slots[slot] = i;
+      body(f);
+    }
+  };
+const undefine =
+  (slot: number, size: number): Run =>
+  (f) => {
+    f.slots.fill(Number.NaN, slot, slot + size);
+  };
+/** All lanes are computed before one is written. */
+function assign(slot: number, [value, ...more]: readonly Thunk[]): Run {
+  if (more.length === 0)
+    return (f) => {
+      f.slots[slot] = value!(f);
+    };
+  return (f) => {
+    const values = [value!, ...more].map((v) => v(f));
+    values.forEach((x, lane) => {
+      f.slots[slot + lane] = x;
+    });
+  };
+}
+function storing(s: Extract<Stmt, { kind: "store" }>, scope: Scope): Run {
+  const { buffer } = s;
+  const at = offsetThunk(buffer, s.base, s.index, scope);
+  const values = lanesIn(s.value, scope);
+  if (buffer.space === "register") return storeRegister(buffer, at, values, scope);
+  const m = scope.memory(buffer);
+  const [value] = values;
+  const write = (f: Frame, i: number, x: number) => {
+    const memory = f.memory[m]!;
+    if (!(i >= 0 && i < memory.length)) outside(i, memory.length, buffer, scope);
+    memory[i] = buffer.type === "u8" ? x & 255 : x;
+  };
+  if (values.length === 1) return (f) => write(f, at(f), value!(f));
+  return (f) => {
+    const first = at(f);
+    values.map((v) => v(f)).forEach((x, lane) => void write(f, first + lane, x));
+  };
+}
+function storeRegister(b: Buffer, at: Thunk, values: readonly Thunk[], scope: Scope): Run {
+  const slot = scope.slot(b.name);
+  const size = bufferElements(b);
+  const lanes = scope.lanes(b);
+  return (f) => {
+    const first = slot + checked(at(f), size, b, scope) * lanes;
+    values
+      .map((v) => v(f))
+      .forEach((x, lane) => {
+        f.slots[first + lane] = x;
+      });
+  };
+}
+/** A pointer is an element offset into its buffer. */
+function pointing(s: Extract<Stmt, { kind: "pointer" }>, scope: Scope): Run {
+  const slot = scope.slot(s.name);
+  const from = s.from === null ? null : scope.slot(s.from);
+  const offset = evaluate(s.offset, 0, scope);
+  return (f) => {
+    f.slots[slot] = (from === null ? 0 : f.slots[from]!) + offset(f);
+  };
+}
+
+/* ---- barriers -------------------------------------------------------------------------------------------------- */
+
+const hasBarrier = (s: Stmt): boolean => s.kind === "barrier" || bodyOf(s).some(hasBarrier);
+
+/** Yields where the invocation waits at a barrier. */
+function coroutine(body: readonly Stmt[], scope: Scope): Coroutine {
+  const steps = body.map((s) => (hasBarrier(s) ? { wait: waiting(s, scope) } : { run: statement(s, scope) }));
+  return function* (f) {
+    for (const step of steps) {
+      if ("wait" in step) yield* step.wait(f);
+      else step.run(f);
+    }
+  };
+}
+function waiting(s: Stmt, scope: Scope): Coroutine {
+  const body = coroutine(bodyOf(s), scope);
+  switch (s.kind) {
+    case "barrier":
+      return function* () {
+        yield;
+      };
+    case "if": {
+      const cond = evaluate(s.cond, 0, scope);
+      return function* (f) {
+        if (cond(f)) yield* body(f);
+      };
+    }
+    case "for": {
+      const slot = scope.slot(s.axis);
+      if (s.loop === "thread") return invocations(slot, s.extent, body, scope);
+      return function* (f) {
+        for (let i = 0; i < s.extent; i++) {
+          f.slots[slot] = i;
+          yield* body(f);
+        }
+      };
+    }
+    default:
+      return body;
+  }
+}
+/** Runs all invocations up to their next barrier, again and again. */
+function invocations(slot: number, extent: number, body: Coroutine, scope: Scope): Coroutine {
+  return function* (f) {
+    const running = Array.from({ length: extent }, (_, i) => {
+      const slots = f.slots.slice();
+      slots[slot] = i;
+      return body({ slots, memory: f.memory });
+    });
+    for (;;) {
+      const done = running.filter((r) => r.next().done).length;
+      if (done === extent) return;
+      invariant(done === 0, `kernel ${scope.kernel}: ${done} of ${extent} invocations miss a barrier`);
+      yield;
+    }
+  };
+}
