@@ -1,0 +1,73 @@
+/** Loads a program and runs it: everything that an app needs at run time. */
+import type { Program } from "../ir/program.ts";
+import { fail } from "./errors.ts";
+import { checkSeed, type Net, openSession, type Started } from "./session.ts";
+import { startWasm } from "./wasm.ts";
+import { type GpuSource, startWebGpu } from "./webgpu.ts";
+import { type FileBytes, type Given, matchCheckpoint, matchWeights, type Weights } from "./weights.ts";
+
+export type { Program } from "../ir/program.ts";
+export { artefactOf, programFromArtefact } from "./artefact.ts";
+export { DlmError, type ErrorCode } from "./errors.ts";
+export type { Entry, FileType, Tensors } from "./safetensors.ts";
+export { parseSafetensors, writeSafetensors } from "./safetensors.ts";
+export type { Net, Parameter, StepResult } from "./session.ts";
+export type { Inputs, InputValues, OutputValues } from "./tensor.ts";
+export type { Weights } from "./weights.ts";
+
+export interface LoadOptions {
+  /** Safetensors bytes. Without any, `init` makes the parameters from the seed. */
+  readonly weights?: Weights;
+  /** For initial values and random numbers; default 0. */
+  readonly seed?: number;
+  /** What `checkpoint()` gave: continues there; weights are ignored then. */
+  readonly checkpoint?: FileBytes;
+  /** Threads of a WebAssembly program; default 1. Results do not depend on it. */
+  readonly threads?: number;
+  /** Refuses a program compiled for another device; default "auto", whatever the program is for. */
+  readonly device?: "auto" | "wasm" | "webgpu";
+  /** Names that the weights need not have, `*` for any characters. */
+  readonly allowMissing?: readonly string[];
+  /** What a trained parameter without weights is; default "init" for a program with `step`, else "error". */
+  readonly missing?: "error" | "init";
+  /** Where there is no `navigator.gpu`: an object like it. */
+  readonly gpu?: GpuSource;
+}
+
+export async function load(program: Program, options: LoadOptions = {}): Promise<Net> {
+  const { seed = 0, device = "auto", threads = 1 } = options;
+  checkSeed(seed);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 256) fail("option", `threads is ${threads}, expected 1..256`);
+  if (device !== "auto" && program.code.kind !== (device === "webgpu" ? "wgsl" : "wasm"))
+    fail("option", `${program.name} is compiled to ${program.code.kind} and cannot run on ${device}`);
+  const given = match(program, options);
+  const started = await start(program, threads, options.gpu);
+  try {
+    return await openSession(program, started, given, seed);
+  } catch (e) {
+    started.backend.dispose();
+    throw e;
+  }
+}
+
+function match(program: Program, options: LoadOptions): Given {
+  const { weights, checkpoint, allowMissing = [] } = options;
+  if (checkpoint) {
+    const given = matchCheckpoint(program, checkpoint);
+    return weights ? { ...given, notes: [...given.notes, "the checkpoint counts, the weights are ignored"] } : given;
+  }
+  const missing = options.missing ?? (program.entries.some((e) => e.name === "step") ? "init" : "error");
+  return weights ? matchWeights(program, weights, { missing, allowMissing }) : { values: new Map(), notes: [] };
+}
+
+async function start(program: Program, threads: number, gpu: GpuSource | undefined): Promise<Started> {
+  const { code } = program;
+  switch (code.kind) {
+    case "wasm":
+      return startWasm(program, code, threads);
+    case "wgsl":
+      return startWebGpu(program, code, gpu);
+    case "host":
+      return { backend: code.start(), threads: 1, notes: [] };
+  }
+}

@@ -1,0 +1,94 @@
+/** Values at the borders of a program: what callers give and get, as the bytes of a field. */
+import type { Field } from "../ir/program.ts";
+import { type DType, printType, sizeOf, tensor } from "../ir/type.ts";
+import { fail } from "./errors.ts";
+
+/** Elements in row-major order; a single number for a tensor of one element. Bools are 0 and 1, or true and false. */
+export type InputValues = number | boolean | readonly (number | boolean)[] | NumberArray;
+export type NumberArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | Uint16Array
+  | Uint32Array;
+export type Inputs = Readonly<Record<string, InputValues>>;
+
+/** f32 gives Float32Array, i32 Int32Array, u8 and bool Uint8Array. */
+export type OutputValues = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+
+/** Raw bytes of every field, after checking names, element counts, types and ranges. NaN passes through. */
+export function encodeInputs(fields: readonly Field[], inputs: Inputs): readonly (readonly [Field, Uint8Array])[] {
+  const known = fields.map((f) => `${f.name}: ${typeOf(f)}`).join(", ") || "none";
+  const unknown = Object.keys(inputs).filter((name) => !fields.some((f) => f.name === name));
+  if (unknown.length) fail("input", `unknown input ${unknown.join(", ")}; the inputs are ${known}`);
+  const missing = fields.filter((f) => !Object.hasOwn(inputs, f.name) || inputs[f.name] === undefined);
+  if (missing.length) fail("input", `missing input ${missing.map((f) => f.name).join(", ")}; the inputs are ${known}`);
+  return fields.map((f) => [f, encode(f, inputs[f.name]!)]);
+}
+
+function encode(field: Field, given: InputValues): Uint8Array {
+  const values = typeof given === "number" || typeof given === "boolean" ? [given] : given;
+  if (!isNumbers(values)) fail("input", `${field.name} is ${describe(values)}, expected a flat array of numbers for ${typeOf(field)}`);
+  const count = sizeOf(field.shape);
+  if (values.length !== count) fail("input", `${field.name} has ${values.length} elements, expected ${count} for ${typeOf(field)}`);
+  const array = field.dtype === "f32" ? floats(field, values) : integers(field, values);
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+function floats(field: Field, values: Numbers): Float32Array {
+  if (values instanceof Float32Array) return values;
+  const wrong = Array.isArray(values) ? values.findIndex((v) => typeof v !== "number") : -1;
+  if (wrong >= 0) refuse(field, wrong, values[wrong], "a number");
+  return Float32Array.from(values as ArrayLike<number>);
+}
+
+function integers(field: Field, values: Numbers): Int32Array | Uint8Array {
+  const [low, high] = limits[field.dtype as "i32" | "u8" | "bool"];
+  const min = Math.max(low, field.range?.min ?? low);
+  const max = Math.min(high, field.range?.max ?? high);
+  const out = field.dtype === "i32" ? new Int32Array(values.length) : new Uint8Array(values.length);
+  for (let i = 0; i < out.length; i++) {
+    const v = values[i];
+    const x = field.dtype === "bool" && typeof v === "boolean" ? Number(v) : v;
+    if (typeof x !== "number" || !Number.isInteger(x))
+      return refuse(field, i, v, field.dtype === "bool" ? "true, false, 0 or 1" : "an integer");
+    if (x < min || x > max) return refuse(field, i, x, `${min}..${max}`);
+    out[i] = x;
+  }
+  return out;
+}
+
+function refuse(field: Field, position: number, value: unknown, expected: string): never {
+  const index = field.shape.map((d, axis) => Math.floor(position / sizeOf(field.shape.slice(axis + 1))) % d);
+  return fail("input", `${field.name}${index.length ? `[${index.join(",")}]` : ""} is ${describe(value)}, expected ${expected}`);
+}
+
+/** Elements of a field from its raw bytes. */
+export function decode(field: Field, bytes: Uint8Array<ArrayBuffer>): OutputValues {
+  if (bytes.byteOffset % 4 !== 0) return decode(field, bytes.slice());
+  switch (field.dtype) {
+    case "f32":
+      return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    case "i32":
+      return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    case "u8":
+    case "bool":
+      return bytes;
+  }
+}
+
+/** Bytes of a field as `Backend.write` takes them and `Backend.read` gives them. */
+export const bytesIn = (field: Field): number => sizeOf(field.shape) * elementBytes[field.dtype];
+export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, bool: 1 };
+export const typeOf = (field: Field): string => printType(tensor(field.dtype, field.shape));
+
+type Numbers = readonly (number | boolean)[] | NumberArray;
+const limits = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255], bool: [0, 1] } as const;
+const isNumbers = (x: unknown): x is Numbers =>
+  Array.isArray(x) || (ArrayBuffer.isView(x) && !(x instanceof DataView || x instanceof BigInt64Array || x instanceof BigUint64Array));
+const describe = (x: unknown): string =>
+  typeof x === "object" && x !== null ? (x.constructor?.name ?? "an object") : typeof x === "string" ? JSON.stringify(x) : String(x);

@@ -1,0 +1,159 @@
+/**
+ * Threads of a WebAssembly program. Every thread instantiates the same module on the same memory and runs the whole
+ * entry; the module divides the work and has barriers of its own. Here they only start together and are awaited.
+ *
+ * In Node the calling thread is thread 0 and waits for the others. A page must not wait, so in a browser all threads are
+ * workers and the last one to finish posts a message.
+ */
+import type { EntryName } from "../ir/program.ts";
+import { DlmError, fail } from "./errors.ts";
+
+/** Words of shared memory, from the address `words`: number of the run, index of the entry, threads that finished, failures. */
+export const threadWords = 4;
+const [RUN, ENTRY, DONE, FAILED] = [0, 1, 2, 3] as const;
+
+export interface Crew {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  readonly words: number;
+  readonly threads: number;
+  readonly entries: readonly EntryName[];
+}
+export interface Threads {
+  /** The calling thread is thread 0. */
+  readonly leads: boolean;
+  readonly run: (entry: EntryName, lead: ((thread: number, threads: number) => void) | null) => Promise<void>;
+  readonly dispose: () => void;
+}
+
+/** Why there can be only one thread here; null when there can be more. */
+export function whyNoThreads(): string | null {
+  if (nodeThreads()) return null;
+  if (typeof SharedArrayBuffer === "undefined" || !globalThis.crossOriginIsolated)
+    return "shared memory needs a cross-origin isolated page";
+  return typeof Worker === "undefined" ? "there are no workers here" : null;
+}
+
+/** What every worker runs: sleep until the number of the run changes, run the entry, count itself as done. */
+const workerSource = `
+const serve = ({ module, memory, words, entries, thread, threads }, post) => {
+  const control = new Int32Array(memory.buffer, words, ${threadWords});
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  let seen = Atomics.load(control, ${RUN});
+  post("ready");
+  for (;;) {
+    for (let spin = 0; spin < 5000 && Atomics.load(control, ${RUN}) === seen; spin++);
+    Atomics.wait(control, ${RUN}, seen);
+    if (Atomics.load(control, ${RUN}) === seen) continue;
+    seen = Atomics.load(control, ${RUN});
+    try {
+      exports[entries[control[${ENTRY}]]](thread, threads);
+    } catch (error) {
+      Atomics.store(control, ${FAILED}, 1);
+      post("failed: " + error.message);
+    }
+    if (Atomics.add(control, ${DONE}, 1) === threads - 1) {
+      Atomics.notify(control, ${DONE});
+      post("done");
+    }
+  }
+};
+`;
+const nodeSource = `${workerSource}
+const { parentPort, workerData } = require("node:worker_threads");
+serve(workerData, (message) => parentPort.postMessage(message));`;
+const browserSource = `${workerSource}
+onmessage = ({ data }) => serve(data, (message) => postMessage(message));`;
+
+/** Loaded without an import, so that bundlers for browsers have nothing to resolve. */
+const nodeThreads = (): typeof import("node:worker_threads") | undefined => globalThis.process?.getBuiltinModule?.("node:worker_threads");
+
+type Listener = (message: unknown) => void;
+/** One worker, in Node or in a page. */
+interface Helper {
+  /** The one who hears its messages; an error of the worker is the message "failed: ...". */
+  listener: Listener;
+  readonly end: () => void;
+}
+
+/** Starts the workers and waits until all of them sleep. */
+export async function startThreads(crew: Crew): Promise<Threads> {
+  const node = nodeThreads();
+  const leads = node !== undefined;
+  const helpers: Helper[] = [];
+  const end = (): void => {
+    for (const h of helpers) h.end();
+  };
+  const ready: Promise<void>[] = [];
+  for (let thread = leads ? 1 : 0; thread < crew.threads; thread++) {
+    const data = { ...crew, thread };
+    const helper = node ? nodeHelper(node, data) : browserHelper(data);
+    helpers.push(helper);
+    ready.push(
+      new Promise((resolve, reject) => {
+        helper.listener = (m) => (m === "ready" ? resolve() : reject(new DlmError("unsupported", `a thread did not start: ${String(m)}`)));
+      }),
+    );
+  }
+  try {
+    await Promise.all(ready);
+  } catch (e) {
+    end();
+    throw e;
+  }
+  const control = new Int32Array(crew.memory.buffer, crew.words, threadWords);
+  const run: Threads["run"] = (entry, lead) => {
+    Atomics.store(control, ENTRY, crew.entries.indexOf(entry));
+    Atomics.store(control, DONE, 0);
+    Atomics.store(control, FAILED, 0);
+    return lead ? runLeading(control, crew.threads, entry, lead) : runWaiting(control, helpers, entry);
+  };
+  return { leads, run, dispose: end };
+}
+
+function start(control: Int32Array): void {
+  Atomics.add(control, RUN, 1);
+  Atomics.notify(control, RUN);
+}
+
+async function runLeading(control: Int32Array, threads: number, entry: EntryName, lead: (t: number, T: number) => void): Promise<void> {
+  start(control);
+  try {
+    lead(0, threads);
+  } finally {
+    Atomics.add(control, DONE, 1);
+    for (let n = Atomics.load(control, DONE); n < threads; n = Atomics.load(control, DONE)) Atomics.wait(control, DONE, n);
+  }
+  if (Atomics.load(control, FAILED)) fail("trap", `${entry} stopped on one of its threads`);
+}
+
+function runWaiting(control: Int32Array, helpers: readonly Helper[], entry: EntryName): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const failed = (m: unknown): void => reject(new DlmError("trap", `${entry} stopped on one of its threads: ${String(m)}`));
+    for (const h of helpers) h.listener = (m) => (m !== "done" ? failed(m) : Atomics.load(control, FAILED) ? failed(m) : resolve());
+    start(control);
+  });
+}
+
+function nodeHelper(node: typeof import("node:worker_threads"), data: unknown): Helper {
+  const worker = new node.Worker(nodeSource, { eval: true, workerData: data });
+  const helper: Helper = { listener: () => {}, end: () => void worker.terminate() };
+  worker.on("message", (m: unknown) => helper.listener(m));
+  worker.on("error", (e) => helper.listener(`failed: ${e.message}`));
+  // A sleeping thread does not keep the process alive.
+  worker.unref();
+  return helper;
+}
+
+function browserHelper(data: unknown): Helper {
+  const url = URL.createObjectURL(new Blob([browserSource], { type: "text/javascript" }));
+  const worker = new Worker(url);
+  const helper: Helper = { listener: () => {}, end: () => worker.terminate() };
+  worker.onmessage = (m) => {
+    URL.revokeObjectURL(url);
+    helper.listener(m.data);
+  };
+  worker.onerror = (e) => helper.listener(`failed: ${e.message}`);
+  worker.postMessage(data);
+  return helper;
+}

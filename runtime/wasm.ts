@@ -1,0 +1,107 @@
+/** Programs as WebAssembly: one module on one imported memory. */
+import type { Backend, Code, EntryName, Field, Program } from "../ir/program.ts";
+import { fail, messageOf } from "./errors.ts";
+import type { Started } from "./session.ts";
+import { bytesIn } from "./tensor.ts";
+import { startThreads, type Threads, threadWords, whyNoThreads } from "./threads.ts";
+
+type WasmCode = Extract<Code, { readonly kind: "wasm" }>;
+type EntryFunction = (thread: number, threads: number) => void;
+const page = 65536;
+
+/** Compiles the module and gives it exactly the memory it needs; more than one thread share it. */
+export async function startWasm(program: Program, code: WasmCode, wanted: number): Promise<Started> {
+  const refused = wanted > 1 ? whyNoThreads() : null;
+  const threads = refused ? 1 : wanted;
+  const file = code.relaxed && WebAssembly.validate(relaxedProbe) ? code.relaxed : code.module;
+  const shared = threads > 1;
+  const module = await compile(program, shared ? sharing(file, code.limitsOffset) : file);
+  const controlWords = align(code.bytes + (threads - 1) * program.sizes.scratch, 64);
+  const memory = allocate(program, file, code.limitsOffset, controlWords + (shared ? threadWords * 4 : 0), shared);
+  const pool = shared
+    ? await startThreads({ module, memory, words: controlWords, threads, entries: program.entries.map((e) => e.name) })
+    : null;
+  const instance = pool && !pool.leads ? null : await WebAssembly.instantiate(module, { env: { memory } });
+  const backend = wasmBackend(program, code, memory, instance, pool);
+  return { backend, threads, notes: refused ? [`one thread instead of ${wanted}: ${refused}`] : [] };
+}
+
+function wasmBackend(
+  program: Program,
+  code: WasmCode,
+  memory: WebAssembly.Memory,
+  instance: WebAssembly.Instance | null,
+  pool: Threads | null,
+): Backend {
+  const place = (field: Field): Uint8Array => new Uint8Array(memory.buffer, code.bases[field.region] + field.offset, bytesIn(field));
+  const call = (entry: EntryName): EntryFunction => {
+    const f = instance?.exports[entry];
+    return typeof f === "function" ? (f as EntryFunction) : fail("artefact", `the module of ${program.name} does not export "${entry}"`);
+  };
+  return {
+    write: (field, bytes) => place(field).set(bytes),
+    // A copy: `slice` of shared memory would be shared too.
+    read: async (field) => new Uint8Array(place(field)),
+    run: async (entry) => {
+      try {
+        if (pool) await pool.run(entry, pool.leads ? call(entry) : null);
+        else call(entry)(0, 1);
+      } catch (e) {
+        if (e instanceof WebAssembly.RuntimeError) fail("trap", `${entry} of ${program.name} stopped: ${e.message}`, e);
+        throw e;
+      }
+    },
+    dispose: () => pool?.dispose(),
+  };
+}
+
+async function compile(program: Program, file: Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(file);
+  } catch (e) {
+    if (!WebAssembly.validate(simdProbe)) fail("unsupported", "this engine has no WebAssembly SIMD", e);
+    return fail("artefact", `the module of ${program.name} is not valid: ${messageOf(e)}`, e);
+  }
+}
+
+function allocate(program: Program, file: Uint8Array, limitsOffset: number, bytes: number, shared: boolean): WebAssembly.Memory {
+  const [flags, at] = unsigned(file, limitsOffset);
+  const [minimum, next] = unsigned(file, at);
+  const [maximum] = unsigned(file, next);
+  if (flags !== 1 && flags !== 3) fail("artefact", `${program.name}: no memory limits at byte ${limitsOffset} of the module`);
+  const pages = Math.max(minimum, Math.ceil(bytes / page));
+  if (pages > maximum) fail("memory", `${program.name} needs ${pages} pages of memory, its module allows ${maximum}: use fewer threads`);
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
+  } catch (e) {
+    return fail("memory", `no memory for ${program.name}: it needs ${Math.ceil((pages * page) / 2 ** 20)} MiB`, e);
+  }
+}
+
+/** A copy of the file whose memory is shared. */
+function sharing(file: Uint8Array<ArrayBuffer>, limitsOffset: number): Uint8Array<ArrayBuffer> {
+  const copy = file.slice();
+  copy[limitsOffset] = 3;
+  return copy;
+}
+
+/** LEB128 at a position, and the position behind it. */
+function unsigned(file: Uint8Array, at: number): [value: number, next: number] {
+  let value = 0;
+  for (let i = at, scale = 1; i < file.length; i++, scale *= 128) {
+    value += (file[i]! & 127) * scale;
+    if (file[i]! < 128) return [value, i + 1];
+  }
+  return [-1, file.length];
+}
+
+const align = (n: number, to: number): number => Math.ceil(n / to) * to;
+
+/** A module of one function of type () -> v128. */
+const probe = (...body: number[]): Uint8Array<ArrayBuffer> =>
+  Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, body.length + 4, 1, body.length + 2, 0, ...body, 11);
+/** i8x16.splat of 0. */
+const zero = [65, 0, 253, 15];
+const simdProbe = probe(...zero);
+/** f32x4.relaxed_madd. */
+const relaxedProbe = probe(...zero, ...zero, ...zero, 253, 133, 2);
