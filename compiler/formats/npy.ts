@@ -1,0 +1,79 @@
+/**
+ * NumPy's `.npy`: magic, version, a Python dictionary as text, raw elements.
+ * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+ */
+import { fail } from "../../ir/diagnostic.ts";
+import { sizeOf } from "../../ir/type.ts";
+import { type ElementType, elementBytes, elements, type NdArray } from "./array.ts";
+
+const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
+const descriptors: Readonly<Record<string, ElementType>> = {
+  "<f4": "f4",
+  "<f8": "f8",
+  "<i4": "i4",
+  "<i8": "i8",
+  "|u1": "u1",
+  "<u1": "u1",
+  "|b1": "b1",
+};
+const spelled: Record<ElementType, string> = { f4: "<f4", f8: "<f8", i4: "<i4", i8: "<i8", u1: "|u1", b1: "|b1" };
+/** Text before the elements is padded to a multiple of this. */
+const alignment = 64;
+
+export const isNpy = (bytes: Uint8Array): boolean => magic.every((b, i) => bytes[i] === b);
+
+/** C order, little-endian, versions 1 to 3. `name` is the file's, for messages. */
+export function readNpy(bytes: Uint8Array, name: string): NdArray {
+  if (!isNpy(bytes)) refuse(name, "is not an .npy file", "write it with numpy.save");
+  const { text, end } = header(bytes, name);
+  const type = elementType(text, name);
+  const shape = shapeOf(text, name);
+  if (/'fortran_order':\s*True/.test(text) && shape.length > 1)
+    refuse(name, "is in Fortran order", "numpy.save(file, numpy.ascontiguousarray(array))");
+  const expected = sizeOf(shape) * elementBytes[type];
+  if (bytes.length - end !== expected)
+    refuse(name, `holds ${bytes.length - end} bytes of elements, but (${shape.join(", ")}) of ${spelled[type]} needs ${expected}`);
+  return { type, shape, data: elements(type, bytes, end, sizeOf(shape)) };
+}
+
+export function writeNpy({ type, shape, data }: NdArray): Uint8Array<ArrayBuffer> {
+  const tuple = `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
+  const dictionary = `{'descr': '${spelled[type]}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const length = Math.ceil((10 + dictionary.length + 1) / alignment) * alignment;
+  const out = new Uint8Array(length + data.byteLength);
+  out.set([...magic, 1, 0, (length - 10) & 255, (length - 10) >> 8]);
+  out.set(new TextEncoder().encode(`${dictionary.padEnd(length - 11)}\n`), 10);
+  out.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), length);
+  return out;
+}
+
+function header(bytes: Uint8Array, name: string): { text: string; end: number } {
+  const version = bytes[6] ?? 0;
+  if (version < 1 || version > 3) refuse(name, `has .npy version ${version}, known are 1 to 3`);
+  const start = version === 1 ? 10 : 12;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const length = bytes.length < start ? Infinity : version === 1 ? view.getUint16(8, true) : view.getUint32(8, true);
+  if (start + length > bytes.length) refuse(name, "ends inside its header");
+  return { text: new TextDecoder().decode(bytes.subarray(start, start + length)), end: start + length };
+}
+
+function elementType(text: string, name: string): ElementType {
+  const descriptor = /'descr':\s*'([^']*)'/.exec(text)?.[1];
+  if (descriptor === undefined) return refuse(name, "has records or an unreadable header", "save one plain array of numbers");
+  const type = Object.hasOwn(descriptors, descriptor) ? descriptors[descriptor] : undefined;
+  return (
+    type ??
+    refuse(name, `holds elements of type '${descriptor}', known are f4 f8 i4 i8 u1 b1 (little-endian)`, 'array.astype("<f4") or "<i4"')
+  );
+}
+
+function shapeOf(text: string, name: string): number[] {
+  const tuple = /'shape':\s*\(([\d,\s]*)\)/.exec(text)?.[1];
+  if (tuple === undefined) return refuse(name, "has a header without a readable shape");
+  return tuple
+    .split(",")
+    .filter((part) => part.trim() !== "")
+    .map(Number);
+}
+
+const refuse = (name: string, what: string, help?: string): never => fail("file", `${name} ${what}`, null, help ? { help } : {});
