@@ -50,6 +50,12 @@ export const isRowMajor = (l: Layout): boolean =>
   l.dims.every((d, i) => d.axis === i && d.div === 1 && d.mod === 0) && l.pad.every(([b, a]) => b === 0 && a === 0);
 export const sameLayout = (a: Layout | null, b: Layout | null): boolean => (a ? printLayout(a) : "") === (b ? printLayout(b) : "");
 
+/** Equal physical dimensions; halos may differ. */
+export const sameOrder = (a: Layout | null, b: Layout | null): boolean => {
+  const dims = (l: Layout | null) => (l && !isRowMajor({ ...l, pad: [] }) ? JSON.stringify(l.dims) : "");
+  return dims(a) === dims(b);
+};
+
 export const haloOf = (l: Layout, axis: number): readonly [before: number, after: number] => l.pad[axis] ?? [0, 0];
 /** Extent of a logical axis with its halo. */
 export const paddedExtent = (shape: Shape, l: Layout, axis: number): number => shape[axis]! + haloOf(l, axis)[0] + haloOf(l, axis)[1];

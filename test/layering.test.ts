@@ -13,6 +13,7 @@ const rules: readonly { readonly from: string; readonly to: readonly string[] }[
   { from: "codegen/", to: ["codegen/", "ir/"] },
   { from: "compiler/cli/", to: ["compiler/", "codegen/", "runtime/", "ir/"] },
   { from: "compiler/compile.ts", to: ["compiler/", "codegen/", "ir/"] },
+  { from: "compiler/targets.ts", to: ["compiler/", "codegen/", "ir/"] },
   { from: "compiler/pipeline.ts", to: ["compiler/passes/", "compiler/schedule/", "compiler/pass.ts", "ir/"] },
   { from: "compiler/frontend/", to: ["compiler/frontend/", "compiler/prelude/", "ir/"] },
   { from: "compiler/prelude/", to: ["compiler/prelude/"] },

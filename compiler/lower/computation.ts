@@ -1,0 +1,99 @@
+/** A group as index notation, its key, and which operands its result may overwrite. */
+import type { Node } from "../../ir/graph/graph.ts";
+import { bufferOf } from "../../ir/kernel/build.ts";
+import type { Axes, Computation } from "../../ir/kernel/computation.ts";
+import type { Buffer, Expr } from "../../ir/kernel/kernel.ts";
+import { sameLayout } from "../../ir/layout.ts";
+import { printType, sameType } from "../../ir/type.ts";
+import { evaluate, evaluateTerm, type Scope } from "./evaluate.ts";
+import { foldOf, type Group } from "./group.ts";
+
+/** Nodes that the group computes, operands first. */
+function innerNodes(g: Group): Node[] {
+  const outside = new Set(g.inputs);
+  const seen = new Set<Node>();
+  const order: Node[] = [];
+  const visit = (n: Node): void => {
+    if (seen.has(n) || outside.has(n)) return;
+    seen.add(n);
+    for (const x of n.inputs) visit(x);
+    order.push(n);
+  };
+  visit(g.root);
+  return order;
+}
+
+const longestName = 40;
+/** `conv2d_add_relu`. */
+function nameOfGroup(inner: readonly Node[]): string {
+  const quiet: ReadonlySet<string> = new Set(["full", "iota", "reshape", "permute", "broadcast"]);
+  const loud = inner.map((n) => n.op.schema.name).filter((n) => !quiet.has(n));
+  const words = loud.length > 0 ? loud : inner.map((n) => n.op.schema.name);
+  let name = words[0]!;
+  for (const w of words.slice(1)) {
+    if (name.length + w.length + 1 > longestName) return `${name}_etc`;
+    name += `_${w}`;
+  }
+  return name;
+}
+
+/** Equal for groups that compute the same on operands of the same types. */
+export function keyOfGroup(g: Group): string {
+  const ids = new Map<Node, string>(g.inputs.map((n, i) => [n, `x${i}`]));
+  const lines = g.inputs.map((n) => printType(n.type));
+  innerNodes(g).forEach((n, i) => {
+    ids.set(n, `${i}`);
+    lines.push(`${n.op.schema.name}(${n.inputs.map((x) => ids.get(x)).join()})${JSON.stringify(n.attrs)}:${printType(n.type)}`);
+  });
+  return `${lines.join("\n")}\n${g.fold ? ids.get(g.fold) : ""}`;
+}
+
+export function computationOf(g: Group): Computation {
+  const inner = innerNodes(g);
+  const inputs = g.inputs.map((n, i): Buffer => bufferOf(`x${i}`, "in", n.type));
+  const output = bufferOf("y", "out", g.root.type);
+  const buffers = new Map(g.inputs.map((n, i) => [n, inputs[i]!]));
+  const scope = (axes: Axes, folded: Scope["folded"]): Scope => ({ buffers, uses: usesIn(inner), axes, folded });
+  const { fold } = g;
+  return {
+    name: nameOfGroup(inner),
+    inputs,
+    output,
+    fold: fold && {
+      ...foldOf(fold),
+      term: (index, axes) => {
+        for (const a of foldOf(fold).axes) axes.declare(a);
+        return evaluateTerm(fold, index, scope(axes, null));
+      },
+    },
+    finish: (index, folded: Expr | null, axes) =>
+      evaluate(g.root, index, scope(axes, fold && folded ? { node: fold, value: folded } : null)),
+  };
+}
+function usesIn(inner: readonly Node[]): Map<Node, number> {
+  const uses = new Map<Node, number>();
+  for (const n of inner) for (const x of n.inputs) uses.set(x, (uses.get(x) ?? 0) + 1);
+  return uses;
+}
+/** Operands read at the very element that is written, by elementwise nodes alone. */
+export function inPlaceInputs(g: Group): Node[] {
+  const at = new Set<Node>();
+  const elsewhere = new Set<Node>();
+  const inputs = new Set(g.inputs);
+  const halo = g.root.type.layout?.pad.some(([b, a]) => b > 0 || a > 0);
+  if (halo) return [];
+  const fits = (n: Node) => sameType(n.type, g.root.type) && sameLayout(n.type.layout, g.root.type.layout);
+  const seen = { true: new Set<Node>(), false: new Set<Node>() };
+  const visit = (n: Node, same: boolean): void => {
+    if (seen[`${same}`].has(n)) return;
+    seen[`${same}`].add(n);
+    if (inputs.has(n)) {
+      (same && fits(n) ? at : elsewhere).add(n);
+      return;
+    }
+    const goesOn = same && n.op.schema.kind === "elementwise";
+    for (const x of n.inputs) visit(x, goesOn && x.type.shape.join() === g.root.type.shape.join());
+  };
+  visit(g.root, true);
+  return g.inputs.filter((n) => at.has(n) && !elsewhere.has(n));
+}

@@ -1,0 +1,98 @@
+/** Writes a group out at one index: reads of stored values become loads, everything else its operation's lowering rule. */
+import { invariant } from "../../ir/diagnostic.ts";
+import type { Node } from "../../ir/graph/graph.ts";
+import { and, i32, le, load, lt, max, min, select } from "../../ir/kernel/build.ts";
+import type { Axes, Evaluated } from "../../ir/kernel/computation.ts";
+import { type Buffer, type Expr, lanesOf, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
+import { bounds, keyOf, linear } from "../../ir/kernel/linear.ts";
+import { haloOf } from "../../ir/layout.ts";
+import type { Fold, Read } from "../../ir/op.ts";
+
+export interface Scope {
+  /** Memory of the values that are stored. */
+  readonly buffers: ReadonlyMap<Node, Buffer>;
+  /** How many nodes of the group read a value: more than one makes it a variable. */
+  readonly uses: ReadonlyMap<Node, number>;
+  readonly axes: Axes;
+  /** The fold of the group and what it came to, for the part behind it. */
+  readonly folded: { readonly node: Node; readonly value: Expr } | null;
+}
+
+/** The value of `node` at a logical index. */
+export function evaluate(node: Node, index: readonly Expr[], scope: Scope): Evaluated {
+  const state = { scope, lets: [] as Stmt[], known: new Map<string, Expr>(), ids: new Map<Node, number>() };
+  const value = valueAt(node, index, state);
+  return { lets: state.lets, value };
+}
+/** What the fold `node` reduces, at a logical index of its result. */
+export function evaluateTerm(node: Node, index: readonly Expr[], scope: Scope): Evaluated {
+  const state = { scope, lets: [] as Stmt[], known: new Map<string, Expr>(), ids: new Map<Node, number>() };
+  const fold = lowered(node, index, state);
+  invariant(fold.kind === "fold", `${node.op.schema.name} is not a fold`);
+  return { lets: state.lets, value: fold.body };
+}
+
+interface State {
+  readonly scope: Scope;
+  readonly lets: Stmt[];
+  readonly known: Map<string, Expr>;
+  readonly ids: Map<Node, number>;
+}
+const lowered = (node: Node, index: readonly Expr[], state: State): Expr | Fold =>
+  node.op.lower!(
+    node.inputs.map((x) => readOf(x, state)),
+    node.attrs,
+    node.type,
+  )(...index);
+
+function valueAt(node: Node, index: readonly Expr[], state: State): Expr {
+  const { folded, buffers, uses } = state.scope;
+  if (node === folded?.node) return folded.value;
+  const shared = (uses.get(node) ?? 0) > 1;
+  const key = shared ? keyAt(node, index, state) : "";
+  const known = shared ? state.known.get(key) : undefined;
+  if (known) return known;
+  const buffer = buffers.get(node);
+  const value = buffer ? load(buffer, ...index) : lowered(node, index, state);
+  invariant(value.kind !== "fold", `${node.op.schema.name} is folded inside another kernel`);
+  if (!shared || value.kind === "const" || value.kind === "var") return value;
+  const name = state.scope.axes.fresh("t");
+  state.lets.push({ kind: "var", name, type: typeOf(value), lanes: lanesOf(value), init: value });
+  const variable: Expr = { kind: "var", type: typeOf(value), lanes: 1, name };
+  state.known.set(key, variable);
+  return variable;
+}
+function keyAt(node: Node, index: readonly Expr[], state: State): string {
+  if (!state.ids.has(node)) state.ids.set(node, state.ids.size);
+  return [state.ids.get(node), ...index.map(keyOf)].join(" ");
+}
+
+const readOf = (node: Node, state: State): Read =>
+  Object.assign((...index: readonly Expr[]) => valueAt(node, index, state), {
+    padded: (...index: readonly Expr[]) => paddedAt(node, index, state),
+    type: node.type,
+  });
+
+/** 0 outside the shape; a test and a clamp for each axis that may lie outside, none where a halo of zeros is in memory. */
+function paddedAt(node: Node, index: readonly Expr[], state: State): Expr {
+  const tests: Expr[] = [];
+  const layout = state.scope.buffers.get(node)?.layout;
+  const inside = index.map((i, axis) => {
+    const extent = node.type.shape[axis]!;
+    const [lo, hi] = bounds(linear(i, state.scope.axes.ranges), state.scope.axes.ranges);
+    const [before, after] = layout ? haloOf(layout, axis) : [0, 0];
+    if (lo >= -before && hi < extent + after) return i;
+    if (lo < 0) tests.push(le(i32(0), i));
+    if (hi >= extent) tests.push(lt(i, i32(extent)));
+    const low = lo < 0 ? max(i, i32(0)) : i;
+    return hi >= extent ? min(low, i32(extent - 1)) : low;
+  });
+  const value = valueAt(node, inside, state);
+  if (tests.length === 0) return value;
+  const type = typeOf(value);
+  return select(
+    tests.reduce((a, b) => and(a, b)),
+    value,
+    { kind: "const", type, value: 0 },
+  );
+}

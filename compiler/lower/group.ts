@@ -1,0 +1,169 @@
+/**
+ * Decides which values live in memory and which are computed where they are read.
+ *
+ *     %1 = conv2d(%x, @w); %2 = add(%1, @b); %3 = relu(%2); %4 = max_pool2d(%3)
+ *
+ * becomes two groups: { conv2d, add, relu } stores %3, { max_pool2d } stores %4. A group holds at most one fold; elementwise
+ * nodes and views around it are inlined: before it as operands, behind it as the end of its accumulator.
+ */
+import { invariant } from "../../ir/diagnostic.ts";
+import { type Graph, type Node, reachable } from "../../ir/graph/graph.ts";
+import { isRowMajor, sameOrder } from "../../ir/layout.ts";
+import type { Fold, Read } from "../../ir/op.ts";
+import { sameShape, sizeOf } from "../../ir/type.ts";
+
+export interface Group {
+  /** The value that is stored. */
+  readonly root: Node;
+  /** The reduction inside: the root itself, or an ancestor that reaches the root through elementwise nodes of its shape. */
+  readonly fold: Node | null;
+  /** Stored values that are read, in first-use order. */
+  readonly inputs: readonly Node[];
+}
+
+const isFold = (n: Node) => n.op.schema.kind === "fold" || n.op.schema.kind === "contraction";
+const isInline = (n: Node) => n.op.schema.kind === "elementwise" || n.op.schema.kind === "view" || n.op.schema.kind === "creation";
+
+/** Groups in an order in which every input is stored before it is read. */
+export function groupNodes(graph: Graph): Group[] {
+  const roots = [...graph.outputs.map((o) => o.value), ...graph.updates.map((u) => u.value)];
+  const order = reachable(roots);
+  for (const n of order)
+    invariant(
+      n.op.schema.kind === "leaf" || n.op.lower,
+      `${n.op.schema.name} (${n.op.schema.kind}) reaches lowering without a lowering rule`,
+    );
+  const users = countUsers(order, roots);
+  const stored = chooseStored(order, users, new Set(roots));
+  const endsIn = absorbFolds(order, users, stored);
+  return order.filter((n) => stored.has(n) && n.op.schema.kind !== "leaf").map((root) => makeGroup(root, endsIn.get(root) ?? null, stored));
+}
+
+interface Use {
+  /** Nodes that read the value; a root counts the host as one more. */
+  readonly nodes: readonly Node[];
+  readonly root: boolean;
+}
+function countUsers(order: readonly Node[], roots: readonly Node[]): Map<Node, Use> {
+  const by = new Map(order.map((n) => [n, [] as Node[]]));
+  for (const n of order) for (const x of new Set(n.inputs)) by.get(x)!.push(n);
+  const isRoot = new Set(roots);
+  return new Map(order.map((n) => [n, { nodes: by.get(n)!, root: isRoot.has(n) }]));
+}
+
+function chooseStored(order: readonly Node[], users: ReadonlyMap<Node, Use>, roots: ReadonlySet<Node>): Set<Node> {
+  const stored = new Set<Node>();
+  const cost = new Map<Node, number>();
+  for (const n of order) {
+    const uses = users.get(n)!;
+    if (n.op.schema.kind === "leaf" || roots.has(n) || isFold(n) || n.op.schema.name === "relayout") stored.add(n);
+    else {
+      invariant(isInline(n), `${n.op.schema.name} cannot be inlined`);
+      const c = costOf(n, cost, stored);
+      cost.set(n, c);
+      if (uses.nodes.some((u) => wantsMemory(n, u, stored, c)) || (uses.nodes.length > 1 && c > cheap && n.op.schema.kind !== "creation"))
+        stored.add(n);
+    }
+  }
+  return stored;
+}
+
+/** Work of at most this much is done again rather than stored: an addition of two loads. */
+const cheap = 1;
+const expensive: ReadonlySet<string> = new Set(["exp", "log", "sin", "cos", "tanh", "erf", "sigmoid", "pow", "div", "sqrt", "mod"]);
+
+/** Scalar operations to compute one element from what is stored. */
+function costOf(n: Node, cost: ReadonlyMap<Node, number>, stored: ReadonlySet<Node>): number {
+  const inputs = n.inputs.reduce((sum, x) => sum + (stored.has(x) ? 0 : (cost.get(x) ?? 0)), 0);
+  const kind = n.op.schema.kind;
+  if (kind === "view") return inputs + (n.op.schema.name === "concat" || n.op.schema.name === "pad" ? 1 : 0);
+  if (kind === "creation") return n.inputs.length > 0 ? 20 : 0;
+  return inputs + (expensive.has(n.op.schema.name) ? 8 : 1);
+}
+
+/** Whether `user` needs `n` in memory, because it would compute it many times or needs an address. */
+function wantsMemory(n: Node, user: Node, stored: ReadonlySet<Node>, cost: number): boolean {
+  if (user.op.schema.kind === "contraction") return !isPlainView(n, stored);
+  if (user.op.schema.name === "relayout" && n.type.layout) return true;
+  if (cost <= cheap) return false;
+  const size = sizeOf(n.type.shape);
+  return readsOf(user) > 1.5 * size * user.inputs.filter((x) => x === n).length;
+}
+/** An address in row-major memory that moves evenly with the index. */
+function isPlainView(n: Node, stored: ReadonlySet<Node>): boolean {
+  if (n.op.schema.kind !== "view" || n.type.layout) return false;
+  if (!["reshape", "permute", "slice", "broadcast"].includes(n.op.schema.name)) return false;
+  const x = n.inputs[0]!;
+  if (stored.has(x)) return x.type.layout === null || isRowMajor(x.type.layout);
+  return isPlainView(x, stored);
+}
+
+/** How often a node reads each operand in all. */
+function readsOf(n: Node): number {
+  const size = sizeOf(n.type.shape);
+  if (!isFold(n)) return size;
+  return foldOf(n).axes.reduce((count, a) => count * a.extent, size);
+}
+const foldCache = new WeakMap<Node, Pick<Fold, "op" | "axes">>();
+/** What a fold reduces with and over, found by lowering it on operands that are never looked at. */
+export function foldOf(n: Node): Pick<Fold, "op" | "axes"> {
+  const known = foldCache.get(n);
+  if (known) return known;
+  const reads = n.inputs.map((x): Read => {
+    const constant = () => ({ kind: "const", type: x.type.dtype === "u8" ? "i32" : x.type.dtype, value: 0 }) as const;
+    return Object.assign(constant, { padded: constant, type: x.type });
+  });
+  const zero = { kind: "const", type: "i32", value: 0 } as const;
+  const result = n.op.lower!(reads, n.attrs, n.type)(...n.type.shape.map(() => zero));
+  invariant(result.kind === "fold", `${n.op.schema.name} is declared a ${n.op.schema.kind} but does not lower to a fold`);
+  const found = { op: result.op, axes: result.axes };
+  foldCache.set(n, found);
+  return found;
+}
+
+/** For every stored root, the fold that ends in it. A fold moves down to the last elementwise node that only it feeds. */
+function absorbFolds(order: readonly Node[], users: ReadonlyMap<Node, Use>, stored: Set<Node>): Map<Node, Node> {
+  const endsIn = new Map<Node, Node>();
+  const taken = new Set<Node>();
+  const folds = order.filter(isFold);
+  for (const contraction of [true, false])
+    for (const f of [...folds].reverse()) {
+      if ((f.op.schema.kind === "contraction") !== contraction) continue;
+      endsIn.set(lastOfChain(f, users, stored, taken), f);
+    }
+  return endsIn;
+}
+/** Follows the only reader while it is elementwise and of the same shape; what lies between is no longer stored. */
+function lastOfChain(f: Node, users: ReadonlyMap<Node, Use>, stored: Set<Node>, taken: Set<Node>): Node {
+  for (let at = f; ; ) {
+    const { nodes, root } = users.get(at)!;
+    const next = nodes[0];
+    const goesOn =
+      !root &&
+      nodes.length === 1 &&
+      next?.op.schema.kind === "elementwise" &&
+      !taken.has(next) &&
+      sameShape(next.type.shape, f.type.shape) &&
+      sameOrder(next.type.layout, f.type.layout);
+    if (!goesOn) {
+      stored.add(at);
+      return at;
+    }
+    stored.delete(at);
+    taken.add(next);
+    at = next;
+  }
+}
+
+function makeGroup(root: Node, fold: Node | null, stored: ReadonlySet<Node>): Group {
+  const inputs = new Set<Node>();
+  const seen = new Set<Node>();
+  const visit = (n: Node): void => {
+    if (seen.has(n)) return;
+    seen.add(n);
+    if (n !== root && stored.has(n)) inputs.add(n);
+    else for (const x of n.inputs) visit(x);
+  };
+  visit(root);
+  return { root, fold, inputs: [...inputs] };
+}

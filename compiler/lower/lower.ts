@@ -1,0 +1,161 @@
+/** Graph to kernel calls: groups become computations, a schedule makes them loops, equal ones are made once. */
+import { invariant } from "../../ir/diagnostic.ts";
+import type { Graph, Node, VariableKind } from "../../ir/graph/graph.ts";
+import type { Computation } from "../../ir/kernel/computation.ts";
+import type { Kernel } from "../../ir/kernel/kernel.ts";
+import type { Home, Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
+import type { EntryName } from "../../ir/program.ts";
+import { computationOf, inPlaceInputs, keyOfGroup } from "./computation.ts";
+import { type Group, groupNodes } from "./group.ts";
+
+export type Schedule = (c: Computation) => Kernel;
+
+export function lower(graphs: readonly { readonly entry: EntryName; readonly graph: Graph }[], schedule: Schedule): Lowered {
+  const kernels = kernelStore(schedule);
+  const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels));
+  return { kernels: kernels.all(), entries };
+}
+
+interface KernelStore {
+  /** Name of the kernel of a group. */
+  readonly of: (group: Group) => string;
+  readonly all: () => readonly Kernel[];
+}
+function kernelStore(schedule: Schedule): KernelStore {
+  const byKey = new Map<string, Kernel>();
+  const names = new Map<string, number>();
+  const unique = (base: string): string => {
+    const n = names.get(base) ?? 0;
+    names.set(base, n + 1);
+    return n === 0 ? base : `${base}_${n}`;
+  };
+  return {
+    of: (group) => {
+      const key = keyOfGroup(group);
+      let kernel = byKey.get(key);
+      if (!kernel) {
+        const c = computationOf(group);
+        kernel = schedule({ ...c, name: unique(c.name) });
+        byKey.set(key, kernel);
+      }
+      return kernel.name;
+    },
+    all: () => [...byKey.values()],
+  };
+}
+
+function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore): LoweredEntry {
+  const work = settleLeaves(graph);
+  const groups = updatesLast(groupNodes(work), work);
+  const { homes, copies } = chooseHomes(name, work, groups);
+  const values = new Map<Node, Value>();
+  const counts = new Map<string, number>();
+  const valueOf = (n: Node): Value => {
+    let v = values.get(n);
+    if (!v) {
+      const home = homes.get(n) ?? leafHome(n) ?? { kind: "arena" };
+      v = { name: home.kind === "arena" ? fresh(n.op.schema.name) : home.name, type: n.type, home };
+      values.set(n, v);
+    }
+    return v;
+  };
+  const fresh = (base: string): string => {
+    const i = counts.get(base) ?? 0;
+    counts.set(base, i + 1);
+    return `${base}.${i}`;
+  };
+  const call = (g: Group, output: Value): LoweredCall => ({
+    kernel: kernels.of(g),
+    inputs: g.inputs.map(valueOf),
+    output,
+    inPlace: inPlaceInputs(g).map(valueOf),
+    origin: g.root.origin,
+  });
+  const calls = groups.map((g) => call(g, valueOf(g.root)));
+  for (const c of copies) {
+    const root = copyOf(c.from);
+    calls.push(call({ root, fold: null, inputs: [c.from] }, { name: c.to.name, type: root.type, home: c.to }));
+  }
+  return { name, graph, calls };
+}
+
+/** The memory of a leaf. */
+function leafHome(n: Node): Home | null {
+  if (n.op.schema.kind !== "leaf") return null;
+  const name = String(n.attrs["name"]);
+  return n.op.schema.name === "input" ? { kind: "input", name } : { kind: "variable", variable: n.op.schema.name as VariableKind, name };
+}
+type NamedHome = Exclude<Home, { kind: "arena" }>;
+
+/** A node that has the value of `n` in memory of its own. */
+const copyOf = (n: Node): Node => ({ op: copyOp, inputs: [n], attrs: {}, type: { ...n.type, layout: null }, origin: n.origin });
+const copyOp: Node["op"] = {
+  schema: { name: "copy", inputs: ["x"], attrs: {}, kind: "elementwise" },
+  infer: ([x]) => x!,
+  make: () => invariant(false, "copies are made by lowering") as never,
+  grad: null,
+  decompose: null,
+  flops: () => 0,
+  lower:
+    ([x]) =>
+    (...index) =>
+      x!(...index),
+};
+
+/** Outputs and updates that are leaves become copies, taken before any update. */
+function settleLeaves(graph: Graph): Graph {
+  const settle = (n: Node): Node => (n.op.schema.kind === "leaf" ? copyOf(n) : n);
+  return {
+    ...graph,
+    outputs: graph.outputs.map((o) => ({ ...o, value: settle(o.value) })),
+    updates: graph.updates.map((u) => ({ ...u, value: settle(u.value) })),
+  };
+}
+
+/** Groups that only write a variable come after everything that may still read it. */
+function updatesLast(groups: readonly Group[], graph: Graph): Group[] {
+  const read = new Set(groups.flatMap((g) => g.inputs));
+  const outputs = new Set(graph.outputs.map((o) => o.value));
+  const updates = new Set(graph.updates.map((u) => u.value));
+  const isLast = (g: Group) => updates.has(g.root) && !read.has(g.root) && !outputs.has(g.root) && g.root.op !== copyOp;
+  return [...groups.filter((g) => !isLast(g)), ...groups.filter(isLast)];
+}
+
+/**
+ * A root that is an output or an update goes where it is wanted at once, if nothing reads the old content of that memory
+ * after it is written; otherwise, and for every further place that wants the same value, it is copied at the end.
+ */
+function chooseHomes(entry: EntryName, graph: Graph, groups: readonly Group[]) {
+  const homes = new Map<Node, NamedHome>();
+  const copies: { from: Node; to: NamedHome }[] = [];
+  const position = new Map(groups.map((g, i) => [g.root, i]));
+  const reads = lastReads(groups);
+  for (const { target, value } of graph.updates) {
+    const home = leafHome(target);
+    invariant(home && home.kind !== "arena" && home.kind !== "input", `${target.op.schema.name} cannot be updated`);
+    const written = position.get(value)!;
+    const last = reads.get(nameOf(home)) ?? -1;
+    const inPlace = last === written && inPlaceInputs(groups[written]!).some((n) => sameHome(leafHome(n), home));
+    if (!homes.has(value) && (last < written || inPlace)) homes.set(value, home);
+    else copies.push({ from: value, to: home });
+  }
+  for (const { name, value } of graph.outputs) {
+    const home: NamedHome = { kind: "output", name: `${entry}.${name}` };
+    if (homes.has(value)) copies.unshift({ from: value, to: home });
+    else homes.set(value, home);
+  }
+  return { homes, copies };
+}
+const nameOf = (h: Home) => (h.kind === "arena" ? "" : `${h.kind === "variable" ? h.variable : h.kind} ${h.name}`);
+const sameHome = (a: Home | null, b: Home) => a !== null && nameOf(a) === nameOf(b);
+/** Position of the last group that reads each leaf. */
+function lastReads(groups: readonly Group[]): Map<string, number> {
+  const last = new Map<string, number>();
+  groups.forEach((g, i) => {
+    for (const n of g.inputs) {
+      const home = leafHome(n);
+      if (home) last.set(nameOf(home), i);
+    }
+  });
+  return last;
+}

@@ -1,0 +1,142 @@
+/** Lays all memory out: variables and inputs one after the other, everything that lives within a run in one arena. */
+import { invariant } from "../../ir/diagnostic.ts";
+import type { VariableKind } from "../../ir/graph/graph.ts";
+import { elementsIn, type Layout } from "../../ir/layout.ts";
+import type { Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
+import type { Call, Entry, Interval, Place, Plan } from "../../ir/plan.ts";
+import type { Region } from "../../ir/program.ts";
+import type { DType, Shape } from "../../ir/type.ts";
+import { assignOffsets, type Lifetime, lowerBound } from "./offsets.ts";
+
+export interface MemoryModel {
+  /** Alignment of every tensor, bytes. */
+  readonly alignment: number;
+  readonly bytesPerElement: Readonly<Record<DType, number>>;
+  /** Whether a kernel may read and write the same place. */
+  readonly inPlace: boolean;
+  /** Words of the control region: barriers take a cache line each. */
+  readonly controlBytes: number;
+}
+/** Something with memory of its own. */
+export interface Resident {
+  readonly name: string;
+  readonly type: { readonly dtype: DType; readonly shape: Shape; readonly layout: Layout | null };
+}
+export interface Residents {
+  readonly variables: readonly (Resident & { readonly kind: VariableKind })[];
+  readonly inputs: readonly Resident[];
+  readonly outputs: readonly Resident[];
+}
+export interface Planned {
+  readonly plan: Plan;
+  readonly variable: (kind: VariableKind, name: string) => Place;
+  readonly input: (name: string) => Place;
+  readonly output: (name: string) => Place;
+  /** Of a value that lives outside the arena. */
+  readonly placeOf: (v: Value) => Place;
+}
+
+const regionOf: Record<VariableKind, Region> = {
+  param: "parameters",
+  state: "state",
+  slot: "optimizer",
+  counter: "optimizer",
+  prepared: "prepared",
+};
+
+export function planMemory(name: string, lowered: Lowered, residents: Residents, model: MemoryModel): Planned {
+  const sizes: Record<Region, number> = {
+    control: model.controlBytes,
+    parameters: 0,
+    optimizer: 0,
+    state: 0,
+    prepared: 0,
+    io: 0,
+    arena: 0,
+    scratch: 0,
+  };
+  const places = new Map<string, Place>();
+  const reserve = (key: string, region: Region, r: Resident): void => {
+    if (places.has(key)) return;
+    places.set(key, { region, offset: sizes[region] });
+    sizes[region] += align(bytesOf(r.type, model), model);
+  };
+  for (const v of residents.variables) reserve(`variable ${v.kind} ${v.name}`, regionOf[v.kind], v);
+  for (const r of residents.inputs) reserve(`input ${r.name}`, "io", r);
+  for (const r of residents.outputs) reserve(`output ${r.name}`, "io", r);
+  const find = (key: string): Place => {
+    const place = places.get(key);
+    invariant(place, `${key} has no memory`);
+    return place;
+  };
+  const placeOf = (v: Value): Place => {
+    invariant(v.home.kind !== "arena", `${v.name} lives in the arena`);
+    return find(v.home.kind === "variable" ? `variable ${v.home.variable} ${v.home.name}` : `${v.home.kind} ${v.home.name}`);
+  };
+  const entries = lowered.entries.map((e) => planEntry(e, placeOf, model));
+  sizes.arena = Math.max(0, ...entries.map((e) => e.arena));
+  sizes.scratch = Math.max(0, ...lowered.kernels.map((k) => scratchOf(k.buffers, model)));
+  return {
+    plan: { name, kernels: lowered.kernels, entries: entries.map((e) => e.entry), sizes },
+    variable: (kind, n) => find(`variable ${kind} ${n}`),
+    input: (n) => find(`input ${n}`),
+    output: (n) => find(`output ${n}`),
+    placeOf,
+  };
+}
+
+const align = (bytes: number, model: MemoryModel) => Math.ceil(bytes / model.alignment) * model.alignment;
+const bytesOf = (t: Resident["type"], model: MemoryModel) => elementsIn(t.shape, t.layout) * model.bytesPerElement[t.dtype];
+const scratchOf = (buffers: Lowered["kernels"][number]["buffers"], model: MemoryModel) =>
+  buffers.filter((b) => b.space === "scratch").reduce((n, b) => n + align(elementsIn(b.shape, b.layout) * 4, model), 0);
+
+function planEntry(e: LoweredEntry, residence: (v: Value) => Place, model: MemoryModel): { readonly entry: Entry; readonly arena: number } {
+  const lives = livesOf(e.calls);
+  const shares = model.inPlace ? shareInPlace(e.calls, lives) : new Map<Value, Value>();
+  const owners = [...lives.keys()].filter((v) => !shares.has(v));
+  const ownerOf = (v: Value): Value => {
+    const next = shares.get(v);
+    return next ? ownerOf(next) : v;
+  };
+  const merged = new Map<Value, { first: number; last: number }>();
+  for (const [v, l] of lives) {
+    const at = merged.get(ownerOf(v));
+    merged.set(ownerOf(v), at ? { first: Math.min(at.first, l.first), last: Math.max(at.last, l.last) } : { ...l });
+  }
+  const lifetimes = owners.map((v): Lifetime => ({ ...merged.get(v)!, bytes: align(bytesOf(v.type, model), model) }));
+  const assigned = assignOffsets(lifetimes);
+  const offsets = new Map(owners.map((v, i) => [v, assigned.offsets[i]!]));
+  const placeOf = (v: Value): Place => (v.home.kind === "arena" ? { region: "arena", offset: offsets.get(ownerOf(v))! } : residence(v));
+  const calls = e.calls.map((c): Call => ({ kernel: c.kernel, args: [...c.inputs, c.output].map(placeOf), origin: c.origin }));
+  const intervals = [...lives].map(
+    ([v, l]): Interval => ({ name: v.name, bytes: bytesOf(v.type, model), first: l.first, last: l.last, offset: placeOf(v).offset }),
+  );
+  return { entry: { name: e.name, calls, intervals, lowerBound: lowerBound(lifetimes) }, arena: assigned.bytes };
+}
+
+/** First and last call that touches each value of the arena. */
+function livesOf(calls: readonly LoweredCall[]): Map<Value, { readonly first: number; readonly last: number }> {
+  const lives = new Map<Value, { first: number; last: number }>();
+  calls.forEach((c, i) => {
+    for (const v of [c.output, ...c.inputs]) {
+      if (v.home.kind !== "arena") continue;
+      const l = lives.get(v);
+      if (l) l.last = i;
+      else lives.set(v, { first: i, last: i });
+    }
+  });
+  return lives;
+}
+/** Results that take the place of an operand which dies in the same call. */
+function shareInPlace(
+  calls: readonly LoweredCall[],
+  lives: ReadonlyMap<Value, { readonly first: number; readonly last: number }>,
+): Map<Value, Value> {
+  const shares = new Map<Value, Value>();
+  calls.forEach((c, i) => {
+    if (c.output.home.kind !== "arena" || lives.get(c.output)!.first !== i) return;
+    const from = c.inPlace.find((v) => v.home.kind === "arena" && lives.get(v)!.last === i);
+    if (from) shares.set(c.output, from);
+  });
+  return shares;
+}

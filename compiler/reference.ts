@@ -1,0 +1,63 @@
+/** The reference target: runs lowered entries with the kernel interpreter, in double precision, every value in memory of its own. */
+import { interpret, type Memory } from "../ir/kernel/interpret.ts";
+import type { Kernel } from "../ir/kernel/kernel.ts";
+import { elementsIn } from "../ir/layout.ts";
+import type { Lowered, LoweredCall, Value } from "../ir/lowered.ts";
+import type { Place } from "../ir/plan.ts";
+import type { Backend, Field } from "../ir/program.ts";
+import type { DType } from "../ir/type.ts";
+
+type Cells = Float64Array | Int32Array | Uint8Array;
+const cells: Record<DType, (n: number) => Cells> = {
+  f32: (n) => new Float64Array(n),
+  i32: (n) => new Int32Array(n),
+  u8: (n) => new Uint8Array(n),
+  bool: (n) => new Uint8Array(n),
+};
+/** `placeOf` gives the planned place of what lives outside the arena. */
+export function referenceBackend(lowered: Lowered, placeOf: (v: Value) => Place): Backend {
+  const kernels = new Map(lowered.kernels.map((k) => [k.name, k]));
+  const resident = new Map<string, Cells>();
+  const memory = (key: string, dtype: DType, n: number): Cells => {
+    const known = resident.get(key) ?? cells[dtype](n);
+    resident.set(key, known);
+    return known;
+  };
+  const cellsOf = (f: Field): Cells => memory(`${f.region}+${f.offset}`, f.dtype, elementsIn(f.shape, null));
+  const run = (calls: readonly LoweredCall[]): void => {
+    const arena = new Map<Value, Cells>();
+    const at = (v: Value): Cells => {
+      const n = elementsIn(v.type.shape, v.type.layout);
+      if (v.home.kind !== "arena") {
+        const p = placeOf(v);
+        return memory(`${p.region}+${p.offset}`, v.type.dtype, n);
+      }
+      const known = arena.get(v) ?? cells[v.type.dtype](n);
+      arena.set(v, known);
+      return known;
+    };
+    for (const c of calls) interpretCall(kernels.get(c.kernel)!, [...c.inputs, c.output].map(at));
+  };
+  return {
+    write: (field, bytes) => {
+      const to = cellsOf(field);
+      const aligned = bytes.slice().buffer;
+      to.set(field.dtype === "f32" ? new Float32Array(aligned) : field.dtype === "i32" ? new Int32Array(aligned) : new Uint8Array(aligned));
+    },
+    read: async (field) => {
+      const from = cellsOf(field);
+      if (field.dtype === "f32") return new Uint8Array(Float32Array.from(from).buffer);
+      return new Uint8Array(from.slice().buffer as ArrayBuffer);
+    },
+    run: async (entry) => run(lowered.entries.find((e) => e.name === entry)!.calls),
+    dispose: () => resident.clear(),
+  };
+}
+function interpretCall(k: Kernel, args: readonly Cells[]): void {
+  const external = k.buffers.filter((b) => b.space === "in" || b.space === "out" || b.space === "inout");
+  const memory: Record<string, Cells> = {};
+  external.forEach((b, i) => {
+    memory[b.name] = args[i]!;
+  });
+  interpret(k, memory as Memory, "double");
+}

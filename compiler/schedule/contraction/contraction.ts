@@ -1,0 +1,218 @@
+/**
+ * Register-tiled sums of products: matrix products, convolutions and their gradients are one schedule, told apart by strides.
+ *
+ *     y[.., i, .., j] = finish(sum over k of a[.., i, k] * b[k, j])
+ *
+ * j is the innermost axis of y in memory; `b` has stride 1 along it and does not know i; `a` does not know j. Then a tile
+ * of rows i and vectors j shares every load of `a` and `b`. Weights have stride 1 because `assign-layouts` packed them.
+ */
+import { flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
+import { add, at, div, i32, mod, outline, store } from "../../../ir/kernel/build.ts";
+import type { Axes, Computation, FoldAxis } from "../../../ir/kernel/computation.ts";
+import type { Expr, Stmt } from "../../../ir/kernel/kernel.ts";
+import { linear } from "../../../ir/kernel/linear.ts";
+import { mentions, substitute, visitExpr } from "../../../ir/kernel/rewrite.ts";
+import { canVectorize } from "../vectorize.ts";
+import { type ReduceLoop, type Run, registerTile, splitRows } from "./tile.ts";
+
+/** Most rows of a tile and its vectors: 8 accumulators fit the registers of every engine (see docs on tiles in ARCHITECTURE.md). */
+const tileRows = 4;
+const tileVectors = 2;
+/** Without rows to share loads of `b`, more vectors keep more sums in flight. */
+const vectorsAlone = 4;
+/** Rows of `a` that stay in the second-level cache while all panels of `b` pass by. */
+const blockRows = 96;
+
+type Product = (index: readonly Expr[]) => { readonly a: Expr; readonly b: Expr };
+interface Shape {
+  readonly rank: number;
+  readonly column: number;
+  readonly row: number | null;
+  readonly product: Product;
+  readonly reduce: readonly ReduceLoop[];
+}
+
+/** The tiled loops, or null when the computation has not this form. */
+export function contraction(c: Computation, axes: Axes): readonly Stmt[] | null {
+  const shape = recognise(c, axes);
+  return shape && loops(c, shape, axes);
+}
+
+/* ---- recognition ----------------------------------------------------------------------------------------------- */
+
+function recognise(c: Computation, axes: Axes): Shape | null {
+  const { fold, output } = c;
+  const dims = output.layout.dims;
+  if (fold?.op !== "sum" || dims.some((d) => d.div > 1 || d.mod > 0) || dims.length === 0) return null;
+  const column = dims.at(-1)!.axis;
+  const extent = output.shape[column]!;
+  if (extent < 4) return null;
+  const probes = output.shape.map((n) => probe(axes, n));
+  const index = probes.map((p): Expr => p.axis);
+  for (const swap of [false, true]) {
+    const product = productOf(c, axes, swap);
+    const here = product?.(index);
+    if (!product || !here || mentions(here.a, probes[column]!.name) || here.b.kind !== "load") continue;
+    const free = dims.map((d) => d.axis).filter((axis) => axis !== column && !mentions(here.b, probes[axis]!.name));
+    if (!fitsLanes(c, product, column, index, axes)) continue;
+    return { rank: dims.length, column, row: bestRow(free, output.shape), product, reduce: fold.axes };
+  }
+  return null;
+}
+function probe(axes: Axes, extent: number): { readonly name: string; readonly axis: Expr } {
+  const name = axes.fresh("p");
+  axes.declare({ name, extent });
+  return { name, axis: { kind: "var", type: "i32", lanes: 1, name } };
+}
+/** The two factors of what is summed; null when it is not a plain product. */
+function productOf(c: Computation, axes: Axes, swap: boolean): Product | null {
+  const at = (index: readonly Expr[]) => {
+    const term = c.fold!.term(index, axes);
+    const v = term.value;
+    return term.lets.length === 0 && v.kind === "binary" && v.op === "mul" ? v : null;
+  };
+  const zero = c.output.shape.map(() => i32(0));
+  if (!at(zero)) return null;
+  return (index) => {
+    const v = at(index)!;
+    return swap ? { a: v.b, b: v.a } : { a: v.a, b: v.b };
+  };
+}
+/** Loads of `b`, and what `finish` loads and stores, are wide along the columns of a full panel. */
+function fitsLanes(c: Computation, product: Product, column: number, index: readonly Expr[], axes: Axes): boolean {
+  const width = panelWidth(c.output.shape[column]!, true);
+  const panel = probe(axes, Math.max(1, Math.floor(c.output.shape[column]! / width)));
+  const vector = probe(axes, width / 4);
+  const lane = probe(axes, 4);
+  const wide = index.map((e, axis) => (axis === column ? at(panel.axis, width, at(vector.axis, 4, lane.axis)) : e));
+  const { b } = product(wide);
+  if (b.kind !== "load" || strideOf(flattenIndex(b.buffer, b.index), lane.name, axes.ranges) !== 1) return false;
+  const sum: Expr = { kind: "var", type: "f32", lanes: 1, name: axes.fresh("sum") };
+  const end = c.finish(wide, sum, axes);
+  return canVectorize([...end.lets, store(c.output, wide, end.value)], lane.name, axes.ranges);
+}
+const panelWidth = (extent: number, rows: boolean) => {
+  const widest = 4 * (rows ? tileVectors : vectorsAlone);
+  return extent >= widest ? widest : extent >= 4 * tileVectors ? 4 * tileVectors : 4;
+};
+/** The longest axis that shares loads of `b`; of equally good ones the innermost. */
+function bestRow(free: readonly number[], shape: readonly number[]): number | null {
+  let best: number | null = null;
+  for (const axis of free)
+    if (shape[axis]! > 1 && (best === null || Math.min(shape[axis]!, tileRows) >= Math.min(shape[best]!, tileRows))) best = axis;
+  return best;
+}
+
+/* ---- loops ----------------------------------------------------------------------------------------------------- */
+
+/** grid over the other axes { grid blocks of rows { grid panels { outline { tiles } } } } */
+function loops(c: Computation, s: Shape, axes: Axes): readonly Stmt[] {
+  const order = c.output.layout.dims.map((d) => d.axis).filter((axis) => axis !== s.column && axis !== s.row);
+  const extents = c.output.shape;
+  const joined = joinReduce(c, s, axes);
+  const panels = panelsOf(extents[s.column]!, s.row !== null);
+  const rowRuns = s.row === null ? [{ size: 1, count: 1, start: 0 }] : splitRows(extents[s.row]!, blockRows);
+  const outer = order.slice(0, 1).filter((axis) => extents[axis]! > 1);
+  const inner = order.filter((axis) => extents[axis]! > 1 && !outer.includes(axis));
+  const nest = (rest: readonly number[], index: readonly Expr[], body: (index: readonly Expr[]) => readonly Stmt[]): readonly Stmt[] => {
+    const [axis, ...more] = rest;
+    if (axis === undefined) return body(index);
+    return [axes.loop("grid", `i${axis}`, extents[axis]!, (i) => nest(more, index.with(axis, i), body))];
+  };
+  const zero = extents.map(() => i32(0));
+  return nest(outer, zero, (index) =>
+    rowRuns.flatMap((block) => {
+      const overPanels = (row0: Expr) =>
+        panels.map((p) =>
+          axes.loop("grid", "n", p.count, (n) =>
+            nest(inner, index, (at2) =>
+              tiles(c, s, joined, at2, { row0, rows: block.size, column0: at(n, p.size, p.start), panel: p }, axes),
+            ),
+          ),
+        );
+      return rowRuns.length === 1 && block.count === 1
+        ? overPanels(i32(block.start))
+        : [axes.loop("grid", "block", block.count, (b) => overPanels(at(b, block.size, block.start)))];
+    }),
+  );
+}
+interface Panel extends Run {
+  readonly vectors: number;
+  readonly lanes: 1 | 2 | 3 | 4;
+}
+/** Full panels, one of a single vector, and what is left of it. */
+function panelsOf(extent: number, rows: boolean): Panel[] {
+  const width = panelWidth(extent, rows);
+  const full = Math.floor(extent / width);
+  const out: Panel[] = [{ size: width, count: full, start: 0, vectors: width / 4, lanes: 4 }];
+  let start = full * width;
+  const four = Math.floor((extent - start) / 4);
+  if (four > 0) out.push({ size: 4, count: four, start, vectors: 1, lanes: 4 });
+  start += four * 4;
+  const rest = extent - start;
+  if (rest > 0) out.push({ size: rest, count: 1, start, vectors: 1, lanes: rest as 1 | 2 | 3 });
+  return out.filter((p) => p.count > 0);
+}
+interface Place {
+  readonly row0: Expr;
+  readonly rows: number;
+  readonly column0: Expr;
+  readonly panel: Panel;
+}
+/** All rows of a block for one panel: a body worth a function, with the reduction nested in the loop over tiles. */
+function tiles(c: Computation, s: Shape, r: Joined, index: readonly Expr[], p: Place, axes: Axes): readonly Stmt[] {
+  return splitRows(p.rows, tileRows).map((run) =>
+    outline(axes.fresh("panel"), [
+      axes.loop("serial", "m", run.count, (m) => {
+        const row = (i: Expr) => add(p.row0, add(at(m, run.size, run.start), i));
+        const place = (i: Expr | null, j: Expr | null) =>
+          index.map((e, axis) => (axis === s.row && i ? row(i) : axis === s.column && j ? add(p.column0, j) : e));
+        const body = {
+          reduce: r.reduce,
+          a: (i: Expr) => r.rename(s.product(place(i, null)).a),
+          b: (j: Expr) => r.rename(s.product(place(null, j)).b),
+          finish: (i: Expr, j: Expr, sum: Expr): readonly Stmt[] => {
+            const full = place(i, j);
+            const end = c.finish(full, sum, axes);
+            return [...end.lets, store(c.output, full, end.value)];
+          },
+        };
+        return [registerTile({ rows: run.size, vectors: p.panel.vectors, lanes: p.panel.lanes }, body, axes)];
+      }),
+    ]),
+  );
+}
+
+interface Joined {
+  readonly reduce: readonly ReduceLoop[];
+  readonly rename: (e: Expr) => Expr;
+}
+/** Runs the two innermost reduction axes as one where both operands are contiguous over them: (s, c) of a convolution. */
+function joinReduce(c: Computation, s: Shape, axes: Axes): Joined {
+  const fresh = (name: string): string => axes.fresh(name);
+  const names = new Map(s.reduce.map((a) => [a.name, fresh(a.name)]));
+  for (const a of s.reduce) axes.declare({ name: names.get(a.name)!, extent: a.extent });
+  const plain = new Map(s.reduce.map((a): [string, Expr] => [a.name, { kind: "var", type: "i32", lanes: 1, name: names.get(a.name)! }]));
+  const separate: Joined = { reduce: s.reduce.map((a) => ({ ...a, name: names.get(a.name)! })), rename: (e) => substitute(e, plain) };
+  const [outer, inner] = s.reduce.slice(-2);
+  if (!outer || !inner) return separate;
+  const both: FoldAxis = { name: axes.fresh("q"), extent: outer.extent * inner.extent };
+  axes.declare(both);
+  const q: Expr = { kind: "var", type: "i32", lanes: 1, name: both.name };
+  const by = new Map(plain).set(outer.name, div(q, i32(inner.extent))).set(inner.name, mod(q, i32(inner.extent)));
+  const rename = (e: Expr) => substitute(e, by);
+  const index = c.output.shape.map((n) => probe(axes, n).axis);
+  const { a, b } = s.product(index);
+  const even = (e: Expr) => e.kind === "load" && isEven(flattenIndex(e.buffer, e.index.map(rename)), both.name, axes);
+  const known = even(a) && even(b);
+  return known ? { reduce: [...separate.reduce.slice(0, -2), both], rename } : separate;
+}
+/** Moves by a constant with the axis; loads in the index would not. */
+function isEven(offset: Expr, name: string, axes: Axes): boolean {
+  let plain = true;
+  for (const [key, t] of linear(offset, axes.ranges).terms)
+    visitExpr(t.atom, (e) => {
+      if (key !== name && e.kind === "var" && e.name === name) plain = false;
+    });
+  return plain;
+}

@@ -1,0 +1,160 @@
+/** Loops for a CPU: register tiles where a contraction has the form, else vector loops along memory, else scalar ones. */
+import { at, buffer, i32, store } from "../../ir/kernel/build.ts";
+import { type Axes, type Computation, type Evaluated, makeAxes } from "../../ir/kernel/computation.ts";
+import { type Buffer, type Expr, type Kernel, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
+import { haloOf, isRowMajor } from "../../ir/layout.ts";
+import { sizeOf } from "../../ir/type.ts";
+import { contraction } from "./contraction/contraction.ts";
+import { logicalIndex, orZero, physicalExtents, unravel } from "./elements.ts";
+import { type Folded, foldInLanes, foldSerially } from "./fold.ts";
+import { canVectorize } from "./vectorize.ts";
+
+export function scheduleCpu(c: Computation): Kernel {
+  const axes = makeAxes();
+  const scratch: Buffer[] = [];
+  const body = (c.fold && contraction(c, axes)) ?? elementwise(c, axes, scratch);
+  return { name: c.name, buffers: [...c.inputs, c.output, ...scratch], body: [...zeroHalo(c.output, axes), ...body] };
+}
+
+/* ---- one element ----------------------------------------------------------------------------------------------- */
+
+type Element = (index: readonly Expr[]) => readonly Stmt[];
+
+/** Computes and stores the element at an index, which may lie beside the shape in a blocked axis. */
+function serialElement(c: Computation, axes: Axes): Element {
+  return (index) => storeElement(c, index, axes, (i) => finished(c, i, axes, c.fold && foldSerially(c.fold, i, axes)));
+}
+function storeElement(c: Computation, index: readonly Expr[], axes: Axes, value: (index: readonly Expr[]) => Evaluated): readonly Stmt[] {
+  const v = orZero(c.output, index, axes, value);
+  return [...v.lets, store(c.output, index, v.value)];
+}
+function finished(c: Computation, index: readonly Expr[], axes: Axes, folded: Folded | null): Evaluated {
+  const end = c.finish(index, folded?.value ?? null, axes);
+  return { lets: [...(folded?.body ?? []), ...end.lets], value: end.value };
+}
+
+/* ---- all elements ---------------------------------------------------------------------------------------------- */
+
+function elementwise(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] {
+  return flat(c, axes) ?? alongInnermost(c, axes) ?? alongFold(c, axes, scratch) ?? scalar(c, axes);
+}
+
+/** One loop over memory in its order, four elements at a time: where every operand moves with the result. */
+function flat(c: Computation, axes: Axes): readonly Stmt[] | null {
+  if (!isRowMajor(c.output.layout) || c.fold) return null;
+  const element = serialElement(c, axes);
+  const at4 = (position: Expr) => element(unravel(position, c.output.shape));
+  return inFours(sizeOf(c.output.shape), axes, "grid", at4);
+}
+
+/** `extent` positions: a vector loop over whole fours and a scalar one over the rest; null when that is not possible. */
+function inFours(extent: number, axes: Axes, kind: "grid" | "serial", body: (position: Expr) => readonly Stmt[]): readonly Stmt[] | null {
+  const fours = Math.floor(extent / 4);
+  if (fours === 0) return null;
+  let legal = true;
+  const main = axes.loop(kind, "i", fours, (v) => [
+    axes.loop("vector", "lane", 4, (lane) => {
+      const inner = body(at(v, 4, lane));
+      legal = lane.kind === "var" && canVectorize(inner, lane.name, axes.ranges);
+      return inner;
+    }),
+  ]);
+  if (!legal) return null;
+  const rest = extent - fours * 4;
+  return rest === 0 ? [main] : [main, axes.loop(kind, "i", rest, (i) => body(at(i, 1, fours * 4)))];
+}
+
+/** Physical dimensions outside in, the innermost by `body`. A halo is left out: `zeroHalo` writes it. */
+function overDims(
+  c: Computation,
+  axes: Axes,
+  body: (extent: number, indexAt: (position: Expr) => readonly Expr[]) => readonly Stmt[] | null,
+): readonly Stmt[] | null {
+  const { output } = c;
+  const dims = output.layout.dims;
+  const blocked = dims.some((d) => d.div > 1 || d.mod > 0);
+  const extents = blocked ? physicalExtents(output) : dims.map((d) => output.shape[d.axis]!);
+  const indexOf = (physical: readonly Expr[]) => {
+    if (blocked) return logicalIndex(output, physical);
+    const index = output.shape.map((): Expr => i32(0));
+    dims.forEach((d, i) => {
+      index[d.axis] = physical[i]!;
+    });
+    return index;
+  };
+  let failed = false;
+  const nest = (i: number, physical: readonly Expr[]): readonly Stmt[] => {
+    if (i >= dims.length - 1) {
+      const inner = body(extents.at(-1) ?? 1, (position) => indexOf([...physical, position]));
+      failed ||= inner === null;
+      return inner ?? [];
+    }
+    if (extents[i] === 1) return nest(i + 1, [...physical, i32(0)]);
+    return [axes.loop("grid", "i", extents[i]!, (e) => nest(i + 1, [...physical, e]))];
+  };
+  const out = nest(0, []);
+  return failed ? null : out;
+}
+
+/** Vectors along the innermost dimension of the result; each lane folds its own element. */
+function alongInnermost(c: Computation, axes: Axes): readonly Stmt[] | null {
+  if (c.output.layout.dims.length === 0) return null;
+  const element = serialElement(c, axes);
+  return overDims(c, axes, (extent, indexAt) => inFours(extent, axes, "grid", (position) => element(indexAt(position))));
+}
+
+/** Vectors along the innermost fold axis. */
+function alongFold(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] | null {
+  const { fold } = c;
+  if (!fold || c.output.layout.pad.some(([b, a]) => b + a > 0)) return null;
+  const zero = c.output.shape.map(() => i32(0));
+  const parts = buffer("parts", "scratch", [4], null, typeOf(fold.term(zero, axes).value));
+  let legal = true;
+  const element: Element = (index) =>
+    storeElement(c, index, axes, (i) => {
+      const folded = foldInLanes(fold, i, axes, parts);
+      const lanes = folded?.body[0];
+      legal &&= lanes?.kind === "for" && canVectorize(lanes.body, lanes.axis, axes.ranges);
+      return finished(c, i, axes, folded ?? foldSerially(fold, i, axes));
+    });
+  const loops = overDims(c, axes, (extent, indexAt) => [axes.loop("grid", "i", extent, (i) => element(indexAt(i)))]);
+  if (!legal) return null;
+  scratch.push(parts);
+  return loops;
+}
+
+function scalar(c: Computation, axes: Axes): readonly Stmt[] {
+  const element = serialElement(c, axes);
+  if (c.output.layout.dims.length === 0) return [axes.loop("grid", "i", 1, () => element([]))];
+  return overDims(c, axes, (extent, indexAt) => [axes.loop("grid", "i", extent, (i) => element(indexAt(i)))])!;
+}
+
+/* ---- halo ------------------------------------------------------------------------------------------------------ */
+
+/** Stores 0 in the halo, axis by axis; corners may be written twice. The arena is reused, so this happens in every run. */
+function zeroHalo(b: Buffer, axes: Axes): readonly Stmt[] {
+  return b.shape.flatMap((extent, axis) => {
+    const [before, after] = haloOf(b.layout, axis);
+    return [slab(b, axis, -before, before, axes), slab(b, axis, extent, after, axes)].flat();
+  });
+}
+/** `count` places of `axis` from `start`, over the whole of the other axes with their halos. */
+function slab(b: Buffer, axis: number, start: number, count: number, axes: Axes): readonly Stmt[] {
+  if (count === 0) return [];
+  const zero: Expr = { kind: "const", type: b.type === "u8" ? "i32" : b.type, value: 0 };
+  const order = b.layout.dims.map((d) => d.axis);
+  const nest = (i: number, index: readonly Expr[]): readonly Stmt[] => {
+    const here = order[i];
+    if (here === undefined) return [store(b, index, zero)];
+    const [before, after] = haloOf(b.layout, here);
+    const [from, extent] = here === axis ? [start, count] : [-before, b.shape[here]! + before + after];
+    const body = (e: Expr) => nest(i + 1, index.with(here, at(e, 1, from)));
+    const fours = i === order.length - 1 ? inFours(extent, axes, "serial", body) : null;
+    return fours ?? [axes.loop(i === 0 ? "grid" : "serial", "h", extent, body)];
+  };
+  const loops = nest(
+    0,
+    b.shape.map(() => i32(0)),
+  );
+  return loops.every((s) => s.kind === "for" && s.loop === "grid") ? loops : [axes.loop("grid", "h", 1, () => loops)];
+}

@@ -1,0 +1,64 @@
+/**
+ * Index notation: what one kernel computes, element by element, before anyone has chosen loops. Lowering makes it from a
+ * group of graph nodes, a schedule turns it into a kernel.
+ */
+import type { FoldOp } from "../op.ts";
+import type { Buffer, Expr, LoopKind, Stmt } from "./kernel.ts";
+
+/** A value and the variables it needs, in order. */
+export interface Evaluated {
+  readonly lets: readonly Stmt[];
+  readonly value: Expr;
+}
+export interface FoldAxis {
+  readonly name: string;
+  readonly extent: number;
+}
+
+export interface Computation {
+  readonly name: string;
+  /** What is read; every buffer once. */
+  readonly inputs: readonly Buffer[];
+  readonly output: Buffer;
+  readonly fold: {
+    readonly op: FoldOp;
+    readonly axes: readonly FoldAxis[];
+    /** What is folded, at a logical index of the output, in terms of the fold axes. */
+    readonly term: (index: readonly Expr[], axes: Axes) => Evaluated;
+  } | null;
+  /** What is stored at a logical index, given the finished fold (null when there is none). */
+  readonly finish: (index: readonly Expr[], folded: Expr | null, axes: Axes) => Evaluated;
+}
+
+/** Hands out names that are unique in a kernel and remembers the extents of axes. */
+export interface Axes {
+  /** Extents of all axes made so far: axis in [0, extent). */
+  readonly ranges: ReadonlyMap<string, number>;
+  readonly fresh: (base: string) => string;
+  /** Registers an axis under this very name. */
+  readonly declare: (axis: FoldAxis) => void;
+  /** A loop over a fresh axis. */
+  readonly loop: (kind: LoopKind, base: string, extent: number, body: (i: Expr) => readonly Stmt[]) => Stmt;
+}
+
+export function makeAxes(): Axes {
+  const ranges = new Map<string, number>();
+  const counts = new Map<string, number>();
+  const fresh = (base: string): string => {
+    const n = counts.get(base) ?? 0;
+    counts.set(base, n + 1);
+    return n === 0 ? base : `${base}_${n}`;
+  };
+  return {
+    ranges,
+    fresh,
+    declare: ({ name, extent }) => {
+      ranges.set(name, extent);
+    },
+    loop: (kind, base, extent, body) => {
+      const axis = fresh(base);
+      ranges.set(axis, extent);
+      return { kind: "for", axis, extent, loop: kind, body: body({ kind: "var", type: "i32", lanes: 1, name: axis }) };
+    },
+  };
+}

@@ -1,0 +1,37 @@
+/** Entries as lists of kernel calls on values, before memory has been planned. */
+import type { Graph, Origin, VariableKind } from "./graph/graph.ts";
+import type { Kernel } from "./kernel/kernel.ts";
+import type { EntryName } from "./program.ts";
+import type { TensorType } from "./type.ts";
+
+/** Where a value has to be: its own place in the arena, the memory of a variable, or an input or output of the
+ *  entry (outputs are named `entry.name`). */
+export type Home =
+  | { readonly kind: "arena" }
+  | { readonly kind: "variable"; readonly variable: VariableKind; readonly name: string }
+  | { readonly kind: "input" | "output"; readonly name: string };
+export interface Value {
+  /** Readable, unique in the entry. */
+  readonly name: string;
+  readonly type: TensorType;
+  readonly home: Home;
+}
+export interface LoweredCall {
+  /** Name of a kernel; its in buffers take `inputs`, its out buffer `output`. */
+  readonly kernel: string;
+  readonly inputs: readonly Value[];
+  readonly output: Value;
+  /** Inputs that are read at the very element that is written and nowhere else: the output may take their memory. */
+  readonly inPlace: readonly Value[];
+  readonly origin: Origin | null;
+}
+export interface LoweredEntry {
+  readonly name: EntryName;
+  readonly graph: Graph;
+  readonly calls: readonly LoweredCall[];
+}
+export interface Lowered {
+  /** Distinct kernels, logical, already scheduled into loops. */
+  readonly kernels: readonly Kernel[];
+  readonly entries: readonly LoweredEntry[];
+}
