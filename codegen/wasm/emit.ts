@@ -8,12 +8,12 @@ import type { Kernel } from "../../ir/kernel/kernel.ts";
 import type { Call, Entry, Plan } from "../../ir/plan.ts";
 import { type Code, type Region, regions } from "../../ir/program.ts";
 import { isShared } from "../effects.ts";
-import { phasesOf } from "../phases.ts";
 import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
 import { addBarrier, barrierBytes } from "./functions.ts";
 import { addKernel, scratchBytes } from "./kernel.ts";
 import { findMemoryLimits } from "./limits.ts";
 import { type Ref, type Unit, withModule } from "./module.ts";
+import { sharedPhases } from "./share.ts";
 
 export interface WasmOptions {
   /** Multiply-add may be rounded once: faster, but not the same bits on every machine. */
@@ -25,8 +25,8 @@ export type WasmModule = Omit<Extract<Code, { kind: "wasm" }>, "kind" | "relaxed
 export const mostThreads = 16;
 /** The address 0 is never used. */
 const firstAddress = 64;
-/** Least size of the region `control`: the words of the barrier (192 bytes), then those of the runtime. */
-export const controlBytes = barrierBytes + 320;
+/** The runtime keeps words of its own behind the last scratch. */
+const runtimeBytes = 128;
 const pageBytes = 65536;
 
 export interface WasmLayout {
@@ -42,10 +42,10 @@ export function layoutOf(plan: Plan): WasmLayout {
   let at = firstAddress;
   for (const region of regions) {
     bases[region] = at;
-    const bytes = region === "control" ? Math.max(plan.sizes.control, controlBytes) : plan.sizes[region];
+    const bytes = region === "control" ? Math.max(plan.sizes.control, barrierBytes) : plan.sizes[region];
     at += alignUp(bytes, tensorAlignment.wasm);
   }
-  const most = at + (mostThreads - 1) * plan.sizes.scratch;
+  const most = at + (mostThreads - 1) * plan.sizes.scratch + runtimeBytes;
   const pages = { minimum: Math.ceil(at / pageBytes), maximum: Math.ceil(most / pageBytes) };
   if (pages.maximum > pageBytes)
     fail("limit", `${plan.name} needs ${Math.ceil(most / 2 ** 20)} MiB of memory; WebAssembly has 4096 MiB`, null);
@@ -131,7 +131,7 @@ function accessOf(kernel: Kernel, call: Call): Access {
     const { region, offset } = call.args[i]!;
     return { region, from: offset, to: offset + bufferElements(b) * storageBytes.wasm[b.type], isWritten: b.space !== "in" };
   });
-  return { ranges, isSerial: phasesOf(kernel.name, kernel.body).every((p) => p.kind === "once") };
+  return { ranges, isSerial: sharedPhases(kernel).every((p) => p.kind === "once") };
 }
 const overlap = (a: Range, b: Range) => (a.isWritten || b.isWritten) && a.region === b.region && a.from < b.to && b.from < a.to;
 

@@ -55,8 +55,8 @@ function addFloorMod({ b, m }: Unit, name: string): void {
 
 /* ---- barrier --------------------------------------------------------------------------------------------------- */
 
-/** Words of the barrier, in bytes from the start of the region `control`; each has a cache line of its own. */
-export const barrierWords = { arrived: 0, generation: 64, sleepers: 128 } as const;
+/** Words of the barrier, in bytes from the start of the region `control`: a cache line each. */
+const barrierWords = { arrived: 0, generation: 64, sleepers: 128 } as const;
 export const barrierBytes = 192;
 /** Tries before a thread goes to sleep: some 20 to 50 microseconds. */
 const spins = 4000;

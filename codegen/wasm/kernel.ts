@@ -5,14 +5,14 @@
 import { invariant } from "../../ir/diagnostic.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
 import type { Buffer, Kernel, Lanes } from "../../ir/kernel/kernel.ts";
-import { effectsOf, isShared } from "../effects.ts";
-import { type Phase, phasesOf } from "../phases.ts";
+import { isShared } from "../effects.ts";
 import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
 import { type Emitter, type Loop, type Outlined, type Place, type Rounding, translator, type Value, type Variable } from "../translate.ts";
 import { bitcastOf, castOf, constantOf, laneOf, reduceOf, splatOf } from "./convert.ts";
 import { divisionFunction, divisionFunction4 } from "./functions.ts";
 import { type Access, type Address, memoryAccess } from "./memory.ts";
 import { type Frame, openFrame, type Ref, relaxedMadd, twice, type Unit } from "./module.ts";
+import { sharedPhases, waiting } from "./share.ts";
 import { type Spelling, spellBinary, spelling, spellUnary } from "./spelling.ts";
 
 const bytesOf = storageBytes.wasm;
@@ -42,6 +42,7 @@ interface Writer {
   readonly spelling: Spelling;
   /** Of the kernel, or of the outlined function that is being written. */
   frame: Frame;
+  /** No grid loop is split: it stands inside of one, or in a part that one thread does. */
   isInGrid: boolean;
 }
 
@@ -60,23 +61,13 @@ function printPhases(w: Writer, k: Kernel, barrier: string): Ref[] {
   const { b, m } = w.u;
   const print = translator(k, emitterOf(w));
   const wait = () => m.if(m.i32.gt_u(get(w, threadsAt), m.i32.const(1)), m.call(barrier, [get(w, threadsAt)], b.none));
-  const out: Ref[] = [];
-  let open: "once" | "grid" | null = null;
-  for (const phase of phasesOf(k.name, k.body)) {
-    if (open && mustWait(open, phase)) {
-      out.push(wait());
-      open = null;
-    }
+  const mustWait = waiting(k);
+  return sharedPhases(k).flatMap((phase) => {
+    const before = mustWait(phase) ? [wait()] : [];
+    w.isInGrid = phase.kind === "once";
     const body = print(phase.body);
-    out.push(...(phase.kind === "once" ? [m.if(m.i32.eqz(get(w, threadAt)), m.block(null, body))] : body));
-    if (phase.kind !== "all") open = phase.kind;
-  }
-  return out;
-}
-/** Whether `next` may depend on what threads do since the last barrier. */
-function mustWait(open: "once" | "grid", next: Phase): boolean {
-  if (next.kind === "all") return [...effectsOf(next.body).loaded].some(isShared);
-  return !(open === "once" && next.kind === "once");
+    return [...before, ...(phase.kind === "once" ? [m.if(m.i32.eqz(get(w, threadAt)), m.block(null, body))] : body)];
+  });
 }
 
 /* ---- locals and addresses -------------------------------------------------------------------------------------- */

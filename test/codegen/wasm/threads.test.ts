@@ -1,8 +1,8 @@
 /** Who runs what: grid loops in ranges, the rest once, barriers between what depends. */
 import { expect, test } from "vitest";
 import { emitWasm, printWat } from "../../../codegen/wasm/emit.ts";
-import { add, buffer, declare, f32, grid, i32, load, local, mul, serial, set, store, sub } from "../../../ir/kernel/build.ts";
-import type { Kernel } from "../../../ir/kernel/kernel.ts";
+import { add, at, buffer, declare, f32, grid, i32, load, local, mul, serial, set, store, sub } from "../../../ir/kernel/build.ts";
+import type { Expr, Kernel, Stmt } from "../../../ir/kernel/kernel.ts";
 import { loadWasm, planOf, runThreads, runWasm } from "../support.ts";
 
 const n = 1000;
@@ -61,9 +61,11 @@ test("what is outside of a grid happens once, what a grid reads happens everywhe
 });
 
 test("more threads than iterations", async () => {
-  const [a, b] = [buffer("a", "in", [2]), buffer("b", "out", [2])];
-  const k: Kernel = { name: "few", buffers: [a, b], body: [grid("i", 2, (i) => [store(b, [i], add(load(a, i), f32(1)))])] };
-  expect((await runThreads([k], { a: [1, 2] }, 3)).b).toEqual(Float32Array.of(2, 3));
+  const [a, b] = [buffer("a", "in", [2 * n]), buffer("b", "out", [2 * n])];
+  const row = (i: Expr) => serial("j", n, (j) => [store(b, [at(i, n, j)], add(load(a, at(i, n, j)), f32(1)))]);
+  const k: Kernel = { name: "few", buffers: [a, b], body: [grid("i", 2, (i) => [row(i)])] };
+  const a0 = [...data, ...data];
+  expect((await runThreads([k], { a: a0 }, 3)).b).toEqual(Float32Array.from(a0, (v) => v + 1));
 });
 
 test("barriers stand between dependent calls, and at the end", async () => {
@@ -94,6 +96,25 @@ test("a value that a grid reads may not be set beside a store", async () => {
     ],
   };
   await expect(emitWasm(planOf("wasm", [k]).plan, { relaxed: false })).rejects.toThrow("last is set beside a store outside of a grid");
+});
+
+test("small grids are not spread, and nests that cannot meet do not wait", async () => {
+  const waits = async (...kernels: readonly Kernel[]) =>
+    (await printWat(planOf("wasm", kernels).plan))
+      .split("(func $k (param")[1]!
+      .split("(func")[0]!
+      .match(/call \$dlm\.barrier/g)?.length ?? 0;
+  const out = buffer("o", "inout", [2 * n]);
+  const half = (name: string, from: number, value: Expr) => grid(name, n, (i) => [store(out, [at(i, 1, from)], add(value, f32(0)))]);
+  const kernel = (...body: Stmt[]): Kernel => ({ name: "k", buffers: [x, out], body });
+  expect(await waits(kernel(half("i", 0, load(x, i32(0))), half("j", n, load(x, i32(1)))))).toBe(0);
+  expect(await waits(kernel(half("i", 0, load(x, i32(0))), half("j", n - 1, load(x, i32(1)))))).toBe(1);
+  expect(await waits(kernel(half("i", 0, load(x, i32(0))), half("j", n, load(out, i32(0)))))).toBe(1);
+  const zero = (name: string) => grid(name, n, (i) => [store(out, [i], f32(0))]);
+  expect(await waits(kernel(zero("i"), zero("j")))).toBe(0);
+  expect(await waits(kernel(zero("i"), half("j", 0, load(x, i32(0)))))).toBe(1);
+  const few = (name: string, from: number) => grid(name, 4, (i) => [store(out, [i], load(out, add(i, i32(from))))]);
+  expect(await waits(kernel(few("i", 4), few("j", 8)))).toBe(0);
 });
 
 test("each thread has scratch of its own", async () => {
