@@ -12,11 +12,14 @@ import { bodyOf, visitStmts } from "./rewrite.ts";
 
 export type { Model } from "./arithmetic.ts";
 
+/** Physical elements of buffers, by name. */
+export type Memory = Readonly<Record<string, TypedMemory>>;
+
 /**
  * Runs `kernel` on `memory`: physical elements of its `in`, `out` and `inout` buffers, by name. `double` gives the ideal
  * meaning and is for kernels before `legalize`; `single` rounds after every operation, as targets do.
  */
-export function interpret(kernel: Kernel, memory: Readonly<Record<string, TypedMemory>>, model: Model = "double"): void {
+export function interpret(kernel: Kernel, memory: Memory, model: Model = "double"): void {
   const program = compiled(kernel, model);
   const bound = kernel.buffers.map((b): TypedMemory => {
     if (b.space === "scratch" || b.space === "workgroup") return new Float64Array(bufferElements(b)).fill(Number.NaN);

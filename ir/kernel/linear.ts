@@ -16,7 +16,7 @@ export interface Linear {
   readonly terms: ReadonlyMap<string, Term>;
   readonly constant: number;
 }
-/** Extents of the loop axes in scope: axis in [0, extent). A map that was used once must not change: results are remembered with it. */
+/** Extents of the loop axes in scope: axis in [0, extent). Axes may be added to a map, but extents may not change: results are remembered. */
 export type Ranges = ReadonlyMap<string, number>;
 /** Inclusive. */
 export type Bounds = readonly [lo: number, hi: number];
@@ -177,10 +177,13 @@ export function linear(e: Expr, ranges: Ranges): Linear {
   known.set(key, l);
   return l;
 }
-const memo = new WeakMap<Ranges, Map<string, Linear>>();
+const memo = new WeakMap<Ranges, { readonly axes: number; readonly known: Map<string, Linear> }>();
+/** Results so far; forgotten when the scope has got another axis. */
 function remembered(ranges: Ranges): Map<string, Linear> {
-  const known = memo.get(ranges) ?? new Map<string, Linear>();
-  memo.set(ranges, known);
+  const before = memo.get(ranges);
+  if (before?.axes === ranges.size) return before.known;
+  const known = new Map<string, Linear>();
+  memo.set(ranges, { axes: ranges.size, known });
   return known;
 }
 
