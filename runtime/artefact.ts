@@ -5,7 +5,6 @@
 import {
   type Code,
   type Dispatch,
-  type EntryName,
   entryNames,
   type Field,
   type Program,
@@ -15,11 +14,13 @@ import {
   type Stats,
   type Variable,
 } from "../ir/program.ts";
-import { type DType, dtypes, sizeOf } from "../ir/type.ts";
+import { dtypes, sizeOf } from "../ir/type.ts";
 import { fail, messageOf } from "./errors.ts";
+import { bad, flag, list, number, oneOf, orNull, positive, type Reader, record, recordOf, text, whole } from "./reader.ts";
 import { elementBytes } from "./tensor.ts";
+import { storedBytes } from "./webgpu.ts";
 
-const version = 1;
+const current = 1;
 
 /** The files of a program, by name: `net.json` and what it refers to. Pure; the inverse of `programFromArtefact`. */
 export function artefactOf(program: Program, stem = "net"): Readonly<Record<string, string | Uint8Array<ArrayBuffer>>> {
@@ -46,117 +47,100 @@ export function artefactOf(program: Program, stem = "net"): Readonly<Record<stri
 
 /** Reads an artefact: the parsed `net.json`, and `files` to get the others. Everything in it is checked. */
 export async function programFromArtefact(manifest: unknown, files: (name: string) => Promise<Uint8Array>): Promise<Program> {
-  const m = record(manifest, "the manifest");
-  if (m.format !== "dlm") bad(`format is ${JSON.stringify(m.format)}, expected "dlm"`);
-  if (typeof m.version === "number" && m.version > version)
-    bad(`it has version ${m.version}, made by a newer dlm; this runtime reads version ${version}`);
-  if (m.version !== version) bad(`version is ${JSON.stringify(m.version)}, expected ${version}`);
-  const target = oneOf(m.target, ["wasm", "wgsl"] as const, "target");
-  const sizes = recordOf(m.sizes, regions, whole, "sizes") as Record<Region, number>;
-  const width = (dtype: DType): number => (target === "wgsl" ? 4 : elementBytes[dtype]);
-  const field = (x: unknown, what: string): Field => readField(x, what, sizes, width);
-  return {
-    format: "dlm",
-    version,
-    name: text(m.name, "name"),
-    doc: m.doc === null ? null : text(m.doc, "doc"),
-    target,
-    entries: list(m.entries, "entries", (e, what) => readSignature(e, what, field)),
-    variables: list(m.variables, "variables", (v, what) => readVariable(v, what, field)),
-    sizes,
-    code: await readCode(record(m.code, "code"), target, sizes, files),
-    stats: recordOf(m.stats, statNames, number, "stats") as unknown as Stats,
-  };
+  const { format, version } = record({ format: any, version: any })(manifest, "the manifest");
+  if (format !== "dlm") bad(`its format is ${JSON.stringify(format)}, expected "dlm"`);
+  if (version !== current) {
+    const newer = Number(version) > current ? ", made by a newer dlm" : "";
+    bad(`its version is ${JSON.stringify(version)}${newer}; this runtime reads version ${current}`);
+  }
+  const { code: reference, ...head } = readHead(manifest, "net");
+  if (reference.kind !== head.target) bad(`its code is ${reference.kind}, its target ${head.target}`);
+  const { sizes } = head;
+  const fields: readonly Field[] = [...head.variables, ...head.entries.flatMap((e) => [...e.inputs, ...e.outputs])];
+  for (const f of fields) checkInside(f, head.target, sizes);
+  return { format: "dlm", version: current, ...head, code: await readCode(reference, sizes, files) };
 }
 
-type ReadField = (x: unknown, what: string) => Field;
-const statNames: readonly (keyof Stats)[] = ["parameters", "flops", "arenaBytes", "lowerBoundBytes", "codeBytes"];
+const any: Reader<unknown> = (x) => x;
+const byRegion: Reader<Readonly<Record<Region, number>>> = record(
+  Object.fromEntries(regions.map((r) => [r, whole])) as Record<Region, Reader<number>>,
+);
 
-function readField(x: unknown, what: string, sizes: Readonly<Record<Region, number>>, width: (d: DType) => number): Field {
-  const f = record(x, what);
-  const name = text(f.name, `${what}.name`);
-  const field: Field = {
-    name,
-    dtype: oneOf(f.dtype, dtypes, `${name}.dtype`),
-    shape: list(f.shape, `${name}.shape`, positive),
-    region: oneOf(f.region, regions, `${name}.region`),
-    offset: whole(f.offset, `${name}.offset`),
-    ...(f.range === undefined ? {} : { range: recordOf(f.range, ["min", "max"], number, `${name}.range`) as { min: number; max: number } }),
-    ...(f.doc === undefined ? {} : { doc: text(f.doc, `${name}.doc`) }),
-  };
-  if (field.offset % width(field.dtype) || field.offset + sizeOf(field.shape) * width(field.dtype) > sizes[field.region])
-    bad(`${name} is not inside the region ${field.region}`);
-  return field;
+const fieldProperties = { name: text, dtype: oneOf(dtypes), shape: list(positive), region: oneOf(regions), offset: whole };
+const fieldOptions = { range: record({ min: number, max: number }), doc: text };
+const readField: Reader<Field> = record(fieldProperties, fieldOptions);
+const readVariable: Reader<Variable> = record(
+  { ...fieldProperties, kind: oneOf(["param", "state", "slot", "counter"]), saved: flag, frozen: flag },
+  fieldOptions,
+);
+const readSignature: Reader<Signature> = record({ name: oneOf(entryNames), inputs: list(readField), outputs: list(readField) });
+const readStats: Reader<Stats> = record({
+  parameters: number,
+  flops: number,
+  arenaBytes: number,
+  lowerBoundBytes: number,
+  codeBytes: number,
+});
+
+/** `code` in the manifest: numbers, and names of files. */
+type Reference = ReturnType<typeof readWasm> | ReturnType<typeof readWgsl>;
+const readWasm = record({ kind: oneOf(["wasm"]), module: text, relaxed: orNull(text), bases: byRegion, bytes: whole, limitsOffset: whole });
+const readWgsl = record({ kind: oneOf(["wgsl"]), file: text });
+const readReference: Reader<Reference> = (x, place) =>
+  record({ kind: oneOf(["wasm", "wgsl"]) })(x, place).kind === "wasm" ? readWasm(x, place) : readWgsl(x, place);
+
+const readHead = record({
+  name: text,
+  doc: orNull(text),
+  target: oneOf(["wasm", "wgsl"]),
+  entries: list(readSignature),
+  variables: list(readVariable),
+  sizes: byRegion,
+  code: readReference,
+  stats: readStats,
+});
+
+const readWorkgroups: Reader<Dispatch["workgroups"]> = (x, place) => {
+  const counts = list(whole)(x, place);
+  return counts.length === 3 ? (counts as [number, number, number]) : bad(`${place} has ${counts.length} numbers, expected 3`);
+};
+const readDispatch: Reader<Dispatch> = record({
+  shader: whole,
+  bindings: list(record({ region: oneOf(regions), offset: whole, bytes: positive })),
+  workgroups: readWorkgroups,
+});
+const readShaders = record({
+  shaders: list(record({ name: text, code: text })),
+  entries: recordOf(oneOf(entryNames), list(readDispatch)),
+  limits: recordOf(text, whole) as Reader<Readonly<Record<string, number>>>,
+});
+
+async function readCode(reference: Reference, sizes: Program["sizes"], files: (name: string) => Promise<Uint8Array>): Promise<Code> {
+  // A copy where the bytes are shared: modules are compiled from memory of their own.
+  const file = async (name: string): Promise<Uint8Array<ArrayBuffer>> => new Uint8Array(await files(name));
+  switch (reference.kind) {
+    case "wasm": {
+      const { module, relaxed, bases, bytes } = reference;
+      for (const r of regions) if (bases[r] + sizes[r] > bytes) bad(`the region ${r} does not end before byte ${bytes}`);
+      return { ...reference, module: await file(module), relaxed: relaxed === null ? null : await file(relaxed) };
+    }
+    case "wgsl": {
+      const shaders = readShaders(parseJson(await file(reference.file)), reference.file);
+      for (const d of Object.values(shaders.entries).flat()) checkDispatch(d, shaders.shaders.length, sizes);
+      return { kind: "wgsl", ...shaders };
+    }
+  }
 }
 
-function readVariable(x: unknown, what: string, field: ReadField): Variable {
-  const v = record(x, what);
-  const kind = oneOf(v.kind, ["param", "state", "slot", "counter"] as const, `${what}.kind`);
-  return { ...field(x, what), kind, saved: flag(v.saved, `${what}.saved`), frozen: flag(v.frozen, `${what}.frozen`) };
+function checkInside({ name, dtype, shape, region, offset }: Field, target: "wasm" | "wgsl", sizes: Program["sizes"]): void {
+  const width = target === "wgsl" ? 4 : elementBytes[dtype];
+  if (offset % width || offset + sizeOf(shape) * width > sizes[region]) bad(`${name} is not inside the region ${region}`);
 }
 
-function readSignature(x: unknown, what: string, field: ReadField): Signature {
-  const e = record(x, what);
-  return {
-    name: oneOf(e.name, entryNames, `${what}.name`),
-    inputs: list(e.inputs, `${what}.inputs`, field),
-    outputs: list(e.outputs, `${what}.outputs`, field),
-  };
-}
-
-async function readCode(
-  code: Record<string, unknown>,
-  target: "wasm" | "wgsl",
-  sizes: Readonly<Record<Region, number>>,
-  files: (name: string) => Promise<Uint8Array>,
-): Promise<Code> {
-  if (code.kind !== target) bad(`code.kind is ${JSON.stringify(code.kind)}, expected "${target}"`);
-  const file = async (key: string): Promise<Uint8Array<ArrayBuffer>> => {
-    const bytes = await files(text(code[key], `code.${key}`));
-    return bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : bytes.slice();
-  };
-  if (target === "wgsl") return readShaders(await file("file"), sizes);
-  const bases = recordOf(code.bases, regions, whole, "code.bases") as Record<Region, number>;
-  const bytes = whole(code.bytes, "code.bytes");
-  for (const r of regions) if (bases[r] + sizes[r] > bytes) bad(`the region ${r} does not end before byte ${bytes}`);
-  return {
-    kind: "wasm",
-    module: await file("module"),
-    relaxed: code.relaxed === null ? null : await file("relaxed"),
-    bases,
-    bytes,
-    limitsOffset: whole(code.limitsOffset, "code.limitsOffset"),
-  };
-}
-
-function readShaders(file: Uint8Array, sizes: Readonly<Record<Region, number>>): Code {
-  const w = record(parseJson(file), "the WGSL file");
-  const shaders = list(w.shaders, "shaders", (s, what) => {
-    const shader = record(s, what);
-    return { name: text(shader.name, `${what}.name`), code: text(shader.code, `${what}.code`) };
-  });
-  const limits = record(w.limits, "limits");
-  const entries = Object.entries(record(w.entries, "entries")).map(([name, dispatches]): [EntryName, Dispatch[]] => [
-    oneOf(name, entryNames, "an entry's name"),
-    list(dispatches, name, (d, what) => readDispatch(d, what, shaders.length, sizes)),
-  ]);
-  return { kind: "wgsl", shaders, entries: Object.fromEntries(entries), limits: recordOf(limits, Object.keys(limits), whole, "limits") };
-}
-
-function readDispatch(x: unknown, what: string, shaders: number, sizes: Readonly<Record<Region, number>>): Dispatch {
-  const d = record(x, what);
-  const shader = whole(d.shader, `${what}.shader`);
-  if (shader >= shaders) bad(`${what} uses shader ${shader} of ${shaders}`);
-  const workgroups = list(d.workgroups, `${what}.workgroups`, whole);
-  if (workgroups.length !== 3) bad(`${what}.workgroups has ${workgroups.length} numbers, expected 3`);
-  const bindings = list(d.bindings, `${what}.bindings`, (b, at) => {
-    const binding = record(b, at);
-    const region = oneOf(binding.region, regions, `${at}.region`);
-    const [offset, bytes] = [whole(binding.offset, `${at}.offset`), positive(binding.bytes, `${at}.bytes`)];
-    if (offset + bytes > Math.ceil(sizes[region] / 16) * 16) bad(`${at} is not inside the region ${region}`);
-    return { region, offset, bytes };
-  });
-  return { shader, bindings, workgroups: workgroups as [number, number, number] };
+function checkDispatch({ shader, bindings }: Dispatch, shaders: number, sizes: Program["sizes"]): void {
+  if (shader >= shaders) bad(`a dispatch uses shader ${shader} of ${shaders}`);
+  for (const { region, offset, bytes } of bindings)
+    if (offset + bytes > storedBytes(sizes[region])) bad(`a binding is not inside the region ${region}`);
 }
 
 function parseJson(file: Uint8Array): unknown {
@@ -166,24 +150,3 @@ function parseJson(file: Uint8Array): unknown {
     return bad(`not JSON: ${messageOf(e)}`);
   }
 }
-
-const bad = (message: string): never => fail("artefact", `not a usable artefact: ${message}`);
-const wrong = (what: string, x: unknown, expected: string): never =>
-  bad(`${what} is ${JSON.stringify(x) ?? "missing"}, expected ${expected}`);
-
-const text = (x: unknown, what: string): string => (typeof x === "string" ? x : wrong(what, x, "a text"));
-const flag = (x: unknown, what: string): boolean => (typeof x === "boolean" ? x : wrong(what, x, "true or false"));
-const number = (x: unknown, what: string): number => (typeof x === "number" ? x : wrong(what, x, "a number"));
-const whole = (x: unknown, what: string): number =>
-  Number.isSafeInteger(x) && (x as number) >= 0 ? (x as number) : wrong(what, x, "a whole number");
-const positive = (x: unknown, what: string): number => whole(x, what) || wrong(what, x, "a positive number");
-const oneOf = <T extends string>(x: unknown, all: readonly T[], what: string): T =>
-  all.find((t) => t === x) ?? wrong(what, x, all.join(", "));
-const record = (x: unknown, what: string): Record<string, unknown> =>
-  typeof x === "object" && x !== null && !Array.isArray(x) ? (x as Record<string, unknown>) : wrong(what, x, "an object");
-const list = <T>(x: unknown, what: string, item: (x: unknown, what: string) => T): T[] =>
-  Array.isArray(x) ? x.map((v, i) => item(v, `${what}[${i}]`)) : wrong(what, x, "a list");
-const recordOf = <T>(x: unknown, keys: readonly string[], item: (x: unknown, what: string) => T, what: string): Record<string, T> => {
-  const r = record(x, what);
-  return Object.fromEntries(keys.map((k) => [k, item(r[k], `${what}.${k}`)]));
-};

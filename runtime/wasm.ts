@@ -18,10 +18,9 @@ export async function startWasm(program: Program, code: WasmCode, wanted: number
   const module = await compile(program, shared ? sharing(file, code.limitsOffset) : file);
   const controlWords = align(code.bytes + (threads - 1) * program.sizes.scratch, 64);
   const memory = allocate(program, file, code.limitsOffset, controlWords + (shared ? threadWords * 4 : 0), shared);
-  const pool = shared
-    ? await startThreads({ module, memory, words: controlWords, threads, entries: program.entries.map((e) => e.name) })
-    : null;
-  const instance = pool && !pool.leads ? null : await WebAssembly.instantiate(module, { env: { memory } });
+  const instance = await instantiate(program, module, memory);
+  const entries = program.entries.map((e) => e.name);
+  const pool = shared ? await startThreads({ module, memory, words: controlWords, threads, entries }) : null;
   const backend = wasmBackend(program, code, memory, instance, pool);
   return { backend, threads, notes: refused ? [`one thread instead of ${wanted}: ${refused}`] : [] };
 }
@@ -30,12 +29,12 @@ function wasmBackend(
   program: Program,
   code: WasmCode,
   memory: WebAssembly.Memory,
-  instance: WebAssembly.Instance | null,
+  instance: WebAssembly.Instance,
   pool: Threads | null,
 ): Backend {
   const place = (field: Field): Uint8Array => new Uint8Array(memory.buffer, code.bases[field.region] + field.offset, bytesIn(field));
   const call = (entry: EntryName): EntryFunction => {
-    const f = instance?.exports[entry];
+    const f = instance.exports[entry];
     return typeof f === "function" ? (f as EntryFunction) : fail("artefact", `the module of ${program.name} does not export "${entry}"`);
   };
   return {
@@ -61,6 +60,14 @@ async function compile(program: Program, file: Uint8Array<ArrayBuffer>): Promise
   } catch (e) {
     if (!WebAssembly.validate(simdProbe)) fail("unsupported", "this engine has no WebAssembly SIMD", e);
     return fail("artefact", `the module of ${program.name} is not valid: ${messageOf(e)}`, e);
+  }
+}
+
+async function instantiate(program: Program, module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<WebAssembly.Instance> {
+  try {
+    return await WebAssembly.instantiate(module, { env: { memory } });
+  } catch (e) {
+    return fail("artefact", `the module of ${program.name} cannot be linked: ${messageOf(e)}`, e);
   }
 }
 

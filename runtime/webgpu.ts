@@ -125,10 +125,13 @@ async function guarded<T>(program: Program, device: GPUDevice, make: () => Promi
   return made.value;
 }
 
+/** Size of the buffer of a region: not empty, and whole vectors of four words. */
+export const storedBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
+
 type Buffers = Readonly<Record<Region, GPUBuffer>>;
 function makeBuffers(program: Program, device: GPUDevice): Buffers {
   const make = (region: Region): GPUBuffer => {
-    const size = Math.max(16, Math.ceil(program.sizes[region] / 16) * 16);
+    const size = storedBytes(program.sizes[region]);
     if (size > device.limits.maxBufferSize)
       fail("memory", `${program.name} needs ${size} bytes of ${region}, the device allows ${device.limits.maxBufferSize}`);
     return device.createBuffer({ label: region, size, usage: usage.storage | usage.copySrc | usage.copyDst });

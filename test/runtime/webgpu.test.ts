@@ -1,0 +1,225 @@
+/** WGSL programs, written by hand, on whatever adapter is there; the checks that need none use a made-up one. */
+import { expect, test } from "vitest";
+import { create } from "webgpu";
+import type { Code, Dispatch, Program, Region } from "../../ir/program.ts";
+import { DlmError, load, writeSafetensors } from "../../runtime/index.ts";
+import { floatEntry } from "../../runtime/safetensors.ts";
+import type { GpuSource } from "../../runtime/webgpu.ts";
+import { bias, failure, field, gain, mask, programOf, trainable, x, y } from "./fixtures.ts";
+
+const gpu: GpuSource = create([]);
+const present = (await gpu.requestAdapter()) !== null;
+if (!present && process.env.CI === "true") throw new Error("no WebGPU adapter: the tests of the WebGPU backend cannot run");
+/** Skipped where there is no adapter: install chromium's SwiftShader (see vitest.config.ts). */
+const onGpu = test.skipIf(!present);
+
+type Wgsl = Extract<Code, { readonly kind: "wgsl" }>;
+const wgsl = (shaders: Wgsl["shaders"], entries: Wgsl["entries"], limits: Wgsl["limits"] = {}): Wgsl => ({
+  kind: "wgsl",
+  shaders,
+  entries,
+  limits,
+});
+const dispatch = (shader: number, bindings: readonly (readonly [Region, number, number])[], x = 1): Dispatch => ({
+  shader,
+  bindings: bindings.map(([region, offset, bytes]) => ({ region, offset, bytes })),
+  workgroups: [x, 1, 1],
+});
+const kernel = (name: string, bindings: readonly string[], body: string) => ({
+  name,
+  code: `${bindings.map((b, i) => `@group(0) @binding(${i}) ${b};`).join("\n")}
+@compute @workgroup_size(1) fn ${name}(@builtin(workgroup_id) id: vec3<u32>) { let i = id.x; ${body} }`,
+});
+
+const sum = kernel(
+  "sum",
+  ["var<storage, read> gain: array<f32, 4>", "var<storage, read_write> total: array<f32, 1>"],
+  "total[0] = gain[0] + gain[1] + gain[2] + gain[3];",
+);
+const affine = kernel(
+  "affine",
+  [
+    "var<storage, read> gain: array<f32, 4>",
+    "var<storage> bias: array<f32, 1>",
+    "var<storage, read_write> x: array<f32, 4>",
+    "var<storage, read_write> y: array<f32, 4>",
+    "var<storage, read> total: array<f32, 1>",
+  ],
+  "y[i] = gain[i] * x[i] + bias[0] + total[0] * 100.0;",
+);
+const forward: Dispatch = dispatch(
+  1,
+  [
+    ["parameters", gain.offset, 16],
+    ["parameters", bias.offset, 4],
+    ["io", x.offset, 16],
+    ["io", y.offset, 16],
+    ["prepared", 0, 4],
+  ],
+  4,
+);
+const prepare: Dispatch = dispatch(0, [
+  ["parameters", gain.offset, 16],
+  ["prepared", 0, 4],
+]);
+const program = programOf(wgsl([sum, affine], { init: [], prepare: [prepare], forward: [forward] }));
+const weights = writeSafetensors([
+  floatEntry("layer.gain", [4], Float32Array.of(1, 2, 3, 4)),
+  floatEntry("layer.bias", [], Float32Array.of(5)),
+]);
+
+onGpu("prepare and forward on a device, several times", async () => {
+  const net = await load(program, { weights, gpu, device: "webgpu" });
+  expect(await net.run({ x: [1, 1, 2, 2] })).toEqual({ y: Float32Array.of(1006, 1007, 1011, 1013) });
+  const outputs = await Promise.all([1, 2, 3].map((v) => net.run({ x: [v, v, v, v] })));
+  expect(outputs.map((o) => o.y![3])).toEqual([1009, 1013, 1017]);
+  expect((await net.parameters()).map((p) => p.values)).toEqual([Float32Array.of(1, 2, 3, 4), Float32Array.of(5)]);
+  await net.dispose();
+  expect(await failure(() => net.run({ x: [1, 1, 2, 2] }))).toMatchObject({ code: "disposed" });
+});
+
+onGpu("an entry of several dispatches runs them in order, equal shaders and groups shared", async () => {
+  const double = kernel("double", ["var<storage, read_write> y: array<f32, 4>"], "y[i] = 2.0 * y[i] + 1.0;");
+  const twice = dispatch(2, [["io", y.offset, 16]], 4);
+  const copy = dispatch(3, [["io", y.offset, 16]], 4);
+  const code = wgsl([sum, affine, double, { ...double, name: "again" }], { prepare: [prepare], forward: [forward, twice, copy] });
+  const net = await load(programOf(code), { weights, gpu });
+  expect((await net.run({ x: [0, 0, 0, 0] })).y![0]).toBe(1005 * 4 + 3);
+  await net.dispose();
+});
+
+onGpu("bool and u8 take a word an element on the device and a byte at the border", async () => {
+  const flip = kernel(
+    "flip",
+    ["var<storage, read_write> a: array<u32, 3>", "var<storage, read_write> b: array<u32, 5>", "var<storage, read_write> c: array<u32, 5>"],
+    "if (i < 3u) { c[i] = select(1u, 0u, a[i] != 0u); } else { c[i] = b[i] + 1u; }",
+  );
+  const codes = field("codes", "io", 1024, [5], { dtype: "u8" });
+  const out = field("out", "io", 1280, [5], { dtype: "u8" });
+  const flipped = dispatch(
+    0,
+    [
+      ["io", mask.offset, 12],
+      ["io", codes.offset, 20],
+      ["io", out.offset, 20],
+    ],
+    5,
+  );
+  const wide: Program = programOf(wgsl([flip], { forward: [flipped] }), {
+    entries: [{ name: "forward", inputs: [mask, codes], outputs: [out, mask] }],
+    variables: [],
+  });
+  const net = await load(wide, { gpu });
+  expect(await net.run({ mask: [true, false, true], codes: [0, 0, 0, 199, 254] })).toEqual({
+    out: Uint8Array.of(0, 1, 0, 200, 255),
+    mask: Uint8Array.of(1, 0, 1),
+  });
+  await net.dispose();
+});
+
+onGpu("a checkpoint continues on the device", async () => {
+  const step = kernel(
+    "learn",
+    [
+      "var<storage, read_write> gain: array<f32, 4>",
+      "var<storage, read_write> m: array<f32, 4>",
+      "var<storage, read_write> io: array<f32, 384>",
+    ],
+    "m[i] = 0.9 * m[i] + io[i]; gain[i] = gain[i] - 0.1 * m[i]; io[256] = gain[0];",
+  );
+  const all = dispatch(
+    0,
+    [
+      ["parameters", gain.offset, 16],
+      ["optimizer", 0, 16],
+      ["io", 0, 1536],
+    ],
+    4,
+  );
+  const train = trainable(wgsl([step], { init: [], prepare: [], forward: [], step: [all], evaluate: [] }));
+  const batch = { x: [1, 2, 3, 4], label: [0, 0] };
+  const a = await load(train, { gpu });
+  await a.step(batch);
+  const b = await load(train, { gpu, checkpoint: await a.checkpoint() });
+  await a.step(batch);
+  await b.step(batch);
+  expect(await b.checkpoint()).toEqual(await a.checkpoint());
+  expect((await b.parameters())[0]!.values[1]).toBeCloseTo(-0.1 * (2 + 3.8), 5);
+  await Promise.all([a.dispose(), b.dispose()]);
+});
+
+onGpu("a kernel that is not valid is named with its line", async () => {
+  const broken = { name: "broken", code: "@compute @workgroup_size(1) fn broken() {\n  let x: i32 = 1.5;\n}" };
+  const e = await failure(() => load(programOf(wgsl([broken], { forward: [] })), { weights, gpu }));
+  expect(e).toMatchObject({ name: "DlmError", code: "device" });
+  expect(e.message).toMatch(/the GPU refuses the kernel broken: line 2/);
+});
+
+onGpu("bindings that do not fit are refused at load", async () => {
+  const short = dispatch(0, [["parameters", gain.offset, 16]]);
+  const e = await failure(() => load(programOf(wgsl([sum], { forward: [short] })), { weights, gpu }));
+  expect(e).toMatchObject({ name: "DlmError", code: "device" });
+  const beyond = dispatch(0, [
+    ["parameters", gain.offset, 1 << 20],
+    ["prepared", 0, 4],
+  ]);
+  expect(await failure(() => load(programOf(wgsl([sum], { forward: [beyond] })), { weights, gpu }))).toMatchObject({ code: "device" });
+});
+
+onGpu("an error during a run is reported, not swallowed", async () => {
+  const alias = dispatch(0, [
+    ["parameters", gain.offset, 16],
+    ["parameters", 512, 4],
+  ]);
+  const net = await load(programOf(wgsl([sum], { forward: [alias] }), { entries: [{ name: "forward", inputs: [], outputs: [y] }] }), {
+    weights,
+    gpu,
+  });
+  const e = await failure(() => net.run({}));
+  expect(e).toMatchObject({ name: "DlmError", code: "device" });
+  expect(e.message).toContain("a GPU error");
+  await net.dispose();
+});
+
+onGpu("a device has exactly the limits that the program declares", async () => {
+  const requested: GPUDeviceDescriptor[] = [];
+  const spy: GpuSource = {
+    requestAdapter: async () => {
+      const adapter = (await gpu.requestAdapter()) as GPUAdapter;
+      const requestDevice = (d: GPUDeviceDescriptor) => {
+        requested.push(d);
+        return adapter.requestDevice(d);
+      };
+      return { limits: adapter.limits, requestDevice };
+    },
+  };
+  const limits = { maxStorageBufferBindingSize: 2 ** 27, maxComputeInvocationsPerWorkgroup: 128 };
+  const net = await load(programOf(wgsl([sum, affine], { prepare: [prepare], forward: [forward] }, limits)), { weights, gpu: spy });
+  expect(requested.map((r) => r.requiredLimits)).toEqual([limits]);
+  await net.dispose();
+});
+
+const adapterWith = (limits: Readonly<Record<string, number>>): GpuSource => ({
+  requestAdapter: async () => ({ limits, requestDevice: () => Promise.reject(new Error("not today")) }),
+});
+const needing = (limits: Readonly<Record<string, number>>): Program => programOf(wgsl([], { forward: [] }, limits));
+
+test("a device that cannot run the program is refused with the limits side by side", async () => {
+  const small = adapterWith({ maxBufferSize: 1000, minStorageBufferOffsetAlignment: 256, maxBindGroups: 4 });
+  const e = await failure(() =>
+    load(needing({ maxBufferSize: 2000, maxBindGroups: 4, minStorageBufferOffsetAlignment: 64, maxNew: 1 }), { weights, gpu: small }),
+  );
+  expect(e).toMatchObject({ code: "unsupported" });
+  expect(e.message).toBe(
+    "this GPU cannot run tiny, which needs maxBufferSize 2000 (this GPU: 1000), minStorageBufferOffsetAlignment 64 (this GPU: 256), maxNew 1 (this GPU: unknown)",
+  );
+  expect((await failure(() => load(needing({}), { weights, gpu: small }))).message).toBe("WebGPU gives no device for tiny: not today");
+});
+
+test("no WebGPU and no adapter are told apart", async () => {
+  const none = await failure(() => load(needing({}), { weights, gpu: { requestAdapter: async () => null } }));
+  expect(none).toMatchObject({ code: "unsupported", message: "WebGPU finds no GPU" });
+  const missing = await failure(() => load(needing({}), { weights }));
+  expect(missing).toBeInstanceOf(DlmError);
+  expect(missing.message).toContain("navigator.gpu is missing");
+});
