@@ -57,11 +57,11 @@ function run(graph: Graph): Graph {
     const [x0, w0] = original.inputs;
     switch (node.op) {
       case ops.conv2d: {
-        const weights = node.attrs["groups"] === 1 && node.type.shape[1]! >= narrow ? packed(w!, `0/${panel} 2 3 1 0%${panel}`) : w!;
+        const weights = node.attrs.groups === 1 && node.type.shape[1]! >= narrow ? packed(w!, `0/${panel} 2 3 1 0%${panel}`) : w!;
         return withLayout({ ...node, inputs: [image(x!, x0!), weights] }, imageLayout(halos.get(original)).layout);
       }
       case ops.conv2dInputGrad: {
-        const weights = node.attrs["groups"] === 1 && node.type.shape[1]! >= narrow ? packed(w!, `1/${panel} 2 3 0 1%${panel}`) : w!;
+        const weights = node.attrs.groups === 1 && node.type.shape[1]! >= narrow ? packed(w!, `1/${panel} 2 3 0 1%${panel}`) : w!;
         return withLayout({ ...node, inputs: [image(x!, x0!), weights] }, imageLayout(halos.get(original)).layout);
       }
       case ops.conv2dWeightGrad:
@@ -93,7 +93,7 @@ const stored = (node: Node): Node => (node.op.schema.kind === "view" ? { ...ops.
 /** The last two axes stand the other way round than in memory. */
 const isTransposed = (n: Node): boolean => {
   if (n.op === ops.permute) {
-    const axes = n.attrs["axes"] as readonly number[];
+    const axes = n.attrs.axes as readonly number[];
     return axes.at(-1) !== axes.length - 1;
   }
   return n.op.schema.kind === "view" && n.op !== ops.relayout && n.inputs.length === 1 && isTransposed(n.inputs[0]!);
@@ -156,7 +156,7 @@ function findHalos(nodes: readonly Node[]): Map<Node, Halo> {
     halos.set(n, [Math.max(now[0], halo[0]), Math.max(now[1], halo[1]), Math.max(now[2], halo[2]), Math.max(now[3], halo[3])]);
   };
   for (const n of nodes) {
-    if (n.op === ops.conv2d || n.op === ops.conv2dWeightGrad) want(n.inputs[0]!, n.attrs["padding"] as unknown as Halo);
+    if (n.op === ops.conv2d || n.op === ops.conv2dWeightGrad) want(n.inputs[0]!, n.attrs.padding as unknown as Halo);
     if (n.op === ops.conv2dInputGrad) {
       const halo = inputGradHalo(n);
       if (halo) want(n.inputs[0]!, halo);
@@ -166,10 +166,10 @@ function findHalos(nodes: readonly Node[]): Map<Node, Halo> {
 }
 /** The gradient with respect to the input is a convolution over the result, padded by what the kernel reaches further. */
 function inputGradHalo(n: Node): Halo | null {
-  const [sh, sw] = n.attrs["stride"] as readonly number[];
+  const [sh, sw] = n.attrs.stride as readonly number[];
   if (sh !== 1 || sw !== 1) return null;
-  const padding = n.attrs["padding"] as readonly number[];
-  const dilation = n.attrs["dilation"] as readonly number[];
+  const padding = n.attrs.padding as readonly number[];
+  const dilation = n.attrs.dilation as readonly number[];
   const window = n.inputs[1]!.type.shape.slice(2);
   const out = n.inputs[0]!.type.shape.slice(2);
   const shape = n.type.shape.slice(2);

@@ -5,7 +5,8 @@
  *     %1 = exp(%x) : f32[3]              %1 = add(%0, %0) : f32[3]
  *     %2 = add(%0, %1) : f32[3]
  */
-import type { Attr, Node } from "../../ir/graph/graph.ts";
+import { printAttr } from "../../ir/graph/attribute.ts";
+import type { Node } from "../../ir/graph/graph.ts";
 import { printType } from "../../ir/type.ts";
 import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
 
@@ -33,6 +34,3 @@ const printAttrs = (node: Node): string =>
   Object.keys(node.op.schema.attrs)
     .map((name) => printAttr(node.attrs[name]!))
     .join(";");
-/** Unlike JSON, tells -0, NaN and infinities apart. */
-const printAttr = (a: Attr): string =>
-  typeof a === "object" ? `[${a.map(printAttr)}]` : Object.is(a, -0) ? "-0" : typeof a === "string" ? JSON.stringify(a) : String(a);

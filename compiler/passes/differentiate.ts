@@ -26,9 +26,9 @@ export const differentiate: GraphPass = { name: "differentiate", run };
 function run(graph: Graph): Graph {
   const wanted = wantedGradients(graph);
   if (wanted.size === 0) return graph;
+  const variables = new Set([...wanted.values()].flat());
   const now = new Map<Node, Node>();
   const sweeps = new Map<Node, ReadonlyMap<Node, Node>>();
-  const taken = new Set<Node>();
 
   const derivative = (node: Node, original: Node): Node => {
     const [y, x] = node.inputs as readonly [Node, Node];
@@ -40,31 +40,29 @@ function run(graph: Graph): Graph {
       gradients = sweep(y, new Set(xs));
       sweeps.set(originalY, gradients);
     }
-    return withOrigin(node.origin, () => distinct(gradients.get(x) ?? zeros(x), taken));
+    const dx = gradients.get(x) ?? zeros(x);
+    // A gradient that others are taken by is a node of its own: the rest of its sweep does not depend on it.
+    return variables.has(original) ? ops.reshape({ x: dx }, { shape: dx.type.shape }) : dx;
   };
   return rewriteNodes(graph, (node, original) => {
-    const result = original.op === ops.gradient ? derivative(node, original) : withGradient(node);
+    const isGradient = original.op === ops.gradient;
+    const result = isGradient ? withOrigin(node.origin, () => derivative(node, original)) : withGradient(node);
     now.set(original, result);
     return result;
   });
 }
 
 /** For every y of a gradient, its xs. */
-function wantedGradients(graph: Graph): Map<Node, Node[]> {
+function wantedGradients(graph: Graph): ReadonlyMap<Node, readonly Node[]> {
   const wanted = new Map<Node, Node[]>();
   for (const { op, inputs } of topological(graph)) {
     if (op !== ops.gradient) continue;
     const [y, x] = inputs as readonly [Node, Node];
-    wanted.set(y, [...(wanted.get(y) ?? []), x]);
+    const xs = wanted.get(y);
+    if (xs) xs.push(x);
+    else wanted.set(y, [x]);
   }
   return wanted;
-}
-
-/** Two gradients may be one node, but a derivative with respect to one is not that with respect to the other. */
-function distinct(node: Node, taken: Set<Node>): Node {
-  const result = taken.has(node) ? ops.reshape({ x: node }, { shape: node.type.shape }) : node;
-  taken.add(result);
-  return result;
 }
 
 /** Composite operations without a gradient rule in terms of others. */
