@@ -17,8 +17,7 @@ import {
 import { dtypes, sizeOf } from "../ir/type.ts";
 import { fail, messageOf } from "./errors.ts";
 import { bad, flag, list, number, oneOf, orNull, positive, type Reader, record, recordOf, text, whole } from "./reader.ts";
-import { elementBytes } from "./tensor.ts";
-import { storedBytes } from "./webgpu.ts";
+import { elementBytes, storedBytes } from "./tensor.ts";
 
 const current = 1;
 

@@ -3,7 +3,7 @@ import type { Program } from "../ir/program.ts";
 import { fail } from "./errors.ts";
 import { checkSeed, type Net, openSession, type Started } from "./session.ts";
 import { startWasm } from "./wasm.ts";
-import { type GpuSource, startWebGpu } from "./webgpu.ts";
+import type { GpuSource } from "./webgpu.ts";
 import { type FileBytes, type Given, matchCheckpoint, matchWeights, type Weights } from "./weights.ts";
 
 export type { Program } from "../ir/program.ts";
@@ -66,7 +66,8 @@ async function start(program: Program, threads: number, gpu: GpuSource | undefin
     case "wasm":
       return startWasm(program, code, threads);
     case "wgsl":
-      return startWebGpu(program, code, gpu);
+      // Loaded when needed: an app downloads only what its target takes.
+      return (await import("./webgpu.ts")).startWebGpu(program, code, gpu);
     case "host":
       return { backend: code.start(), threads: 1, notes: [] };
   }

@@ -1,6 +1,6 @@
 /** Values at the borders of a program: what callers give and get, as the bytes of a field. */
 import type { Field } from "../ir/program.ts";
-import { type DType, printType, sizeOf, tensor } from "../ir/type.ts";
+import { type DType, sizeOf } from "../ir/type.ts";
 import { fail } from "./errors.ts";
 
 /** Elements in row-major order; a single number for a tensor of one element. Bools are 0 and 1, or true and false. */
@@ -84,7 +84,9 @@ export function decode(field: Field, bytes: Uint8Array<ArrayBuffer>): OutputValu
 /** Bytes of a field as `Backend.write` takes them and `Backend.read` gives them. */
 export const bytesIn = (field: Field): number => sizeOf(field.shape) * elementBytes[field.dtype];
 export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, bool: 1 };
-export const typeOf = (field: Field): string => printType(tensor(field.dtype, field.shape));
+/** Size of the buffer of a region on WebGPU: not empty, and whole vectors of four words. */
+export const storedBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
+export const typeOf = ({ dtype, shape }: Field): string => `${dtype}[${shape.join(",")}]`;
 
 type Numbers = readonly (number | boolean)[] | NumberArray;
 const limits = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255], bool: [0, 1] } as const;

@@ -9,10 +9,10 @@ import type { EntryName } from "../ir/program.ts";
 import { DlmError, fail } from "./errors.ts";
 
 /** Words of shared memory, from the address `words`: number of the run, index of the entry, threads that finished, failures. */
-export const threadWords = 4;
+const threadWords = 4;
 const [RUN, ENTRY, DONE, FAILED] = [0, 1, 2, 3] as const;
 
-export interface Crew {
+interface Crew {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly words: number;

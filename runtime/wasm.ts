@@ -3,7 +3,7 @@ import type { Backend, Code, EntryName, Field, Program } from "../ir/program.ts"
 import { fail, messageOf } from "./errors.ts";
 import type { Started } from "./session.ts";
 import { bytesIn } from "./tensor.ts";
-import { startThreads, type Threads, threadWords, whyNoThreads } from "./threads.ts";
+import type { Threads } from "./threads.ts";
 
 type WasmCode = Extract<Code, { readonly kind: "wasm" }>;
 type EntryFunction = (thread: number, threads: number) => void;
@@ -11,16 +11,18 @@ const page = 65536;
 
 /** Compiles the module and gives it exactly the memory it needs; more than one thread share it. */
 export async function startWasm(program: Program, code: WasmCode, wanted: number): Promise<Started> {
-  const refused = wanted > 1 ? whyNoThreads() : null;
+  const crew = wanted > 1 ? await import("./threads.ts") : null;
+  const refused = crew?.whyNoThreads() ?? null;
   const threads = refused ? 1 : wanted;
-  const file = code.relaxed && WebAssembly.validate(relaxedProbe) ? code.relaxed : code.module;
   const shared = threads > 1;
+  const file = code.relaxed && WebAssembly.validate(relaxedProbe) ? code.relaxed : code.module;
   const module = await compile(program, shared ? sharing(file, code.limitsOffset) : file);
-  const controlWords = align(code.bytes + (threads - 1) * program.sizes.scratch, 64);
-  const memory = allocate(program, file, code.limitsOffset, controlWords + (shared ? threadWords * 4 : 0), shared);
+  // Words of the runtime lie behind everything that the module knows, on a cache line of their own.
+  const words = align(code.bytes + (threads - 1) * program.sizes.scratch, 64);
+  const memory = allocate(program, file, code.limitsOffset, shared ? words + 64 : code.bytes, shared);
   const instance = await instantiate(program, module, memory);
   const entries = program.entries.map((e) => e.name);
-  const pool = shared ? await startThreads({ module, memory, words: controlWords, threads, entries }) : null;
+  const pool = crew && shared ? await crew.startThreads({ module, memory, words, threads, entries }) : null;
   const backend = wasmBackend(program, code, memory, instance, pool);
   return { backend, threads, notes: refused ? [`one thread instead of ${wanted}: ${refused}`] : [] };
 }

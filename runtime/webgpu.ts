@@ -4,6 +4,7 @@ import { regions } from "../ir/program.ts";
 import { sizeOf } from "../ir/type.ts";
 import { DlmError, fail, messageOf } from "./errors.ts";
 import type { Started } from "./session.ts";
+import { storedBytes } from "./tensor.ts";
 
 /** What `navigator.gpu` is; the types of WebGPU are left out so that users of this module need not have them. */
 export interface GpuSource {
@@ -124,9 +125,6 @@ async function guarded<T>(program: Program, device: GPUDevice, make: () => Promi
   if (error) fail("device", `the GPU refuses ${program.name}: ${error.message}`);
   return made.value;
 }
-
-/** Size of the buffer of a region: not empty, and whole vectors of four words. */
-export const storedBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
 
 type Buffers = Readonly<Record<Region, GPUBuffer>>;
 function makeBuffers(program: Program, device: GPUDevice): Buffers {
