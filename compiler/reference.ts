@@ -1,5 +1,5 @@
 /** The reference target: runs lowered entries with the kernel interpreter, in double precision, every value in memory of its own. */
-import { interpret, type Memory } from "../ir/kernel/interpret.ts";
+import { interpret } from "../ir/kernel/interpret.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import { elementsIn } from "../ir/layout.ts";
 import type { Lowered, LoweredCall, Value } from "../ir/lowered.ts";
@@ -59,5 +59,5 @@ function interpretCall(k: Kernel, args: readonly Cells[]): void {
   external.forEach((b, i) => {
     memory[b.name] = args[i]!;
   });
-  interpret(k, memory as Memory, "double");
+  interpret(k, memory, "double");
 }

@@ -1,6 +1,5 @@
 /** What each target wants of the stages: loops, passes, memory. */
 import { storageBytes, tensorAlignment } from "../codegen/target.ts";
-import { controlBytes } from "../codegen/wasm/emit.ts";
 import type { Computation } from "../ir/kernel/computation.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import type { Program } from "../ir/program.ts";
@@ -20,7 +19,7 @@ const wasm: Target = {
   name: "wasm",
   schedule: scheduleCpu,
   kernelPasses: wasmKernelPasses,
-  memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true, controlBytes },
+  memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true },
 };
 export const targets: Record<Program["target"], Target> = {
   wasm,
@@ -28,7 +27,7 @@ export const targets: Record<Program["target"], Target> = {
     name: "wgsl",
     schedule: scheduleGpu,
     kernelPasses: wgslKernelPasses,
-    memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false, controlBytes },
+    memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false },
   },
   /** The interpreter runs the same loops as WebAssembly, unlowered and in double precision. */
   reference: { ...wasm, name: "reference", kernelPasses: [], memory: { ...wasm.memory, inPlace: false } },

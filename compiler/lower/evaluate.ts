@@ -1,7 +1,7 @@
 /** Writes a group out at one index: reads of stored values become loads, everything else its operation's lowering rule. */
 import { invariant } from "../../ir/diagnostic.ts";
 import type { Node } from "../../ir/graph/graph.ts";
-import { and, i32, le, load, lt, max, min, select } from "../../ir/kernel/build.ts";
+import { add, and, i32, le, load, lt, max, min, mul, select } from "../../ir/kernel/build.ts";
 import type { Axes, Evaluated } from "../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, lanesOf, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
 import { bounds, keyOf, linear } from "../../ir/kernel/linear.ts";
@@ -53,7 +53,7 @@ function valueAt(node: Node, index: readonly Expr[], state: State): Expr {
   const known = shared ? state.known.get(key) : undefined;
   if (known) return known;
   const buffer = buffers.get(node);
-  const value = buffer ? load(buffer, ...index) : lowered(node, index, state);
+  const value = buffer ? load(buffer, ...index) : node.op.schema.name === "dense" ? literalAt(node, index) : lowered(node, index, state);
   invariant(value.kind !== "fold", `${node.op.schema.name} is folded inside another kernel`);
   if (!shared || value.kind === "const" || value.kind === "var") return value;
   const name = state.scope.axes.fresh("t");
@@ -65,6 +65,20 @@ function valueAt(node: Node, index: readonly Expr[], state: State): Expr {
 function keyAt(node: Node, index: readonly Expr[], state: State): string {
   if (!state.ids.has(node)) state.ids.set(node, state.ids.size);
   return [state.ids.get(node), ...index.map(keyOf)].join(" ");
+}
+
+/** An element of a literal table: a tree of selects. Passes make no larger tables than that is good for. */
+function literalAt(node: Node, index: readonly Expr[]): Expr {
+  const data = node.attrs.data as readonly number[];
+  invariant(data.length <= 64, `a literal of ${data.length} elements`);
+  const position = index.reduce<Expr>((p, i, axis) => add(mul(p, i32(node.type.shape[axis]!)), i), i32(0));
+  const type = node.type.dtype === "u8" ? "i32" : node.type.dtype;
+  const pick = (from: number, to: number): Expr => {
+    if (to - from === 1) return { kind: "const", type, value: data[from]! };
+    const middle = (from + to) >> 1;
+    return select(lt(position, i32(middle)), pick(from, middle), pick(middle, to));
+  };
+  return pick(0, data.length);
 }
 
 const readOf = (node: Node, state: State): Read =>

@@ -22,7 +22,9 @@ export interface Group {
 }
 
 const isFold = (n: Node) => n.op.schema.kind === "fold" || n.op.schema.kind === "contraction";
-const isInline = (n: Node) => n.op.schema.kind === "elementwise" || n.op.schema.kind === "view" || n.op.schema.kind === "creation";
+/** Memory that is there before the first call; literals are written into the code instead. */
+export const isMemory = (n: Node): boolean => n.op.schema.kind === "leaf" && n.op.schema.name !== "dense";
+const isInline = (n: Node) => n.op.schema.name === "dense" || n.op.schema.kind === "elementwise" || n.op.schema.kind === "view" || n.op.schema.kind === "creation";
 
 /** Groups in an order in which every input is stored before it is read. */
 export function groupNodes(graph: Graph): Group[] {
@@ -36,7 +38,7 @@ export function groupNodes(graph: Graph): Group[] {
   const users = countUsers(order, roots);
   const stored = chooseStored(order, users, new Set(roots));
   const endsIn = absorbFolds(order, users, stored);
-  return order.filter((n) => stored.has(n) && n.op.schema.kind !== "leaf").map((root) => makeGroup(root, endsIn.get(root) ?? null, stored));
+  return order.filter((n) => stored.has(n) && !isMemory(n)).map((root) => makeGroup(root, endsIn.get(root) ?? null, stored));
 }
 
 interface Use {
@@ -56,7 +58,7 @@ function chooseStored(order: readonly Node[], users: ReadonlyMap<Node, Use>, roo
   const cost = new Map<Node, number>();
   for (const n of order) {
     const uses = users.get(n)!;
-    if (n.op.schema.kind === "leaf" || roots.has(n) || isFold(n) || n.op.schema.name === "relayout") stored.add(n);
+    if (isMemory(n) || roots.has(n) || isFold(n) || n.op.schema.name === "relayout") stored.add(n);
     else {
       invariant(isInline(n), `${n.op.schema.name} cannot be inlined`);
       const c = costOf(n, cost, stored);

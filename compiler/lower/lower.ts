@@ -6,7 +6,7 @@ import type { Kernel } from "../../ir/kernel/kernel.ts";
 import type { Home, Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
 import type { EntryName } from "../../ir/program.ts";
 import { computationOf, inPlaceInputs, keyOfGroup } from "./computation.ts";
-import { type Group, groupNodes } from "./group.ts";
+import { type Group, groupNodes, isMemory } from "./group.ts";
 
 export type Schedule = (c: Computation) => Kernel;
 
@@ -50,7 +50,7 @@ function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore): Lowere
   const { homes, copies } = chooseHomes(name, work, groups);
   const values = new Map<Node, Value>();
   const counts = new Map<string, number>();
-  const valueOf = (n: Node): Value => {
+  const valueAt = (n: Node): Value => {
     let v = values.get(n);
     if (!v) {
       const home = homes.get(n) ?? leafHome(n) ?? { kind: "arena" };
@@ -66,12 +66,12 @@ function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore): Lowere
   };
   const call = (g: Group, output: Value): LoweredCall => ({
     kernel: kernels.of(g),
-    inputs: g.inputs.map(valueOf),
+    inputs: g.inputs.map(valueAt),
     output,
-    inPlace: inPlaceInputs(g).map(valueOf),
+    inPlace: inPlaceInputs(g).map(valueAt),
     origin: g.root.origin,
   });
-  const calls = groups.map((g) => call(g, valueOf(g.root)));
+  const calls = groups.map((g) => call(g, valueAt(g.root)));
   for (const c of copies) {
     const root = copyOf(c.from);
     calls.push(call({ root, fold: null, inputs: [c.from] }, { name: c.to.name, type: root.type, home: c.to }));
@@ -81,8 +81,8 @@ function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore): Lowere
 
 /** The memory of a leaf. */
 function leafHome(n: Node): Home | null {
-  if (n.op.schema.kind !== "leaf") return null;
-  const name = String(n.attrs["name"]);
+  if (!isMemory(n)) return null;
+  const name = String(n.attrs.name);
   return n.op.schema.name === "input" ? { kind: "input", name } : { kind: "variable", variable: n.op.schema.name as VariableKind, name };
 }
 type NamedHome = Exclude<Home, { kind: "arena" }>;

@@ -14,8 +14,6 @@ export interface MemoryModel {
   readonly bytesPerElement: Readonly<Record<DType, number>>;
   /** Whether a kernel may read and write the same place. */
   readonly inPlace: boolean;
-  /** Words of the control region: barriers take a cache line each. */
-  readonly controlBytes: number;
 }
 /** Something with memory of its own. */
 export interface Resident {
@@ -46,7 +44,7 @@ const regionOf: Record<VariableKind, Region> = {
 
 export function planMemory(name: string, lowered: Lowered, residents: Residents, model: MemoryModel): Planned {
   const sizes: Record<Region, number> = {
-    control: model.controlBytes,
+    control: 0,
     parameters: 0,
     optimizer: 0,
     state: 0,
