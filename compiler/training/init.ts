@@ -1,5 +1,5 @@
 /** Initial values: one graph that fills every variable from the seed. */
-import type { Graph, Node, Update } from "../../ir/graph/graph.ts";
+import { type Graph, type Node, rewrite, type Update } from "../../ir/graph/graph.ts";
 import { ops } from "../../ir/ops/index.ts";
 import type { TensorType } from "../../ir/type.ts";
 import type { Module } from "../frontend/module.ts";
@@ -15,7 +15,19 @@ export function buildInit(module: Module, slots: readonly Slot[]): Graph {
   const counters = module.training
     ? ["micro_step", "updates"].map((name): Update => ({ target: ops.counter({}, { name }), value: i32Scalar(0) }))
     : [];
-  return { name: "init", inputs: [], outputs: [], updates: [...variables, ...memory, ...counters] };
+  return withSharedLeaves({ name: "init", inputs: [], outputs: [], updates: [...variables, ...memory, ...counters] });
 }
 
 const leaf = (op: typeof ops.param, name: string, { dtype, shape }: TensorType): Node => op({}, { name, dtype, shape });
+
+/** Every initial value may have come with a leaf `seed` of its own; a graph has one. */
+function withSharedLeaves(graph: Graph): Graph {
+  const first = new Map<string, Node>();
+  return rewrite(graph, (node) => {
+    if (node.op.schema.kind !== "leaf" || node.op === ops.dense) return node;
+    const key = `${node.op.schema.name} ${String(node.attrs.name)}`;
+    const shared = first.get(key) ?? node;
+    first.set(key, shared);
+    return shared;
+  });
+}

@@ -9,6 +9,7 @@ import { learningRate } from "../../../compiler/training/schedules.ts";
 import { buildStep } from "../../../compiler/training/step.ts";
 import { CompileError } from "../../../ir/diagnostic.ts";
 import { type Graph, type Node, topological } from "../../../ir/graph/graph.ts";
+import { verifyGraph } from "../../../ir/graph/verify.ts";
 import { ops } from "../../../ir/ops/index.ts";
 import { type Shape, sizeOf } from "../../../ir/type.ts";
 import { evaluateGraph, expectClose, graphOf, type Values } from "../passes/numeric.ts";
@@ -101,10 +102,12 @@ const variablesOf = (step: Graph): Module["variables"] =>
     });
 const span = { file: "net.dlm", start: { line: 1, column: 1 }, end: { line: 1, column: 2 } };
 
+const verify = (graph: Graph) => expect(verifyGraph(graph)).toEqual([]);
+
 /** Initialises and runs the step on every batch of the goldens. */
 function train(module: Module): { readonly losses: readonly number[]; readonly memory: Values } {
   const built = buildStep(module);
-  const step = runPasses(graphPasses, built.step);
+  const step = runPasses(graphPasses, built.step, { verify });
   let memory: Values = evaluateGraph(buildInit(module, built.slots), {});
   const losses = golden.x.map((x, i) => {
     const result = evaluateGraph(step, { ...memory, x, target: golden.target[i]! });
@@ -254,4 +257,14 @@ test("initial values of everything, counters from 0", () => {
   expect(init.updates.map((u) => u.target.attrs.name as string).toSorted()).toEqual(names.toSorted());
   const { training: _, ...untrained } = module;
   expect(buildInit({ ...untrained, training: null }, []).updates.length).toBe(module.variables.length);
+});
+
+test("initial values that draw random numbers share the seed", () => {
+  const module = mlp({ optimizers: [line(sgd())] });
+  const noise = (key: number, shape: Shape) => {
+    const counter = ops.full({}, { value: 0, dtype: "i32", shape: [] });
+    return ops.randomUniform({ seed: ops.counter({}, { name: "seed" }), counter }, { key, shape });
+  };
+  const variables = module.variables.map((v, i) => ({ ...v, initial: noise(i, v.type.shape) }));
+  expect(verifyGraph(buildInit({ ...module, variables }, []))).toEqual([]);
 });
