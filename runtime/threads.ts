@@ -50,7 +50,7 @@ const serve = ({ module, memory, words, entries, thread, threads }, post) => {
       exports[entries[control[${ENTRY}]]](thread, threads);
     } catch (error) {
       Atomics.store(control, ${FAILED}, 1);
-      post("failed: " + error.message);
+      post(error.message);
     }
     if (Atomics.add(control, ${DONE}, 1) === threads - 1) {
       Atomics.notify(control, ${DONE});
@@ -68,11 +68,12 @@ onmessage = ({ data }) => serve(data, (message) => postMessage(message));`;
 /** Loaded without an import, so that bundlers for browsers have nothing to resolve. */
 const nodeThreads = (): typeof import("node:worker_threads") | undefined => globalThis.process?.getBuiltinModule?.("node:worker_threads");
 
-type Listener = (message: unknown) => void;
 /** One worker, in Node or in a page. */
 interface Helper {
-  /** The one who hears its messages; an error of the worker is the message "failed: ...". */
-  listener: Listener;
+  /** Hears what the worker posts: "ready", "done", or why the entry stopped. */
+  listener: (message: string) => void;
+  /** Hears that the worker itself is gone, or never came. */
+  lost: (why: string) => void;
   readonly end: () => void;
 }
 
@@ -91,7 +92,8 @@ export async function startThreads(crew: Crew): Promise<Threads> {
     helpers.push(helper);
     ready.push(
       new Promise((resolve, reject) => {
-        helper.listener = (m) => (m === "ready" ? resolve() : reject(new DlmError("unsupported", `a thread did not start: ${String(m)}`)));
+        helper.listener = () => resolve();
+        helper.lost = (why) => reject(new DlmError("unsupported", why));
       }),
     );
   }
@@ -129,17 +131,27 @@ async function runLeading(control: Int32Array, threads: number, entry: EntryName
 
 function runWaiting(control: Int32Array, helpers: readonly Helper[], entry: EntryName): Promise<void> {
   return new Promise((resolve, reject) => {
-    const failed = (m: unknown): void => reject(new DlmError("trap", `${entry} stopped on one of its threads: ${String(m)}`));
-    for (const h of helpers) h.listener = (m) => (m !== "done" ? failed(m) : Atomics.load(control, FAILED) ? failed(m) : resolve());
+    let trap = "";
+    const failed = (why: string): void => reject(new DlmError("trap", `${entry} stopped on one of its threads: ${why}`));
+    for (const h of helpers) {
+      h.listener = (m) => {
+        if (m === "done") Atomics.load(control, FAILED) ? failed(trap) : resolve();
+        // The others are still at work: the call ends when all have finished.
+        else trap = m;
+      };
+      h.lost = failed;
+    }
     start(control);
   });
 }
 
+const deaf = { listener: () => {}, lost: () => {} };
+
 function nodeHelper(node: typeof import("node:worker_threads"), data: unknown): Helper {
   const worker = new node.Worker(nodeSource, { eval: true, workerData: data });
-  const helper: Helper = { listener: () => {}, end: () => void worker.terminate() };
-  worker.on("message", (m: unknown) => helper.listener(m));
-  worker.on("error", (e) => helper.listener(`failed: ${e.message}`));
+  const helper: Helper = { ...deaf, end: () => void worker.terminate() };
+  worker.on("message", (m: unknown) => helper.listener(String(m)));
+  worker.on("error", (e) => helper.lost(e.message));
   // A sleeping thread does not keep the process alive.
   worker.unref();
   return helper;
@@ -148,12 +160,12 @@ function nodeHelper(node: typeof import("node:worker_threads"), data: unknown): 
 function browserHelper(data: unknown): Helper {
   const url = URL.createObjectURL(new Blob([browserSource], { type: "text/javascript" }));
   const worker = new Worker(url);
-  const helper: Helper = { listener: () => {}, end: () => worker.terminate() };
+  const helper: Helper = { ...deaf, end: () => worker.terminate() };
   worker.onmessage = (m) => {
     URL.revokeObjectURL(url);
-    helper.listener(m.data);
+    helper.listener(String(m.data));
   };
-  worker.onerror = (e) => helper.listener(`failed: ${e.message}`);
+  worker.onerror = (e) => helper.lost(e.message ?? "a worker was refused; does the content security policy have worker-src blob:?");
   worker.postMessage(data);
   return helper;
 }

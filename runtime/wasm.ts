@@ -1,30 +1,40 @@
 /** Programs as WebAssembly: one module on one imported memory. */
 import type { Backend, Code, EntryName, Field, Program } from "../ir/program.ts";
-import { fail, messageOf } from "./errors.ts";
+import { DlmError, fail, messageOf } from "./errors.ts";
 import type { Started } from "./session.ts";
 import { bytesIn } from "./tensor.ts";
 import type { Threads } from "./threads.ts";
 
 type WasmCode = Extract<Code, { readonly kind: "wasm" }>;
 type EntryFunction = (thread: number, threads: number) => void;
+type ThreadsModule = typeof import("./threads.ts");
 const page = 65536;
 
-/** Compiles the module and gives it exactly the memory it needs; more than one thread share it. */
+/** Starts the program on the threads wanted, or on one where there can be no more: results are the same. */
 export async function startWasm(program: Program, code: WasmCode, wanted: number): Promise<Started> {
-  const crew = wanted > 1 ? await import("./threads.ts") : null;
-  const refused = crew?.whyNoThreads() ?? null;
-  const threads = refused ? 1 : wanted;
-  const shared = threads > 1;
+  if (wanted === 1) return startOn(program, code, 1, null);
+  const crew = await import("./threads.ts");
+  let refused = crew.whyNoThreads();
+  try {
+    if (!refused) return await startOn(program, code, wanted, crew);
+  } catch (e) {
+    if (!(e instanceof DlmError && e.code === "unsupported")) throw e;
+    refused = e.message;
+  }
+  return { ...(await startOn(program, code, 1, null)), notes: [`one thread instead of ${wanted}: ${refused}`] };
+}
+
+/** Compiles the module and gives it exactly the memory it needs; more than one thread share it. */
+async function startOn(program: Program, code: WasmCode, threads: number, crew: ThreadsModule | null): Promise<Started> {
   const file = code.relaxed && WebAssembly.validate(relaxedProbe) ? code.relaxed : code.module;
-  const module = await compile(program, shared ? sharing(file, code.limitsOffset) : file);
+  const module = await compile(program, crew ? sharing(file, code.limitsOffset) : file);
   // Words of the runtime lie behind everything that the module knows, on a cache line of their own.
   const words = align(code.bytes + (threads - 1) * program.sizes.scratch, 64);
-  const memory = allocate(program, file, code.limitsOffset, shared ? words + 64 : code.bytes, shared);
+  const memory = allocate(program, file, code.limitsOffset, crew ? words + 64 : code.bytes, crew !== null);
   const instance = await instantiate(program, module, memory);
   const entries = program.entries.map((e) => e.name);
-  const pool = crew && shared ? await crew.startThreads({ module, memory, words, threads, entries }) : null;
-  const backend = wasmBackend(program, code, memory, instance, pool);
-  return { backend, threads, notes: refused ? [`one thread instead of ${wanted}: ${refused}`] : [] };
+  const pool = crew ? await crew.startThreads({ module, memory, words, threads, entries }) : null;
+  return { backend: wasmBackend(program, code, memory, instance, pool), threads, notes: [] };
 }
 
 function wasmBackend(
