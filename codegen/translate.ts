@@ -24,9 +24,9 @@ export interface Value {
 export interface Variable extends Value {
   readonly name: string;
 }
-/** A place in memory: element `index` of a buffer, or `offset` elements behind a pointer. */
+/** A place in memory: element `index` of a buffer, spelled by `at`, or `offset` elements behind a pointer. */
 export type Place<E> =
-  | { readonly kind: "element"; readonly buffer: Buffer; readonly index: Expr; readonly at: E }
+  | { readonly kind: "element"; readonly buffer: Buffer; readonly index: Expr; readonly at: (index: Expr) => E }
   | { readonly kind: "behind"; readonly buffer: Buffer; readonly pointer: string; readonly offset: number };
 
 /** i32 div and mod. toZero: both operands are known to be >= 0 and > 0, so any rounding is right and nothing can fault. */
@@ -95,7 +95,7 @@ export function translator<E, S>(kernel: Kernel, t: Emitter<E, S>): (body: reado
   function place(buffer: Buffer, base: string | null, indices: readonly Expr[]): Place<E> {
     const [index] = indices;
     invariant(index && indices.length === 1, `${kernel.name}: ${buffer.name} has ${indices.length} indices; flatten leaves one`);
-    if (base === null) return { kind: "element", buffer, index, at: expr(index) };
+    if (base === null) return { kind: "element", buffer, index, at: expr };
     invariant(index.kind === "const", `${kernel.name}: ${base} is indexed by a ${index.kind}; behind a pointer stands a constant`);
     return { kind: "behind", buffer, pointer: base, offset: index.value };
   }

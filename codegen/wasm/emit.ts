@@ -25,6 +25,8 @@ export type WasmModule = Omit<Extract<Code, { kind: "wasm" }>, "kind" | "relaxed
 export const mostThreads = 16;
 /** The address 0 is never used. */
 const firstAddress = 64;
+/** Least size of the region `control`: the words of the barrier. */
+export const controlBytes = barrierBytes;
 /** The runtime keeps words of its own behind the last scratch. */
 const runtimeBytes = 128;
 const pageBytes = 65536;
@@ -42,7 +44,7 @@ export function layoutOf(plan: Plan): WasmLayout {
   let at = firstAddress;
   for (const region of regions) {
     bases[region] = at;
-    const bytes = region === "control" ? Math.max(plan.sizes.control, barrierBytes) : plan.sizes[region];
+    const bytes = region === "control" ? Math.max(plan.sizes.control, controlBytes) : plan.sizes[region];
     at += alignUp(bytes, tensorAlignment.wasm);
   }
   const most = at + (mostThreads - 1) * plan.sizes.scratch + runtimeBytes;

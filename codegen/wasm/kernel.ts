@@ -94,7 +94,7 @@ function address(w: Writer, p: Place<Ref>): Address {
   }
   const start = get(w, addressOf(p.buffer));
   if (p.index.kind === "const") return { base: start, offset: p.index.value * bytes };
-  return { base: w.u.m.i32.add(start, scaled(w.u, p.at, p.buffer)), offset: 0 };
+  return { base: w.u.m.i32.add(start, scaled(w.u, p.at(p.index), p.buffer)), offset: 0 };
 }
 function pointer(w: Writer, name: string, buffer: Buffer, from: string | null, offset: Ref | null): Ref {
   const start = get(w, from ?? addressOf(buffer));

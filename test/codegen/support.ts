@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { alignUp, type CodeTarget, storageBytes, tensorAlignment } from "../../codegen/target.ts";
 import { emitWasm, type WasmModule } from "../../codegen/wasm/emit.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
+import { interpret } from "../../ir/kernel/interpret.ts";
 import type { Buffer, Kernel } from "../../ir/kernel/kernel.ts";
 import type { Call, Place, Plan } from "../../ir/plan.ts";
 import type { Region } from "../../ir/program.ts";
@@ -110,4 +111,18 @@ export async function runThreads(kernels: readonly Kernel[], inputs: Memory, thr
   );
   await Promise.all(workers.map((w) => w.terminate()));
   return results(placed, view);
+}
+
+/** What the outputs of a kernel hold according to the interpreter. */
+export function interpretSingle(kernel: Kernel, inputs: Memory): Record<string, Numbers> {
+  const memory: Record<string, Numbers> = {};
+  for (const b of kernel.buffers.filter(isBound)) {
+    const values = new arrays[b.type](bufferElements(b));
+    if (b.type === "f32") values.fill(Number.NaN);
+    values.set(inputs[b.name] ?? []);
+    memory[b.name] = values;
+  }
+  interpret(kernel, memory, "single");
+  const outputs = kernel.buffers.filter((b) => b.space === "out" || b.space === "inout");
+  return Object.fromEntries(outputs.map((b) => [b.name, memory[b.name]!]));
 }

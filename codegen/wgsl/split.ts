@@ -1,0 +1,52 @@
+/**
+ * One kernel for each dispatch. A dispatch spreads one grid, and begins when the one before is complete:
+ *
+ *     kernel k(in x, out y) {             kernel k_0(in x, out y) {     kernel k_1(in x, out y) {
+ *       var s = x[0]                        var s = x[0]                  var s = x[0]
+ *       grid i in 8 { y[i] = s }     =>     grid i in 8 { y[i] = s }      grid j in 4 { y[j + 8] = s * 2.0 }
+ *       grid j in 4 { ... }               }                             }
+ *     }
+ *
+ * Requires: flatten. Values that a grid needs are computed again in its dispatch, and must give the same.
+ */
+import { invariant } from "../../ir/diagnostic.ts";
+import type { Kernel, Stmt } from "../../ir/kernel/kernel.ts";
+import { effectsOf, isShared } from "../effects.ts";
+import { defines, type Phase, phasesOf, reads } from "../phases.ts";
+
+export function splitDispatches(k: Kernel): Kernel[] {
+  const phases = phasesOf(k.name, k.body);
+  const dispatched = phases.filter((p) => p.kind !== "all");
+  return dispatched.map((p, i) => {
+    const body = [...valuesFor(k, phases, p), ...p.body];
+    const used = usedBuffers(body);
+    const name = dispatched.length === 1 ? k.name : `${k.name}_${i}`;
+    return { name, buffers: k.buffers.filter((b) => used.has(b.name)), body };
+  });
+}
+
+/** What was computed before `phase` that it needs, directly or not. */
+function valuesFor(k: Kernel, phases: readonly Phase[], phase: Phase): Stmt[] {
+  const needed = new Set(reads(effectsOf(phase.body)));
+  const written = new Set<string>();
+  const values: Stmt[] = [];
+  for (const p of phases.slice(0, phases.indexOf(phase)).reverse()) {
+    if (p.kind !== "all") {
+      for (const b of effectsOf(p.body).stored) written.add(b.name);
+      continue;
+    }
+    for (const s of [...p.body].reverse()) {
+      const effects = effectsOf([s]);
+      if (!defines(effects).some((name) => needed.has(name))) continue;
+      const changed = [...effects.loaded].find((b) => isShared(b) && written.has(b.name));
+      invariant(!changed, `${k.name}: a value from ${changed?.name} is used after ${changed?.name} has changed`);
+      for (const name of reads(effects)) needed.add(name);
+      values.unshift(s);
+    }
+  }
+  return values;
+}
+function usedBuffers(body: readonly Stmt[]): Set<string> {
+  const { loaded, stored } = effectsOf(body);
+  return new Set([...loaded, ...stored].map((b) => b.name));
+}
