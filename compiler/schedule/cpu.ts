@@ -53,7 +53,7 @@ function inFours(extent: number, axes: Axes, kind: "grid" | "serial", body: (pos
   if (fours === 0) return null;
   let legal = true;
   const main = axes.loop(kind, "i", fours, (v) => [
-    axes.loop("vector", "lane", 4, (lane) => {
+    axes.loop("vector", "j", 4, (lane) => {
       const inner = body(at(v, 4, lane));
       legal = lane.kind === "var" && canVectorize(inner, lane.name, axes.ranges);
       return inner;

@@ -123,7 +123,7 @@ export function foldInLanes(f: Fold, index: readonly Expr[], axes: Axes, scratch
     });
     return nest(t.axes.slice(0, -1), [inner]);
   };
-  const parts = axes.loop("vector", "lane", 4, (lane) => [
+  const parts = axes.loop("vector", "j", 4, (lane) => [
     declare(acc, identity(op, type)),
     ...accumulate(acc, wide, (k) => at(k, 4, lane)),
     store(scratch, [lane], local(acc, type)),

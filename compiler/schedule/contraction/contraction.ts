@@ -109,7 +109,7 @@ function bestRow(free: readonly number[], shape: readonly number[]): number | nu
 function loops(c: Computation, s: Shape, axes: Axes): readonly Stmt[] {
   const order = c.output.layout.dims.map((d) => d.axis).filter((axis) => axis !== s.column && axis !== s.row);
   const extents = c.output.shape;
-  const joined = joinReduce(c, s, axes);
+  const joined = canJoin(c, s, axes);
   const panels = panelsOf(extents[s.column]!, s.row !== null);
   const rowRuns = s.row === null ? [{ size: 1, count: 1, start: 0 }] : splitRows(extents[s.row]!, blockRows);
   const outer = order.slice(0, 1).filter((axis) => extents[axis]! > 1);
@@ -160,13 +160,14 @@ interface Place {
   readonly panel: Panel;
 }
 /** All rows of a block for one panel: a body worth a function, with the reduction nested in the loop over tiles. */
-function tiles(c: Computation, s: Shape, r: Joined, index: readonly Expr[], p: Place, axes: Axes): readonly Stmt[] {
+function tiles(c: Computation, s: Shape, joined: boolean, index: readonly Expr[], p: Place, axes: Axes): readonly Stmt[] {
   return splitRows(p.rows, tileRows).map((run) =>
     outline(axes.fresh("panel"), [
       axes.loop("serial", "m", run.count, (m) => {
         const row = (i: Expr) => add(p.row0, add(at(m, run.size, run.start), i));
         const place = (i: Expr | null, j: Expr | null) =>
           index.map((e, axis) => (axis === s.row && i ? row(i) : axis === s.column && j ? add(p.column0, j) : e));
+        const r = reduction(s, joined, axes);
         const body = {
           reduce: r.reduce,
           a: (i: Expr) => r.rename(s.product(place(i, null)).a),
@@ -183,29 +184,34 @@ function tiles(c: Computation, s: Shape, r: Joined, index: readonly Expr[], p: P
   );
 }
 
-interface Joined {
+interface Reduction {
   readonly reduce: readonly ReduceLoop[];
+  /** From the fold axes of the computation to the loops. */
   readonly rename: (e: Expr) => Expr;
 }
-/** Runs the two innermost reduction axes as one where both operands are contiguous over them: (s, c) of a convolution. */
-function joinReduce(c: Computation, s: Shape, axes: Axes): Joined {
-  const fresh = (name: string): string => axes.fresh(name);
-  const names = new Map(s.reduce.map((a) => [a.name, fresh(a.name)]));
-  for (const a of s.reduce) axes.declare({ name: names.get(a.name)!, extent: a.extent });
-  const plain = new Map(s.reduce.map((a): [string, Expr] => [a.name, { kind: "var", type: "i32", lanes: 1, name: names.get(a.name)! }]));
-  const separate: Joined = { reduce: s.reduce.map((a) => ({ ...a, name: names.get(a.name)! })), rename: (e) => substitute(e, plain) };
-  const [outer, inner] = s.reduce.slice(-2);
-  if (!outer || !inner) return separate;
-  const both: FoldAxis = { name: axes.fresh("q"), extent: outer.extent * inner.extent };
-  axes.declare(both);
-  const q: Expr = { kind: "var", type: "i32", lanes: 1, name: both.name };
-  const by = new Map(plain).set(outer.name, div(q, i32(inner.extent))).set(inner.name, mod(q, i32(inner.extent)));
-  const rename = (e: Expr) => substitute(e, by);
-  const index = c.output.shape.map((n) => probe(axes, n).axis);
-  const { a, b } = s.product(index);
-  const even = (e: Expr) => e.kind === "load" && isEven(flattenIndex(e.buffer, e.index.map(rename)), both.name, axes);
-  const known = even(a) && even(b);
-  return known ? { reduce: [...separate.reduce.slice(0, -2), both], rename } : separate;
+/** Loops of fresh names over the fold axes; `joined`: the two innermost run as one. */
+function reduction(s: Shape, joined: boolean, axes: Axes): Reduction {
+  const own = s.reduce.map((a) => ({ name: axes.fresh(a.name), extent: a.extent }));
+  const by = new Map(s.reduce.map((a, i): [string, Expr] => [a.name, axisOf(own[i]!)]));
+  let reduce: ReduceLoop[] = own;
+  if (joined) {
+    const [outer, inner] = s.reduce.slice(-2) as [FoldAxis, FoldAxis];
+    const both = { name: axes.fresh("q"), extent: outer.extent * inner.extent };
+    const q = axisOf(both);
+    by.set(outer.name, div(q, i32(inner.extent))).set(inner.name, mod(q, i32(inner.extent)));
+    reduce = [...own.slice(0, -2), both];
+  }
+  for (const a of reduce) axes.declare(a);
+  return { reduce, rename: (e) => substitute(e, by) };
+}
+const axisOf = (a: FoldAxis): Expr => ({ kind: "var", type: "i32", lanes: 1, name: a.name });
+
+/** Whether both operands are contiguous over the two innermost fold axes: (s, c) of a convolution. */
+function canJoin(c: Computation, s: Shape, axes: Axes): boolean {
+  if (s.reduce.length < 2) return false;
+  const { reduce, rename } = reduction(s, true, axes);
+  const { a, b } = s.product(c.output.shape.map((n) => probe(axes, n).axis));
+  return [a, b].every((e) => e.kind === "load" && isEven(flattenIndex(e.buffer, e.index.map(rename)), reduce.at(-1)!.name, axes));
 }
 /** Moves by a constant with the axis; loads in the index would not. */
 function isEven(offset: Expr, name: string, axes: Axes): boolean {

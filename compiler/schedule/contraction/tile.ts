@@ -45,7 +45,7 @@ export function registerTile({ rows, vectors, lanes }: Tile, t: TileBody, axes: 
     ...nest(0, lane),
     unroll("r", rows, (r) => [unroll("v", vectors, (v) => t.finish(r, column(v, lane), load(acc, r, v)))]),
   ];
-  return axes.loop(lanes === 4 ? "vector" : "serial", "lane", lanes, body);
+  return axes.loop(lanes === 4 ? "vector" : "serial", "j", lanes, body);
 }
 
 /** A run of equal tiles: `count` tiles of `size` from `start`. */
