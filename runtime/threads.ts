@@ -36,7 +36,7 @@ export function whyNoThreads(): string | null {
 
 /** What every worker runs: sleep until the number of the run changes, run the entry, count itself as done. */
 const workerSource = `
-const serve = ({ module, memory, words, entries, thread, threads }, post) => {
+const serve = ({ module, memory, words, entries, leads, thread, threads }, post) => {
   const control = new Int32Array(memory.buffer, words, ${threadWords});
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   let seen = Atomics.load(control, ${RUN});
@@ -54,7 +54,7 @@ const serve = ({ module, memory, words, entries, thread, threads }, post) => {
     }
     if (Atomics.add(control, ${DONE}, 1) === threads - 1) {
       Atomics.notify(control, ${DONE});
-      post("done");
+      if (!leads) post("done");
     }
   }
 };
@@ -87,7 +87,7 @@ export async function startThreads(crew: Crew): Promise<Threads> {
   };
   const ready: Promise<void>[] = [];
   for (let thread = leads ? 1 : 0; thread < crew.threads; thread++) {
-    const data = { ...crew, thread };
+    const data = { ...crew, leads, thread };
     const helper = node ? nodeHelper(node, data) : browserHelper(data);
     helpers.push(helper);
     ready.push(
@@ -150,10 +150,12 @@ const deaf = { listener: () => {}, lost: () => {} };
 function nodeHelper(node: typeof import("node:worker_threads"), data: unknown): Helper {
   const worker = new node.Worker(nodeSource, { eval: true, workerData: data });
   const helper: Helper = { ...deaf, end: () => void worker.terminate() };
-  worker.on("message", (m: unknown) => helper.listener(String(m)));
+  worker.on("message", (m: unknown) => {
+    // It has started: from now on a sleeping thread does not keep the process alive.
+    worker.unref();
+    helper.listener(String(m));
+  });
   worker.on("error", (e) => helper.lost(e.message));
-  // A sleeping thread does not keep the process alive.
-  worker.unref();
   return helper;
 }
 

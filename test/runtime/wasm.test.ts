@@ -1,4 +1,7 @@
 /** WebAssembly programs: memory, the choice of module, traps, and threads. */
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
 import binaryen from "binaryen";
 import { expect, test } from "vitest";
 import type { Code, Program, Region } from "../../ir/program.ts";
@@ -168,4 +171,10 @@ test("outputs of a shared memory are copies", async () => {
   await net.run({ z: new Float32Array(64).fill(7) });
   expect(z).toEqual(before);
   await net.dispose();
+});
+
+test("a process waits for its threads to start, and ends while they sleep", async () => {
+  const script = join(import.meta.dirname, "exit.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", script]);
+  expect(stdout).toBe("ran on 2 threads\n");
 });
