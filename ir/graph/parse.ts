@@ -56,14 +56,16 @@ class GraphParser {
   }
 
   private input(): Node {
+    const start = this.at;
     const value = this.fresh("%");
     const name = this.peek('"') ? this.string() : value.slice(1);
     this.expect(":");
     const type = this.type();
-    return this.define(value, this.typed(input.make([], { name, dtype: type.dtype, shape: type.shape }), type));
+    return this.define(value, this.typed(input.make([], { name, dtype: type.dtype, shape: type.shape }), type, start));
   }
 
   private call(): void {
+    const start = this.at;
     const value = this.fresh("%");
     this.expect("=");
     const op = this.op();
@@ -71,11 +73,12 @@ class GraphParser {
     const inputs = this.list(")", () => this.operand());
     const attrs = this.take("{") ? Object.fromEntries(this.list("}", () => this.attr(op))) : {};
     this.expect(":");
-    const start = this.at;
+    const written = this.at;
     const type = this.type();
-    this.define(value, this.typed(this.make(op, inputs, attrs), type, start));
+    this.define(value, this.typed(this.make(op, inputs, attrs, start), type, written));
   }
   private variable(): void {
+    const start = this.at;
     const value = this.fresh("@");
     this.expect("=");
     const kind = this.match("name", "the kind of a variable")[0];
@@ -83,8 +86,8 @@ class GraphParser {
     const name = this.string();
     const type = this.type();
     const op = opByName.get(kind)!;
-    const node = this.make(op, [], op === counter ? { name } : { name, dtype: type.dtype, shape: type.shape });
-    this.define(value, this.typed(node, type));
+    const node = this.make(op, [], op === counter ? { name } : { name, dtype: type.dtype, shape: type.shape }, start);
+    this.define(value, this.typed(node, type, start));
   }
 
   private op(): Op {
@@ -92,19 +95,20 @@ class GraphParser {
     const name = this.match("name", "an operation")[0];
     return opByName.get(name) ?? this.fail(`there is no operation ${name}`, start);
   }
-  private make(op: Op, inputs: readonly Node[], attrs: Attrs): Node {
+  /** `start` is where the line begins. */
+  private make(op: Op, inputs: readonly Node[], attrs: Attrs, start: number): Node {
     const { schema } = op;
     for (const [key, spec] of Object.entries(schema.attrs)) {
-      if (!(key in attrs) && spec.default === undefined) this.fail(`${schema.name} needs the attribute ${key}`);
+      if (!(key in attrs) && spec.default === undefined) this.fail(`${schema.name} needs the attribute ${key}`, start);
     }
     const variadic = schema.inputs.at(-1)?.startsWith("...") ?? false;
     if (variadic ? inputs.length < schema.inputs.length - 1 : inputs.length !== schema.inputs.length) {
-      this.fail(`${schema.name} takes (${schema.inputs.join(", ")}), got ${inputs.length} operands`);
+      this.fail(`${schema.name} takes (${schema.inputs.join(", ")}), got ${inputs.length} operands`, start);
     }
     try {
       return op.make(inputs, attrs);
     } catch (e) {
-      return this.fail(e instanceof Error ? e.message : String(e));
+      return this.fail(e instanceof Error ? e.message : String(e), start);
     }
   }
   private attr(op: Op): readonly [string, Attr] {
@@ -135,7 +139,7 @@ class GraphParser {
   private outputs(): Output[] {
     this.expect("return");
     const outputs: Output[] = [];
-    if (this.peek("}") || /^update\s+@/.test(this.text.slice(this.at, this.at + 100))) return outputs;
+    if (this.peek("}") || /^update\s+[%@]/.test(this.text.slice(this.at, this.at + 100))) return outputs;
     do {
       const name = this.word("the name of an output");
       this.expect("=");
@@ -171,7 +175,7 @@ class GraphParser {
     return this.nodes.get(value) ?? this.fail(`${value} is not defined above`, start);
   }
   /** Checks the written type and takes its layout. */
-  private typed(node: Node, type: TensorType, start = this.at): Node {
+  private typed(node: Node, type: TensorType, start: number): Node {
     if (!sameType(node.type, type)) this.fail(`${node.op.schema.name} gives ${printType(node.type)}, not ${printType(type)}`, start);
     return type.layout ? { ...node, type } : node;
   }

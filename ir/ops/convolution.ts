@@ -56,9 +56,9 @@ function expectChannels(op: string, x: TensorType, w: TensorType, groups: number
       `${op}: ${groups} groups must divide the ${channels} channels of ${printType(x)} and the ${outputs} outputs of ${printType(w)}`,
     );
   }
-  if (w.shape[1] !== channels / groups) {
-    shapeError(`${op}: ${printType(x)} in ${groups} groups has ${channels / groups} channels each, ${printType(w)} expects ${w.shape[1]}`);
-  }
+  const each = channels / groups;
+  const share = groups === 1 ? `${each} channels` : `${each} channels in each of ${groups} groups`;
+  if (w.shape[1] !== each) shapeError(`${op}: ${printType(x)} has ${share}, ${printType(w)} expects ${w.shape[1]}`);
 }
 /** Complains unless `dy` is what a convolution of `x` by `w` gives. */
 export function expectConvolution(op: string, x: TensorType, w: TensorType, dy: TensorType, attrs: ConvolutionAttrs): void {

@@ -139,7 +139,7 @@ describe("complaints", () => {
         help: convert it: cast(x, f32)"
     `);
     expect(conv(f32(1, 3, 8, 8), f32(16, 4, 3, 3))).toMatchInlineSnapshot(
-      `"error[shape]: conv2d: f32[1,3,8,8] in 1 groups has 3 channels each, f32[16,4,3,3] expects 4"`,
+      `"error[shape]: conv2d: f32[1,3,8,8] has 3 channels, f32[16,4,3,3] expects 4"`,
     );
     expect(conv(f32(1, 3, 8, 8), f32(16, 3, 3, 3), { groups: 2 })).toMatchInlineSnapshot(
       `"error[shape]: conv2d: 2 groups must divide the 3 channels of f32[1,3,8,8] and the 16 outputs of f32[16,3,3,3]"`,
