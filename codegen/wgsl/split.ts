@@ -16,7 +16,7 @@ import { defines, type Phase, phasesOf, reads } from "../phases.ts";
 
 export function splitDispatches(k: Kernel): Kernel[] {
   const phases = phasesOf(k.name, k.body);
-  const dispatched = phases.filter((p) => p.kind !== "all");
+  const dispatched = phases.filter((p) => writes(p.body));
   return dispatched.map((p, i) => {
     const body = [...valuesFor(k, phases, p), ...p.body];
     const used = usedBuffers(body);
@@ -30,14 +30,14 @@ function valuesFor(k: Kernel, phases: readonly Phase[], phase: Phase): Stmt[] {
   const needed = new Set(reads(effectsOf(phase.body)));
   const written = new Set<string>();
   const values: Stmt[] = [];
-  for (const p of phases.slice(0, phases.indexOf(phase)).reverse()) {
-    if (p.kind !== "all") {
-      for (const b of effectsOf(p.body).stored) written.add(b.name);
-      continue;
-    }
-    for (const s of [...p.body].reverse()) {
-      const effects = effectsOf([s]);
-      if (!defines(effects).some((name) => needed.has(name))) continue;
+  const before = phases.slice(0, phases.indexOf(phase)).flatMap((p) => p.body);
+  for (const s of before.reverse()) {
+    const effects = effectsOf([s]);
+    const isNeeded = defines(effects).some((name) => needed.has(name));
+    if (writes([s])) {
+      invariant(!isNeeded, `${k.name}: a value is set beside a store, and used in another dispatch`);
+      for (const b of effects.stored) written.add(b.name);
+    } else if (isNeeded) {
       const changed = [...effects.loaded].find((b) => isShared(b) && written.has(b.name));
       invariant(!changed, `${k.name}: a value from ${changed?.name} is used after ${changed?.name} has changed`);
       for (const name of reads(effects)) needed.add(name);
@@ -46,6 +46,8 @@ function valuesFor(k: Kernel, phases: readonly Phase[], phase: Phase): Stmt[] {
   }
   return values;
 }
+const writes = (body: readonly Stmt[]): boolean => [...effectsOf(body).stored].some(isShared);
+
 function usedBuffers(body: readonly Stmt[]): Set<string> {
   const { loaded, stored } = effectsOf(body);
   return new Set([...loaded, ...stored].map((b) => b.name));
