@@ -3,8 +3,8 @@
  * `differentiate`.
  *
  *     %0 = mean(%x) {axes=[1]} : f32[4]          %0 = reduce_sum(%x) {axes=[1]} : f32[4]
- *     %1 = stop_gradient(%0) : f32[4]            %1 = full {value=0.125, dtype="f32", shape=[]} : f32[]
- *     %2 = exp(%1) : f32[4]                      %2 = mul(%0, %1) : f32[4]
+ *     %1 = stop_gradient(%0) : f32[4]            %1 = full() {value=8, dtype="f32", shape=[]} : f32[]
+ *     %2 = exp(%1) : f32[4]                      %2 = div(%0, %1) : f32[4]
  *                                                %3 = exp(%2) : f32[4]
  */
 import { invariant } from "../../ir/diagnostic.ts";

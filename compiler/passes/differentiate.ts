@@ -1,12 +1,13 @@
 /**
  * Replaces every `gradient(y, x)` by reverse mode: one sweep from y back to the nodes that depend on x.
  *
- *     %0 = mul(%x, %x) : f32[3]                        %0 = full {value=1, dtype="f32", shape=[]} : f32[]
+ *     %0 = mul(%x, %x) : f32[3]                        %0 = full() {value=1, dtype="f32", shape=[]} : f32[]
  *     %1 = reduce_sum(%0) {axes=[0]} : f32[]           %1 = reshape(%0) {shape=[1]} : f32[1]
  *     %2 = gradient(%1, %x) : f32[3]                   %2 = broadcast(%1) {shape=[3]} : f32[3]
- *     return %2                                        %3 = mul(%2, %x) : f32[3]
- *                                                      %4 = add(%3, %3) : f32[3]
- *                                                      return %4
+ *     return dx = %2                                   %3 = mul(%2, %x) : f32[3]
+ *                                                      %4 = mul(%2, %x) : f32[3]
+ *                                                      %5 = add(%3, %4) : f32[3]
+ *                                                      return dx = %5
  *
  * x counts by identity: what an equal but different node contributes is not part of the derivative. Requires y to be one
  * float. Nothing flows through `stop_gradient`, integers and bools; a node that y does not reach gives zeros. Gradients of

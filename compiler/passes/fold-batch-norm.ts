@@ -6,10 +6,10 @@
  *     %0 = conv2d(%x, @w) : f32[1,4,8,8]              %0 = reshape(@scale) {shape=[4,1,1,1]} : f32[4,1,1,1]
  *     %1 = sub(%0, @mean) : f32[1,4,8,8]              %1 = mul(@w, %0) : f32[4,3,3,3]
  *     %2 = mul(%1, @scale) : f32[1,4,8,8]             %2 = neg(@mean) : f32[4,1,1]
- *     return %2                                       %3 = mul(%2, @scale) : f32[4,1,1]
+ *     return y = %2                                   %3 = mul(%2, @scale) : f32[4,1,1]
  *                                                     %4 = conv2d(%x, %1) : f32[1,4,8,8]
  *                                                     %5 = add(%4, %3) : f32[1,4,8,8]
- *                                                     return %5
+ *                                                     return y = %5
  *
  * Only where nothing else reads the values in between. Rounding changes as it does in any such folding.
  */

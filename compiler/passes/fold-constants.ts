@@ -1,8 +1,8 @@
 /**
  * Computes what depends on constants only, where the result is one value or a small table.
  *
- *     %0 = full {value=2, dtype="f32", shape=[]} : f32[]            %0 = full {value=3, dtype="f32", shape=[4]} : f32[4]
- *     %1 = full {value=1, dtype="f32", shape=[4]} : f32[4]
+ *     %0 = full() {value=2, dtype="f32", shape=[]} : f32[]          %0 = full() {value=3, dtype="f32", shape=[4]} : f32[4]
+ *     %1 = full() {value=1, dtype="f32", shape=[4]} : f32[4]
  *     %2 = add(%0, %1) : f32[4]
  *
  * An operation is computed by its own lowering rule, rounded to f32 after every scalar operation, so the bits are those the
@@ -10,7 +10,7 @@
  */
 import type { Node } from "../../ir/graph/graph.ts";
 import type { Expr, ScalarType } from "../../ir/kernel/kernel.ts";
-import type { Read } from "../../ir/op.ts";
+import { type Read, withOrigin } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/index.ts";
 import { type DType, sizeOf } from "../../ir/type.ts";
 import { constantAt, constantOf, full, fullValue, indicesOf, isConstant } from "./constant.ts";
@@ -24,7 +24,7 @@ const limit = 4096;
 
 function folded(node: Node): Node {
   if (node.inputs.length === 0 || !node.op.lower || !node.inputs.every(isConstant)) return node;
-  return uniform(node) ?? table(node) ?? node;
+  return withOrigin(node.origin, () => uniform(node) ?? table(node) ?? node);
 }
 
 /** One value everywhere, whatever the size. */

@@ -1,7 +1,7 @@
 /**
  * Algebraic identities, bottom-up.
  *
- *     %0 = full {value=1, dtype="f32", shape=[]} : f32[]            %0 = neg(%x) : f32[6]
+ *     %0 = full() {value=1, dtype="f32", shape=[]} : f32[]          %0 = neg(%x) : f32[6]
  *     %1 = mul(%x, %0) : f32[6]
  *     %2 = reshape(%1) {shape=[2,3]} : f32[2,3]
  *     %3 = reshape(%2) {shape=[6]} : f32[6]

@@ -6,12 +6,13 @@
  *       @w = param "fc.weight" f32[4,3]                  @w = param "fc.weight" f32[4,3]
  *       %0 = permute(@w) {axes=[1,0]} : f32[3,4]         @p = prepared "fc.weight'permute" f32[3,4]
  *       %1 = matmul(%x, %0) : f32[1,4]                   %0 = permute(@w) {axes=[1,0]} : f32[3,4]
- *       return %1                                        update @p = %0
- *     }                                                }
+ *       return y = %1                                    return
+ *     }                                                  update @p = %0
+ *                                                      }
  *                                                      graph forward(%x: f32[1,3]) {
  *                                                        @p = prepared "fc.weight'permute" f32[3,4]
  *                                                        %0 = matmul(%x, @p) : f32[1,4]
- *                                                        return %0
+ *                                                        return y = %0
  *                                                      }
  *
  * Reshapes, broadcasts and slices stay where they are read (they cost nothing there), what is below them moves; so do

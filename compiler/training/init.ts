@@ -6,9 +6,13 @@ import type { Module } from "../frontend/module.ts";
 import { i32Scalar } from "./schedules.ts";
 import type { Slot } from "./step.ts";
 
-/** The entry `init`. The counter `seed` is written by the runtime before. */
+/**
+ * The entry `init`. The counter `seed` is written by the runtime before. Without a train block there are no counters, and
+ * no variables that only training uses.
+ */
 export function buildInit(module: Module, slots: readonly Slot[]): Graph {
-  const variables = module.variables.map(
+  const declared = module.variables.filter((v) => module.training || v.saved);
+  const variables = declared.map(
     (v): Update => ({ target: leaf(v.kind === "param" ? ops.param : ops.state, v.name, v.type), value: v.initial }),
   );
   const memory = slots.map((s): Update => ({ target: leaf(ops.slot, s.name, s.type), value: s.initial }));
