@@ -71,7 +71,7 @@ class GraphParser {
     const op = this.op();
     this.expect("(");
     const inputs = this.list(")", () => this.operand());
-    const attrs = this.take("{") ? Object.fromEntries(this.list("}", () => this.attr(op))) : {};
+    const attrs = this.take("{") ? this.attrs(op) : {};
     this.expect(":");
     const written = this.at;
     const type = this.type();
@@ -111,10 +111,19 @@ class GraphParser {
       return this.fail(e instanceof Error ? e.message : String(e), start);
     }
   }
+  private attrs(op: Op): Attrs {
+    const start = this.at;
+    const list = this.list("}", () => this.attr(op));
+    const twice = list.find(([key], i) => list.findIndex(([k]) => k === key) < i);
+    if (twice) this.fail(`attribute ${twice[0]} is given twice`, start);
+    return Object.fromEntries(list);
+  }
   private attr(op: Op): readonly [string, Attr] {
     const start = this.at;
     const key = this.match("name", "an attribute")[0];
-    const spec = op.schema.attrs[key] ?? this.fail(`${op.schema.name} has no attribute ${key}`, start);
+    const spec = Object.hasOwn(op.schema.attrs, key)
+      ? op.schema.attrs[key]!
+      : this.fail(`${op.schema.name} has no attribute ${key}`, start);
     this.expect("=");
     const value = this.attrValue(spec.kind);
     if (!fits(spec.kind, value)) this.fail(`attribute ${key} must be ${spec.kind}`, start);

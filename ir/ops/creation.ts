@@ -6,10 +6,11 @@ import { type DType, tensor } from "../type.ts";
 import { scalarType } from "./broadcasting.ts";
 import { dtypeNamed, expectAxis, expectDType, expectShape, ordered } from "./expect.ts";
 
-/** A number as an element of a tensor: integers truncate, bool is `!= 0`. */
+/** A number as an element of a tensor: integers truncate and wrap, bool is `!= 0`. */
 export function constant(value: number, dtype: DType): Expr {
   if (dtype === "bool") return k.bool(value !== 0);
-  return dtype === "f32" ? k.f32(value) : k.i32(Math.trunc(value));
+  if (dtype === "f32") return k.f32(value);
+  return k.i32(dtype === "u8" ? value & 255 : value | 0);
 }
 
 /** One value everywhere. */

@@ -37,7 +37,6 @@ export const randomUniform = op({
       const words = threefry2x32([k.bitcast("u32", seed()), k.u32(key >>> 0)], [position, k.bitcast("u32", counter())]);
       return k.mul(k.cast("f32", k.shr(words[word === 0 ? 0 : 1], 8)), k.f32(2 ** -24));
     },
-  flops: () => 0,
 });
 
 /** Standard normal, by Box and Muller from the two words of one counter: sqrt(-2 log(1 - u0)) cos(2 pi u1). */

@@ -133,6 +133,8 @@ describe("mistakes name the line", () => {
     [body("%0 = relu(%x) : f32[3,2]"), "line 2: relu gives f32[2,3], not f32[3,2]"],
     [body("%0 = relu(%x) {a=1} : f32[2,3]"), "line 2: relu has no attribute a"],
     [body("%0 = softmax(%x) : f32[2,3]"), "line 2: softmax needs the attribute axis"],
+    [body("%0 = softmax(%x) {axis=0, axis=1} : f32[2,3]"), "line 2: attribute axis is given twice"],
+    [body("%0 = relu(%x) {constructor=1} : f32[2,3]"), "line 2: relu has no attribute constructor"],
     [body("%0 = softmax(%x) {axis=0.5} : f32[2,3]"), "line 2: attribute axis must be int"],
     [body("%0 = reduce_sum(%x) {axes=[0], keepdims=1} : f32[3]"), 'line 2: expected true or false, found "1}"'],
     [body("%0 = softmax(%x) {axis=7} : f32[2,3]"), "line 2: error[shape]: softmax: axis 7 does not exist, f32[2,3] has 0 to 1"],
