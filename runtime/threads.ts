@@ -81,26 +81,17 @@ interface Helper {
 export async function startThreads(crew: Crew): Promise<Threads> {
   const node = nodeThreads();
   const leads = node !== undefined;
-  const helpers: Helper[] = [];
-  const end = (): void => {
+  const numbers = Array.from({ length: crew.threads }, (_, t) => t).slice(leads ? 1 : 0);
+  const helpers = numbers.map((thread) =>
+    node ? nodeHelper(node, { ...crew, leads, thread }) : browserHelper({ ...crew, leads, thread }),
+  );
+  const dispose = (): void => {
     for (const h of helpers) h.end();
   };
-  const ready: Promise<void>[] = [];
-  for (let thread = leads ? 1 : 0; thread < crew.threads; thread++) {
-    const data = { ...crew, leads, thread };
-    const helper = node ? nodeHelper(node, data) : browserHelper(data);
-    helpers.push(helper);
-    ready.push(
-      new Promise((resolve, reject) => {
-        helper.listener = () => resolve();
-        helper.lost = (why) => reject(new DlmError("unsupported", why));
-      }),
-    );
-  }
   try {
-    await Promise.all(ready);
+    await Promise.all(helpers.map(ready));
   } catch (e) {
-    end();
+    dispose();
     throw e;
   }
   const control = new Int32Array(crew.memory.buffer, crew.words, threadWords);
@@ -110,8 +101,14 @@ export async function startThreads(crew: Crew): Promise<Threads> {
     Atomics.store(control, FAILED, 0);
     return lead ? runLeading(control, crew.threads, entry, lead) : runWaiting(control, helpers, entry);
   };
-  return { leads, run, dispose: end };
+  return { leads, run, dispose };
 }
+
+const ready = (helper: Helper): Promise<void> =>
+  new Promise((resolve, reject) => {
+    helper.listener = () => resolve();
+    helper.lost = (why) => reject(new DlmError("unsupported", why));
+  });
 
 function start(control: Int32Array): void {
   Atomics.add(control, RUN, 1);
