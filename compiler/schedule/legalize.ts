@@ -1,0 +1,81 @@
+/**
+ * Says in other operations what a target cannot.
+ *
+ *     y_0[0] = tanh(x_0[0])   =>   var tanh_x: f32 = x_0[0]; var tanh_z: f32 = tanh_x * tanh_x; ...; y_0[0] = select(...)
+ *
+ * wasm: exp, log, sin, cos, tanh, erf, sign, pow, f32 mod. wgsl: the same without exp, whose accuracy is guaranteed
+ * (3 + 2|x| ulp), and outlined bodies come back in line. i32 division, casts and the NaN rules of min and max are spelled
+ * by the emitters. Values that are used twice become variables in front of the statement.
+ */
+import { names, unary } from "../../ir/kernel/build.ts";
+import { type BinaryOp, type Expr, type Kernel, lanesOf, type Stmt, typeOf, type UnaryOp } from "../../ir/kernel/kernel.ts";
+import { flatMapSame, mapExpr, mapStmt, partsOf, visitStmts, withBody } from "../../ir/kernel/rewrite.ts";
+import type { Exp, Let } from "./functions.ts";
+import * as functions from "./functions.ts";
+
+export type LegalizeTarget = "wasm" | "wgsl";
+type Expansion = (x: Expr, bind: Let, expOf: Exp) => Expr;
+
+const nativeExp: Exp = (x) => unary("exp", x);
+const expansions: Record<LegalizeTarget, Partial<Record<UnaryOp, Expansion>>> = {
+  wasm: {
+    exp: functions.exp,
+    log: functions.log,
+    sin: functions.sin,
+    cos: functions.cos,
+    tanh: functions.tanh,
+    erf: functions.erf,
+    sign: functions.sign,
+  },
+  wgsl: {
+    log: functions.log,
+    sin: functions.sin,
+    cos: functions.cos,
+    tanh: functions.tanh,
+    erf: functions.erf,
+    sign: functions.sign,
+  },
+};
+const expOf: Record<LegalizeTarget, Exp> = { wasm: functions.exp, wgsl: nativeExp };
+
+export const legalize =
+  ({ target }: { readonly target: LegalizeTarget }) =>
+  (k: Kernel): Kernel => {
+    const fresh = names(declaredIn(k));
+
+    function expr(e: Expr, bind: Let): Expr {
+      const inside = mapExpr(e, (x) => expr(x, bind));
+      if (inside.kind === "unary") return expansions[target][inside.op]?.(inside.a, bind, expOf[target]) ?? inside;
+      if (inside.kind === "binary" && typeOf(inside.a) === "f32") return binaryExpansion(inside.op, inside.a, inside.b, bind) ?? inside;
+      return inside;
+    }
+    function binaryExpansion(op: BinaryOp, a: Expr, b: Expr, bind: Let): Expr | null {
+      if (op === "pow") return functions.pow(a, b, bind, expOf[target]);
+      return op === "mod" ? functions.mod(a, b, bind) : null;
+    }
+    const stmts = (body: readonly Stmt[]): readonly Stmt[] =>
+      flatMapSame(body, (s): readonly Stmt[] => {
+        if (s.kind === "outline" && target === "wgsl") return stmts(s.body);
+        const before: Stmt[] = [];
+        const bind: Let = (base, value) => {
+          if (isLeaf(value)) return value;
+          const v = { name: fresh(base), type: typeOf(value), lanes: lanesOf(value) };
+          before.push({ kind: "var", ...v, init: value });
+          return { kind: "var", ...v };
+        };
+        const inside = mapStmt(s, (e) => expr(e, bind), stmts);
+        return before.length === 0 ? [inside] : [...before, inside];
+      });
+    return withBody(k, stmts(k.body));
+  };
+const isLeaf = (e: Expr): boolean => e.kind === "const" || e.kind === "var" || (e.kind === "splat" && partsOf(e).every(isLeaf));
+
+function declaredIn(k: Kernel): Set<string> {
+  const used = new Set(k.buffers.map((b) => b.name));
+  visitStmts(k.body, (s) => {
+    if (s.kind === "for") used.add(s.axis);
+    if (s.kind === "var" || s.kind === "pointer") used.add(s.name);
+    if (s.kind === "array") used.add(s.buffer.name);
+  });
+  return used;
+}

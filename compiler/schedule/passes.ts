@@ -1,0 +1,45 @@
+/** From a scheduled kernel to one that a target can spell, in order. */
+import type { Kernel } from "../../ir/kernel/kernel.ts";
+import { collapse } from "./collapse.ts";
+import { flatten } from "./flatten.ts";
+import { legalize } from "./legalize.ts";
+import { pointers } from "./pointers.ts";
+import { registers } from "./registers.ts";
+import { simplify } from "./simplify.ts";
+import { unroll } from "./unroll.ts";
+import { vectorize } from "./vectorize.ts";
+
+export interface KernelPass {
+  readonly name: string;
+  readonly run: (k: Kernel) => Kernel;
+}
+const common: readonly KernelPass[] = [
+  { name: "vectorize", run: vectorize },
+  { name: "unroll", run: unroll },
+  { name: "registers", run: registers },
+];
+
+export const wasmKernelPasses: readonly KernelPass[] = [
+  ...common,
+  { name: "legalize", run: legalize({ target: "wasm" }) },
+  { name: "simplify", run: simplify },
+  { name: "flatten", run: flatten },
+  { name: "pointers", run: pointers },
+];
+export const wgslKernelPasses: readonly KernelPass[] = [
+  ...common,
+  { name: "collapse-grid", run: collapse("grid", 3) },
+  { name: "collapse-thread", run: collapse("thread", 3) },
+  { name: "legalize", run: legalize({ target: "wgsl" }) },
+  { name: "simplify", run: simplify },
+  { name: "flatten", run: flatten },
+];
+
+/** The kernel after each pass; the last is what the emitter takes. */
+export function lowerKernel(k: Kernel, passes: readonly KernelPass[]): readonly { readonly name: string; readonly kernel: Kernel }[] {
+  let kernel = k;
+  return passes.map(({ name, run }) => {
+    kernel = run(kernel);
+    return { name, kernel };
+  });
+}

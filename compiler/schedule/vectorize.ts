@@ -1,0 +1,234 @@
+/**
+ * Turns vector loops into operations on four lanes.
+ *
+ *     vector j in 4 {                            var s: f32x4 = splat(x[i])
+ *       var s: f32 = x[i]                  =>    y[i, 0] = s * w[0]:4
+ *       y[i, j] = s * w[j]
+ *     }
+ *
+ * Requires: lanes do not depend on each other. What is declared inside gets four lanes (f32 always, so that one load serves
+ * all uses; other types where lanes differ). An access is wide where its physical stride along the axis is 1, and one for
+ * all where it is 0. A vector loop of 4n becomes a serial loop of n around four lanes.
+ */
+
+import { invariant } from "../../ir/diagnostic.ts";
+import { flattenIndex, strideOf } from "../../ir/kernel/address.ts";
+import { at, axis as axisVar, i32, lane, splat } from "../../ir/kernel/build.ts";
+import { type Buffer, type Expr, type Kernel, lanesOf, type Stmt } from "../../ir/kernel/kernel.ts";
+import type { Ranges } from "../../ir/kernel/linear.ts";
+import {
+  flatMapSame,
+  mapExpr,
+  mapStmt,
+  mentions,
+  partsOf,
+  substitute,
+  substituteIn,
+  visitExprs,
+  withBody,
+} from "../../ir/kernel/rewrite.ts";
+
+export const vectorize = (k: Kernel): Kernel => withBody(k, walk(k.name, k.body, new Map()));
+
+/** Whether a vector loop over `axis` around `body` is legal. `ranges`: extents of the axes around. */
+export function canVectorize(body: readonly Stmt[], axis: string, ranges: Ranges): boolean {
+  const extent = ranges.get(axis) ?? 4;
+  return extent % 4 === 0 && widen(body, axis, new Map(ranges).set(axis, extent)).problems.length === 0;
+}
+
+const walk = (kernel: string, body: readonly Stmt[], ranges: Ranges): readonly Stmt[] =>
+  flatMapSame(body, (s): readonly Stmt[] => {
+    if (s.kind !== "for")
+      return [
+        mapStmt(
+          s,
+          (e) => e,
+          (b) => walk(kernel, b, ranges),
+        ),
+      ];
+    const inner = new Map(ranges).set(s.axis, s.extent);
+    if (s.loop !== "vector")
+      return [
+        mapStmt(
+          s,
+          (e) => e,
+          (b) => walk(kernel, b, inner),
+        ),
+      ];
+    invariant(s.extent % 4 === 0, `${kernel}: a vector loop of ${s.extent} over ${s.axis}`);
+    const { body: wide, problems } = widen(s.body, s.axis, inner);
+    invariant(problems.length === 0, `${kernel}: ${problems[0]}, in the vector loop over ${s.axis}`);
+    return wide;
+  });
+
+interface Widened {
+  readonly body: readonly Stmt[];
+  /** Why the loop is not legal; then the body means nothing. */
+  readonly problems: readonly string[];
+}
+function widen(body: readonly Stmt[], axis: string, ranges: Ranges): Widened {
+  const extent = ranges.get(axis)!;
+  if (extent === 4) return widenFour(body, axis, ranges);
+  const outer = `${axis}.4`;
+  const four = substituteIn(body, new Map([[axis, at(axisVar(outer), 4, axisVar(axis))]]));
+  const result = widenFour(four, axis, new Map(ranges).set(axis, 4).set(outer, extent / 4));
+  return { ...result, body: [{ kind: "for", axis: outer, extent: extent / 4, loop: "serial", body: result.body }] };
+}
+
+/* ---- what differs between lanes -------------------------------------------------------------------------------- */
+
+/** Names of variables and register arrays. */
+interface Lanes {
+  readonly axis: string;
+  /** Lanes may hold different values. */
+  readonly differ: Set<string>;
+  /** Declared inside, with four lanes. */
+  readonly wide: Set<string>;
+}
+const strideIn = (b: Buffer, index: readonly Expr[], l: Lanes, ranges: Ranges): number =>
+  index.some((e) => [...l.differ].some((name) => mentions(e, name))) ? Number.NaN : strideOf(flattenIndex(b, index), l.axis, ranges);
+
+function differs(e: Expr, l: Lanes, ranges: Ranges): boolean {
+  if (e.kind === "var") return e.name === l.axis || l.differ.has(e.name);
+  if (e.kind !== "load") return partsOf(e).some((x) => differs(x, l, ranges));
+  if (e.buffer.space === "register" && l.differ.has(e.buffer.name)) return true;
+  return e.index.some((x) => differs(x, l, ranges)) && strideIn(e.buffer, e.index, l, ranges) !== 0;
+}
+/** One round of marking; true when something was new. */
+function mark(body: readonly Stmt[], l: Lanes, ranges: Ranges): boolean {
+  const before = l.differ.size;
+  for (const s of body) {
+    if (s.kind === "for") mark(s.body, l, new Map(ranges).set(s.axis, s.extent));
+    else if (s.kind === "if" || s.kind === "outline") mark(s.body, l, ranges);
+    else if (s.kind === "var" && s.init && differs(s.init, l, ranges)) l.differ.add(s.name);
+    else if (s.kind === "set" && differs(s.value, l, ranges)) l.differ.add(s.name);
+    else if (s.kind === "store" && s.buffer.space === "register" && differs(s.value, l, ranges)) l.differ.add(s.buffer.name);
+  }
+  return l.differ.size > before;
+}
+
+/* ---- four lanes ------------------------------------------------------------------------------------------------ */
+
+const toFour = (e: Expr): Expr => (lanesOf(e) === 4 ? e : splat(e));
+
+function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened {
+  const l: Lanes = { axis, differ: new Set(), wide: new Set() };
+  while (mark(body, l, ranges));
+  const declared = new Set<string>();
+  const problems: string[] = [];
+  const refuse = (problem: string): void => {
+    problems.push(problem);
+  };
+  const lane0 = new Map([[axis, i32(0)]]);
+  const first = (index: readonly Expr[]) => index.map((e) => substitute(one(e), lane0));
+
+  /** The value of lane 0, for what all lanes share. */
+  function one(e: Expr): Expr {
+    if (e.kind === "var" && l.wide.has(e.name)) return lane({ ...e, lanes: 4 }, 0);
+    if (e.kind === "load" && e.buffer.space === "register" && l.wide.has(e.buffer.name))
+      return lane({ ...e, lanes: 4, index: e.index.map(one) }, 0);
+    return mapExpr(e, one);
+  }
+  function shared(e: Expr, ranges: Ranges, what: string): Expr {
+    if (differs(e, l, ranges)) refuse(`${what} differs between lanes`);
+    return substitute(one(e), lane0);
+  }
+  function load(e: Extract<Expr, { kind: "load" }>, ranges: Ranges): Expr {
+    if (e.buffer.space === "register") {
+      if (e.index.some((x) => differs(x, l, ranges))) refuse(`an index of ${e.buffer.name} differs between lanes`);
+      return { ...e, lanes: l.wide.has(e.buffer.name) ? 4 : 1, index: first(e.index) };
+    }
+    const stride = strideIn(e.buffer, e.index, l, ranges);
+    if (stride === 0) return { ...e, index: first(e.index) };
+    if (stride !== 1) refuse(`a load from ${e.buffer.name} with stride ${stride}`);
+    if (isBytes(e.buffer)) refuse(`four lanes of ${e.buffer.type} from ${e.buffer.name}`);
+    return { ...e, lanes: 4, index: first(e.index) };
+  }
+  /** One lane where all are equal, else four. */
+  function expr(e: Expr, ranges: Ranges): Expr {
+    switch (e.kind) {
+      case "const":
+        return e;
+      case "var":
+        if (e.name === axis) refuse("the axis is a value");
+        return l.wide.has(e.name) ? { ...e, lanes: 4 } : e;
+      case "load":
+        return load(e, ranges);
+      case "splat":
+      case "lane":
+      case "reduce":
+        refuse(`${e.kind} inside`);
+        return e;
+      case "select": {
+        const [cond, a, b] = [expr(e.cond, ranges), expr(e.a, ranges), expr(e.b, ranges)];
+        if ([cond, a, b].every((x) => lanesOf(x) === 1)) return { ...e, cond, a, b };
+        return { ...e, cond, a: toFour(a), b: toFour(b) };
+      }
+      default: {
+        const parts = mapExpr(e, (x) => expr(x, ranges));
+        return partsOf(parts).some((x) => lanesOf(x) === 4) ? mapExpr(parts, toFour) : parts;
+      }
+    }
+  }
+  function store(s: Extract<Stmt, { kind: "store" }>, ranges: Ranges): Stmt {
+    const { buffer } = s;
+    if (buffer.space === "register") {
+      if (!declared.has(buffer.name)) refuse(`${buffer.name} is declared outside`);
+      if (s.index.some((x) => differs(x, l, ranges))) refuse(`an index of ${buffer.name} differs between lanes`);
+      return { ...s, index: first(s.index), value: valueFor(buffer.name, s.value, ranges) };
+    }
+    const stride = strideIn(buffer, s.index, l, ranges);
+    if (stride === 0) {
+      if (reads(body, buffer.name)) refuse(`all lanes read and write ${buffer.name} at one place`);
+      return { ...s, index: first(s.index), value: shared(s.value, ranges, `what is stored to one place of ${buffer.name}`) };
+    }
+    if (stride !== 1) refuse(`a store to ${buffer.name} with stride ${stride}`);
+    if (isBytes(buffer)) refuse(`four lanes of ${buffer.type} to ${buffer.name}`);
+    return { ...s, index: first(s.index), value: toFour(expr(s.value, ranges)) };
+  }
+  const valueFor = (name: string, e: Expr, ranges: Ranges): Expr => (l.wide.has(name) ? toFour(expr(e, ranges)) : shared(e, ranges, name));
+  function begin(name: string, type: string): void {
+    declared.add(name);
+    if (type === "f32" || l.differ.has(name)) l.wide.add(name);
+  }
+  function stmt(s: Stmt, ranges: Ranges): Stmt {
+    switch (s.kind) {
+      case "for": {
+        if (s.loop === "vector") refuse(`the vector loop over ${s.axis} inside`);
+        const inner = new Map(ranges).set(s.axis, s.extent);
+        return { ...s, body: s.body.map((x) => stmt(x, inner)) };
+      }
+      case "var":
+        begin(s.name, s.type);
+        return { ...s, lanes: l.wide.has(s.name) ? 4 : 1, init: s.init && valueFor(s.name, s.init, ranges) };
+      case "set":
+        if (!declared.has(s.name)) refuse(`${s.name} is declared outside`);
+        return { ...s, value: valueFor(s.name, s.value, ranges) };
+      case "array":
+        begin(s.buffer.name, s.buffer.type);
+        return { ...s, lanes: l.wide.has(s.buffer.name) ? 4 : 1 };
+      case "store":
+        return store(s, ranges);
+      case "if":
+        return { ...s, cond: shared(s.cond, ranges, "a condition"), body: s.body.map((x) => stmt(x, ranges)) };
+      case "outline":
+        return { ...s, body: s.body.map((x) => stmt(x, ranges)) };
+      case "pointer":
+        refuse("a pointer inside");
+        return s;
+      case "barrier":
+        return s;
+    }
+  }
+  return { body: body.map((s) => stmt(s, ranges)), problems };
+}
+/** One byte an element, in WebAssembly. */
+const isBytes = (b: Buffer): boolean => b.type === "u8" || b.type === "bool";
+
+function reads(body: readonly Stmt[], name: string): boolean {
+  let found = false;
+  visitExprs(body, (e) => {
+    found ||= e.kind === "load" && e.buffer.name === name;
+  });
+  return found;
+}
