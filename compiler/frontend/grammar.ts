@@ -11,6 +11,7 @@ import {
   type IToken,
   isRecognitionException,
   MismatchedTokenException,
+  type OrMethodOpts,
   type TokenType,
 } from "chevrotain";
 import type { Diagnostic, Span } from "../../ir/diagnostic.ts";
@@ -130,7 +131,7 @@ class DlmParser extends EmbeddedActionsParser {
     this.CONSUME(t.RCurly, { ERR_MSG: "`,` or `}`" });
     this.CONSUME(t.From);
     const path = this.CONSUME(t.Text, { ERR_MSG: "a path in double quotes" });
-    return { kind: "import", names, path: this.text(path), pathSpan: this.span(path, path), span: this.since(start) };
+    return { kind: "import", names, path: this.text(path), pathSpan: this.spanOf(path), span: this.since(start) };
   });
   private imported = this.RULE("imported", (): { name: Name; as: Name } => {
     const name = this.SUBRULE(this.name);
@@ -272,27 +273,28 @@ class DlmParser extends EmbeddedActionsParser {
     this.CONSUME(t.RCurly);
     return { kind: "block", statements, span: this.since(start) };
   });
+  private readonly statements: OrMethodOpts<Statement> = {
+    IGNORE_AMBIGUITIES: true,
+    DEF: [
+      { GATE: () => this.isBinding(), ALT: () => this.SUBRULE(this.bind) },
+      { ALT: () => this.SUBRULE(this.variable) },
+      { ALT: () => this.SUBRULE(this.update) },
+      { ALT: () => this.SUBRULE(this.use) },
+      { ALT: () => this.SUBRULE(this.blockInput) },
+      { ALT: () => this.SUBRULE(this.metric) },
+      { ALT: () => this.SUBRULE(this.freeze) },
+      { ALT: () => this.SUBRULE(this.setting) },
+      { ALT: () => this.SUBRULE(this.loop) },
+      { ALT: () => this.SUBRULE(this.result) },
+      { ALT: () => this.SUBRULE(this.assert) },
+      { ALT: () => this.SUBRULE(this.expression) },
+      { ALT: () => this.misplaced(t.Anything, "a statement") },
+    ],
+  };
   private statement = this.RULE("statement", (): Statement => {
     const start = this.LA(1);
     try {
-      const statement = this.OR({
-        IGNORE_AMBIGUITIES: true,
-        DEF: [
-          { GATE: () => this.isBinding(), ALT: () => this.SUBRULE(this.bind) },
-          { ALT: () => this.SUBRULE(this.variable) },
-          { ALT: () => this.SUBRULE(this.update) },
-          { ALT: () => this.SUBRULE(this.use) },
-          { ALT: () => this.SUBRULE(this.blockInput) },
-          { ALT: () => this.SUBRULE(this.metric) },
-          { ALT: () => this.SUBRULE(this.freeze) },
-          { ALT: () => this.SUBRULE(this.setting) },
-          { ALT: () => this.SUBRULE(this.loop) },
-          { ALT: () => this.SUBRULE(this.result) },
-          { ALT: () => this.SUBRULE(this.assert) },
-          { ALT: () => this.SUBRULE(this.expression) },
-          { ALT: () => this.misplaced(t.Anything, "a statement") },
-        ],
-      });
+      const statement = this.OR(this.statements);
       this.endsStatement();
       return statement;
     } catch (error) {
@@ -382,7 +384,7 @@ class DlmParser extends EmbeddedActionsParser {
       ERR_MSG: "a string",
       DEF: () => {
         const token = this.CONSUME(t.Text);
-        globs.push({ text: this.text(token), span: this.span(token, token) });
+        globs.push({ text: this.text(token), span: this.spanOf(token) });
       },
     });
     return globs;
@@ -493,26 +495,30 @@ class DlmParser extends EmbeddedActionsParser {
   });
   /** `-a ** -b ** c` is `-(a ** (-(b ** c)))`. */
   private unary = this.RULE("unary", (): Expr => {
-    const operands: { signs: IToken[]; value: Expr }[] = [];
-    const signs: IToken[] = [];
-    this.MANY(() => signs.push(this.CONSUME(t.Sign)));
-    operands.push({ signs, value: this.SUBRULE(this.postfix) });
+    let signs: IToken[] | null = null;
+    this.MANY(() => {
+      signs ??= [];
+      signs.push(this.CONSUME(t.Sign));
+    });
+    const operand = this.SUBRULE(this.postfix);
+    let powers: Signed[] | null = null;
     this.MANY2(() => {
       this.CONSUME(t.Power);
       const more: IToken[] = [];
       this.MANY3(() => more.push(this.CONSUME(t.Minus)));
-      operands.push({ signs: more, value: this.SUBRULE2(this.postfix) });
+      powers ??= [];
+      powers.push({ signs: more, value: this.SUBRULE2(this.postfix) });
     });
-    return operands.length === 1 && signs.length === 0 ? operands[0]!.value : this.ACTION(() => this.powers(operands));
+    return signs || powers ? this.ACTION(() => this.powers([{ signs: signs ?? [], value: operand }, ...(powers ?? [])])) : operand;
   });
-  private powers(operands: readonly { signs: readonly IToken[]; value: Expr }[]): Expr {
+  private powers(operands: readonly Signed[]): Expr {
     const depth = operands.length + operands.reduce((n, o) => n + o.signs.length, 0);
-    if (depth > deepestNesting) this.source.report(tooDeep(this.span(this.LA(0), this.LA(0))));
+    if (depth > deepestNesting) this.source.report(tooDeep(this.spanOf(this.LA(0))));
     let right: Expr | null = null;
     for (const { signs, value } of operands.slice(0, deepestNesting).reverse()) {
       right = right ? binary("**", value, right) : value;
       for (const sign of signs.slice(0, deepestNesting).reverse()) {
-        const span: Span = { file: right.span.file, start: this.span(sign, sign).start, end: right.span.end };
+        const span: Span = { file: right.span.file, start: this.spanOf(sign).start, end: right.span.end };
         right = { kind: "unary", op: sign.image as "-" | "!", value: right, span };
       }
     }
@@ -522,30 +528,25 @@ class DlmParser extends EmbeddedActionsParser {
     const start = this.LA(1);
     let value = this.SUBRULE(this.primary);
     this.MANY(() => {
-      value = this.OR<Expr>([
-        {
-          ALT: () => {
-            const args = this.SUBRULE(this.args);
-            return { kind: "call", label: null, callee: value, args, span: this.since(start) };
-          },
-        },
-        {
-          ALT: () => {
-            const items = this.SUBRULE(this.index);
-            return { kind: "index", value, items, span: this.since(start) };
-          },
-        },
-        {
-          ALT: () => {
-            this.CONSUME(t.Dot);
-            const name = this.SUBRULE(this.name);
-            return { kind: "field", value, name, span: this.since(start) };
-          },
-        },
-      ]);
+      const suffix = this.SUBRULE(this.suffix);
+      const span = this.since(start);
+      value = suffix.kind === "call" ? { ...suffix, label: null, callee: value, span } : { ...suffix, value, span };
     });
     return value;
   });
+  private readonly suffixes: OrMethodOpts<Suffix> = {
+    DEF: [
+      { ALT: () => ({ kind: "call", args: this.SUBRULE(this.args) }) },
+      { ALT: () => ({ kind: "index", items: this.SUBRULE(this.index) }) },
+      {
+        ALT: () => {
+          this.CONSUME(t.Dot);
+          return { kind: "field", name: this.SUBRULE(this.name) };
+        },
+      },
+    ],
+  };
+  private suffix = this.RULE("suffix", (): Suffix => this.OR(this.suffixes));
   private args = this.RULE("args", (): Arg[] => {
     this.CONSUME(t.LParen);
     const args =
@@ -587,7 +588,7 @@ class DlmParser extends EmbeddedActionsParser {
     return this.OR<Index>({
       ERR_MSG: "an index",
       DEF: [
-        { ALT: () => this.literal(this.CONSUME(t.Ellipsis), { kind: "ellipsis" }) },
+        { ALT: () => ({ kind: "ellipsis", span: this.spanOf(this.CONSUME(t.Ellipsis)) }) },
         { ALT: () => this.SUBRULE(this.slice, { ARGS: [start, null] }) },
         {
           ALT: () => {
@@ -608,26 +609,24 @@ class DlmParser extends EmbeddedActionsParser {
     });
     return { kind: "slice", from, to: to ?? null, step: step ?? null, span: this.since(start) };
   });
-  private primary = this.RULE("primary", (): Expr => {
-    const start = this.LA(1);
-    return this.OR<Expr>({
-      IGNORE_AMBIGUITIES: true,
-      ERR_MSG: "an expression",
-      DEF: [
-        { GATE: () => this.isLabel(), ALT: () => this.SUBRULE(this.labelled) },
-        { ALT: () => this.SUBRULE(this.name) },
-        { ALT: () => this.literal(this.CONSUME(t.Int), { kind: "int", value: this.number(start) }) },
-        { ALT: () => this.literal(this.CONSUME(t.Float), { kind: "float", value: this.number(start) }) },
-        { ALT: () => this.literal(this.CONSUME(t.Text), { kind: "string", value: this.text(start) }) },
-        { ALT: () => this.literal(this.CONSUME(t.True), { kind: "bool", value: true }) },
-        { ALT: () => this.literal(this.CONSUME(t.False), { kind: "bool", value: false }) },
-        { ALT: () => this.literal(this.CONSUME(t.None), { kind: "none" }) },
-        { ALT: () => this.SUBRULE(this.square) },
-        { ALT: () => this.SUBRULE(this.round) },
-        { ALT: () => this.SUBRULE(this.conditional) },
-      ],
-    });
-  });
+  private readonly primaries: OrMethodOpts<Expr> = {
+    IGNORE_AMBIGUITIES: true,
+    ERR_MSG: "an expression",
+    DEF: [
+      { GATE: () => this.isLabel(), ALT: () => this.SUBRULE(this.labelled) },
+      { ALT: () => this.SUBRULE(this.name) },
+      { ALT: () => this.number(this.CONSUME(t.Int), "int") },
+      { ALT: () => this.number(this.CONSUME(t.Float), "float") },
+      { ALT: () => this.string(this.CONSUME(t.Text)) },
+      { ALT: () => ({ kind: "bool", value: true, span: this.spanOf(this.CONSUME(t.True)) }) },
+      { ALT: () => ({ kind: "bool", value: false, span: this.spanOf(this.CONSUME(t.False)) }) },
+      { ALT: () => ({ kind: "none", span: this.spanOf(this.CONSUME(t.None)) }) },
+      { ALT: () => this.SUBRULE(this.square) },
+      { ALT: () => this.SUBRULE(this.round) },
+      { ALT: () => this.SUBRULE(this.conditional) },
+    ],
+  };
+  private primary = this.RULE("primary", (): Expr => this.OR(this.primaries));
   private labelled = this.RULE("labelled", (): Expr => {
     const start = this.LA(1);
     const label = this.SUBRULE(this.callLabel);
@@ -694,7 +693,7 @@ class DlmParser extends EmbeddedActionsParser {
   });
   private name = this.RULE("name", (): Name => {
     const token = this.CONSUME(t.Name);
-    return { kind: "name", name: token.image, span: this.span(token, token) };
+    return { kind: "name", name: token.image, span: this.spanOf(token) };
   });
   /** Words, numbers and `{constants}` without spaces, dots between them; neighbouring text becomes one part. */
   private label = this.RULE("label", (): Label => {
@@ -871,11 +870,14 @@ class DlmParser extends EmbeddedActionsParser {
   private span(from: IToken, to: IToken): Span {
     return this.RECORDING_PHASE ? nowhere : spanOf(this.source.path, from, to);
   }
-  private literal<T extends object>(token: IToken, fields: T): T & { readonly span: Span } {
-    return { ...fields, span: this.span(token, token) };
+  private spanOf(token: IToken): Span {
+    return this.span(token, token);
   }
-  private number(token: IToken): number {
-    return this.RECORDING_PHASE ? 0 : numberOf(token, this.source);
+  private number(token: IToken, kind: "int" | "float"): Expr {
+    return { kind, value: this.RECORDING_PHASE ? 0 : numberOf(token, this.source), span: this.spanOf(token) };
+  }
+  private string(token: IToken): Expr {
+    return { kind: "string", value: this.text(token), span: this.spanOf(token) };
   }
   private text(token: IToken): string {
     return this.RECORDING_PHASE ? "" : textOf(token, this.source);
@@ -889,6 +891,14 @@ const nowhere: Span = { file: "", start: { line: 1, column: 1 }, end: { line: 1,
 const isMistake = (error: unknown): error is IRecognitionException => error instanceof Error && isRecognitionException(error);
 const isDeclarationWord = ({ image, tokenType }: IToken) => t.declarationWords.get(image) === tokenType;
 const nesting = (token: IToken) => (t.is(token, t.LCurly) ? 1 : t.is(token, t.RCurly) ? -1 : 0);
+interface Signed {
+  readonly signs: readonly IToken[];
+  readonly value: Expr;
+}
+type Suffix =
+  | { readonly kind: "call"; readonly args: readonly Arg[] }
+  | { readonly kind: "index"; readonly items: readonly Index[] }
+  | { readonly kind: "field"; readonly name: Name };
 type LabelPart = Label["parts"][number];
 
 /** Neighbouring text becomes one part. */

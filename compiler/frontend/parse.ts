@@ -9,8 +9,8 @@ import { describeMistake, describeSlip } from "./syntax-help.ts";
 import { passTokens } from "./token-pass.ts";
 import { lex } from "./tokens.ts";
 
-/** Characters of a source file. Generated models of thousands of layers stay far below. */
-export const longestFile = 1 << 20;
+/** Some ten thousand lines. */
+export const longestFile = { characters: 1 << 19, tokens: 250_000 };
 const mostProblems = 20;
 
 export interface Parsed {
@@ -20,15 +20,11 @@ export interface Parsed {
 }
 
 export function parse(text: string, path: string): Parsed {
-  const start = { line: 1, column: 1 };
-  if (text.length > longestFile) {
-    const span = { file: path, start, end: { line: 1, column: 2 } };
-    const message = `the file has ${text.length} characters; at most ${longestFile} are read`;
-    return { file: { kind: "file", path, declarations: [], comments: [], span }, problems: [diagnostic("limit", message, span)] };
-  }
+  if (text.length > longestFile.characters) return refused(path, text.length, "characters");
   // A byte order mark has no column; old line ends count as line ends.
   const source = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
   const { tokens: lexed, comments } = lex(source);
+  if (lexed.length > longestFile.tokens) return refused(path, lexed.length, "tokens");
   const { tokens, slips } = passTokens(lexed);
   const docs = documentation(source, comments);
   const problems = collect(path);
@@ -45,6 +41,12 @@ export function parse(text: string, path: string): Parsed {
   const end = { line: lines.length, column: lines.at(-1)!.length + 1 };
   const rest = comments.filter((c) => !docs.used.has(c)).map((c): Comment => ({ text: c.image.trimEnd(), span: spanOf(path, c, c) }));
   return { file: { kind: "file", path, declarations, comments: rest, span: { file: path, start, end } }, problems: problems.all() };
+}
+
+function refused(path: string, count: number, unit: "characters" | "tokens"): Parsed {
+  const span = { file: path, start: { line: 1, column: 1 }, end: { line: 1, column: 2 } };
+  const message = `the file has ${count} ${unit}, at most ${longestFile[unit]} are read`;
+  return { file: { kind: "file", path, declarations: [], comments: [], span }, problems: [diagnostic("limit", message, span)] };
 }
 
 /** `##` lines on their own belong to what begins the line below them. */
