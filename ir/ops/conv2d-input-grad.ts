@@ -34,7 +34,8 @@ export const conv2dInputGrad = op({
   lower: ({ dy, w }, { shape: _, ...attrs }) => {
     const shape = w.type.shape as Shape4;
     const axes = [spatialAxis(attrs, 0), spatialAxis(attrs, 1)] as const;
-    const whole = axes.every((s, a) => shape[2 + a] === 1 && s.stride === 1 && s.before === 0 && s.after === 0);
+    // A kernel of one element with stride 1 reaches every window from inside.
+    const whole = axes.every((s, a) => shape[2 + a] === 1 && s.stride === 1);
     return (n, c, h, v) =>
       fold("sum", [shape[2], shape[3], shape[0] / attrs.groups], (r, s, o) => {
         const out = outputChannel(c!, o!, shape, attrs.groups);

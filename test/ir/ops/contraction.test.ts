@@ -54,6 +54,7 @@ const convolutions: readonly Case[] = [
   { x: [1, 4, 4, 4], w: [6, 2, 2, 2], y: [1, 6, 3, 3], attrs: { groups: 2 } },
   { x: [1, 3, 4, 4], w: [3, 1, 3, 3], y: [1, 3, 2, 2], attrs: { groups: 3, stride: [2, 2], padding: [1, 1, 1, 1] } },
   { x: [2, 3, 3, 3], w: [2, 3, 1, 1], y: [2, 2, 3, 3], attrs: {} },
+  { x: [1, 2, 2, 3], w: [2, 2, 1, 1], y: [1, 2, 4, 4], attrs: { padding: [1, 1, 0, 1] } },
   { x: [1, 2, 5, 5], w: [2, 2, 1, 1], y: [1, 2, 3, 3], attrs: { stride: [2, 2] } },
 ];
 const how = (attrs: Attrs) => attrs as unknown as naive.Convolution;
