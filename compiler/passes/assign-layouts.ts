@@ -31,8 +31,8 @@ const narrow = 4;
 
 function run(graph: Graph): Graph {
   const nodes = topological(graph);
+  if (!nodes.some((n) => n.op.schema.kind === "contraction")) return graph;
   const images = findImages(nodes);
-  if (images.size === 0 && !nodes.some((n) => n.op === ops.matmul)) return graph;
   const halos = findHalos(nodes);
   const times = timesOf(graph);
   const copies = new Map<Node, Map<string, Node>>();

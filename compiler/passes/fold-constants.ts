@@ -20,7 +20,7 @@ import { evaluate } from "./scalar.ts";
 export const foldConstants: GraphPass = { name: "fold-constants", run: (graph) => rewriteNodes(graph, folded) };
 
 /** Most elements of a table that folding makes. */
-const limit = 4096;
+const limit = 16;
 
 function folded(node: Node): Node {
   if (node.inputs.length === 0 || !node.op.lower || !node.inputs.every(isConstant)) return node;

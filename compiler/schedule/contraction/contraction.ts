@@ -95,11 +95,11 @@ const panelWidth = (extent: number, rows: boolean) => {
   const widest = 4 * (rows ? tileVectors : vectorsAlone);
   return extent >= widest ? widest : extent >= 4 * tileVectors ? 4 * tileVectors : 4;
 };
-/** The longest axis that shares loads of `b`; of equally good ones the innermost. */
+/** The axis whose tiles share most loads of `b`; of equally good ones the innermost. */
 function bestRow(free: readonly number[], shape: readonly number[]): number | null {
+  const rows = (axis: number) => shape[axis]! / Math.ceil(shape[axis]! / tileRows);
   let best: number | null = null;
-  for (const axis of free)
-    if (shape[axis]! > 1 && (best === null || Math.min(shape[axis]!, tileRows) >= Math.min(shape[best]!, tileRows))) best = axis;
+  for (const axis of free) if (shape[axis]! > 1 && (best === null || rows(axis) >= rows(best))) best = axis;
   return best;
 }
 
