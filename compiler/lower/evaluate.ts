@@ -5,6 +5,7 @@ import { add, and, i32, le, load, lt, max, min, mul, select } from "../../ir/ker
 import type { Axes, Evaluated } from "../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, lanesOf, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
 import { bounds, keyOf, linear } from "../../ir/kernel/linear.ts";
+import { mapExpr, partsOf } from "../../ir/kernel/rewrite.ts";
 import { haloOf } from "../../ir/layout.ts";
 import type { Fold, Read } from "../../ir/op.ts";
 
@@ -29,7 +30,7 @@ export function evaluateTerm(node: Node, index: readonly Expr[], scope: Scope): 
   const state = { scope, lets: [] as Stmt[], known: new Map<string, Expr>(), ids: new Map<Node, number>() };
   const fold = lowered(node, index, state);
   invariant(fold.kind === "fold", `${node.op.schema.name} is not a fold`);
-  return { lets: state.lets, value: fold.body };
+  return { lets: state.lets, value: nameShared(fold.body, state) };
 }
 
 interface State {
@@ -53,14 +54,45 @@ function valueAt(node: Node, index: readonly Expr[], state: State): Expr {
   const known = shared ? state.known.get(key) : undefined;
   if (known) return known;
   const buffer = buffers.get(node);
-  const value = buffer ? load(buffer, ...index) : node.op.schema.name === "dense" ? literalAt(node, index) : lowered(node, index, state);
-  invariant(value.kind !== "fold", `${node.op.schema.name} is folded inside another kernel`);
+  const value = buffer ? load(buffer, ...index) : computedAt(node, index, state);
   if (!shared || value.kind === "const" || value.kind === "var") return value;
-  const name = state.scope.axes.fresh("t");
-  state.lets.push({ kind: "var", name, type: typeOf(value), lanes: lanesOf(value), init: value });
-  const variable: Expr = { kind: "var", type: typeOf(value), lanes: 1, name };
+  const variable = declared(value, state.lets, state.scope.axes);
   state.known.set(key, variable);
   return variable;
+}
+function computedAt(node: Node, index: readonly Expr[], state: State): Expr {
+  if (node.op.schema.name === "dense") return literalAt(node, index);
+  const value = lowered(node, index, state);
+  invariant(value.kind !== "fold", `${node.op.schema.name} is folded inside another kernel`);
+  return nameShared(value, state);
+}
+/** Rules may use one expression object twice (random numbers do, a hundred times over); written out it would be a tree. */
+function nameShared(root: Expr, { lets, scope }: State): Expr {
+  const uses = new Map<Expr, number>();
+  const count = (e: Expr): void => {
+    const n = uses.get(e) ?? 0;
+    uses.set(e, n + 1);
+    if (n === 0) partsOf(e).forEach(count);
+  };
+  count(root);
+  const done = new Map<Expr, Expr>();
+  const visit = (e: Expr): Expr => {
+    const known = done.get(e);
+    if (known) return known;
+    const rebuilt = mapExpr(e, visit);
+    const named = uses.get(e)! > 1 && isWork(e) ? declared(rebuilt, lets, scope.axes) : rebuilt;
+    done.set(e, named);
+    return named;
+  };
+  return visit(root);
+}
+/** Integers are left alone: indices must stay visible as arithmetic. */
+const isWork = (e: Expr) => e.kind !== "const" && e.kind !== "var" && e.kind !== "load" && typeOf(e) !== "i32";
+
+function declared(value: Expr, lets: Stmt[], axes: Axes): Expr {
+  const name = axes.fresh("t");
+  lets.push({ kind: "var", name, type: typeOf(value), lanes: lanesOf(value), init: value });
+  return { kind: "var", type: typeOf(value), lanes: 1, name };
 }
 function keyAt(node: Node, index: readonly Expr[], state: State): string {
   if (!state.ids.has(node)) state.ids.set(node, state.ids.size);

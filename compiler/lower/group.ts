@@ -24,7 +24,8 @@ export interface Group {
 const isFold = (n: Node) => n.op.schema.kind === "fold" || n.op.schema.kind === "contraction";
 /** Memory that is there before the first call; literals are written into the code instead. */
 export const isMemory = (n: Node): boolean => n.op.schema.kind === "leaf" && n.op.schema.name !== "dense";
-const isInline = (n: Node) => n.op.schema.name === "dense" || n.op.schema.kind === "elementwise" || n.op.schema.kind === "view" || n.op.schema.kind === "creation";
+const isInline = (n: Node) =>
+  n.op.schema.name === "dense" || n.op.schema.kind === "elementwise" || n.op.schema.kind === "view" || n.op.schema.kind === "creation";
 
 /** Groups in an order in which every input is stored before it is read. */
 export function groupNodes(graph: Graph): Group[] {

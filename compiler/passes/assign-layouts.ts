@@ -107,7 +107,7 @@ const rowMajorView = (n: Node): boolean =>
 const convolutions: ReadonlySet<Node["op"]> = new Set<Node["op"]>([ops.conv2d, ops.conv2dInputGrad]);
 const pools: ReadonlySet<Node["op"]> = new Set<Node["op"]>([
   ops.maxPool2d,
-  ops.maxPool2dIndex,
+  ops.maxPool2dWinner,
   ops.maxPool2dGrad,
   ops.avgPool2d,
   ops.avgPool2dGrad,

@@ -94,6 +94,26 @@ const graphs: Record<string, string> = {
     update @w = %5
     update @v = %4
   }`,
+  dropout: `graph g(%x: f32[6,10]) {
+    @seed = counter "seed" i32[]
+    @step = counter "micro_step" i32[]
+    %0 = random_uniform(@seed, @step) {key=77, shape=[6,10]} : f32[6,10]
+    %1 = full() {value=0.5, dtype="f32", shape=[]} : f32[]
+    %2 = less_equal(%1, %0) : bool[6,10]
+    %3 = add(%x, %x) : f32[6,10]
+    %4 = full() {value=0, dtype="f32", shape=[]} : f32[]
+    %5 = where(%2, %3, %4) : f32[6,10]
+    return y = %5
+  }`,
+  pooling: `graph g(%x: f32[2,5,6,6], %dy: f32[2,5,3,3]) {
+    @w = param "w" f32[5,5,1,1]
+    %0 = conv2d(%x, @w) : f32[2,5,6,6]
+    %1 = max_pool2d(%0) {kernel=[2,2], stride=[2,2]} : f32[2,5,3,3]
+    %2 = max_pool2d_index(%0) {kernel=[2,2], stride=[2,2]} : i32[2,5,3,3]
+    %3 = max_pool2d_grad(%dy, %2) {kernel=[2,2], stride=[2,2], shape=[2,5,6,6]} : f32[2,5,6,6]
+    %4 = avg_pool2d(%0) {kernel=[3,3], stride=[2,2], padding=[1,1,1,1]} : f32[2,5,3,3]
+    return y = %1, dx = %3, a = %4
+  }`,
   swap: `graph g() {
     @a = state "a" f32[5]
     @b = state "b" f32[5]

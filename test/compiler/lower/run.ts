@@ -1,7 +1,8 @@
 /** Runs a graph through lowering and the interpreter, for tests. */
+
+import { lower } from "../../../compiler/lower/lower.ts";
 import { assignLayouts } from "../../../compiler/passes/assign-layouts.ts";
 import { decompose } from "../../../compiler/passes/decompose.ts";
-import { lower } from "../../../compiler/lower/lower.ts";
 import { type Graph, type Node, topological } from "../../../ir/graph/graph.ts";
 import type { Computation } from "../../../ir/kernel/computation.ts";
 import { interpret } from "../../../ir/kernel/interpret.ts";
@@ -18,7 +19,11 @@ export interface Options {
   readonly model?: "double" | "single";
 }
 const cells = (dtype: DType, n: number, model: "double" | "single"): Data =>
-  dtype === "f32" ? (model === "double" ? new Float64Array(n) : new Float32Array(n)).fill(Number.NaN) : dtype === "i32" ? new Int32Array(n) : new Uint8Array(n);
+  dtype === "f32"
+    ? (model === "double" ? new Float64Array(n) : new Float32Array(n)).fill(Number.NaN)
+    : dtype === "i32"
+      ? new Int32Array(n)
+      : new Uint8Array(n);
 
 export function lowerGraph(graph: Graph, o: Options): Lowered {
   const plain = decompose.run(graph);
@@ -42,7 +47,9 @@ export function runLowered(graph: Graph, inputs: Readonly<Record<string, readonl
     const external = k.buffers.filter((b) => b.space === "in" || b.space === "out" || b.space === "inout");
     interpret(k, Object.fromEntries(external.map((b, i) => [b.name, at([...c.inputs, c.output][i]!)])), model);
   }
-  return Object.fromEntries([...memory].filter(([k]) => !k.startsWith("arena")).map(([k, v]) => [k.split(" ")[1]!.replace(/^forward\./, ""), Array.from(v)]));
+  return Object.fromEntries(
+    [...memory].filter(([k]) => !k.startsWith("arena")).map(([k, v]) => [k.split(" ")[1]!.replace(/^forward\./, ""), Array.from(v)]),
+  );
 }
 function seed(n: Node, inputs: Readonly<Record<string, readonly number[]>>, memory: Map<string, Data>, model: "double" | "single"): void {
   const name = String(n.attrs.name);
@@ -51,4 +58,5 @@ function seed(n: Node, inputs: Readonly<Record<string, readonly number[]>>, memo
   memory.set(`${n.op.schema.name === "input" ? "input" : "variable"} ${name}`, data);
 }
 /** Deterministic values in [-0.5, 0.5). */
-export const noise = (n: number, seed: number): number[] => Array.from({ length: n }, (_, i) => Math.fround((Math.sin((i + 1) * (12.9898 + seed)) * 43758.5453) % 0.5));
+export const noise = (n: number, seed: number): number[] =>
+  Array.from({ length: n }, (_, i) => Math.fround((Math.sin((i + 1) * (12.9898 + seed)) * 43758.5453) % 0.5));
