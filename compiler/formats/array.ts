@@ -27,7 +27,7 @@ export const dtypeOf: Record<ElementType, DType> = { f4: "f32", f8: "f32", i4: "
 
 /** Little-endian elements at a byte offset, which need not be aligned. */
 export function elements(type: ElementType, bytes: Uint8Array, offset: number, count: number): ElementData {
-  const buffer = bytes.slice(offset, offset + count * elementBytes[type]).buffer;
+  const { buffer } = Uint8Array.from(bytes.subarray(offset, offset + count * elementBytes[type]));
   switch (type) {
     case "f4":
       return new Float32Array(buffer);

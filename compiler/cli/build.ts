@@ -1,0 +1,49 @@
+/** From the files and flags of a command to a program, and from there to a loaded one. */
+import { dirname } from "node:path";
+import { fail, renderDiagnostics } from "../../ir/diagnostic.ts";
+import type { Program } from "../../ir/program.ts";
+import type { LoadOptions, Net } from "../../runtime/index.ts";
+import type { CompileOptions, Stages } from "../compile.ts";
+import { exists, readBytes, readText } from "./files.ts";
+import { gpuSource } from "./gpu.ts";
+import { type Io, note } from "./io.ts";
+import type { Arguments } from "./options.ts";
+import type { CompileSettings } from "./settings.ts";
+
+/** Compiles a file; warnings go to standard error. */
+export async function buildFile(path: string, settings: CompileSettings, more: Partial<CompileOptions>, io: Io): Promise<Stages> {
+  const source = readText(path);
+  const { compileStages } = await io.toolchain();
+  const stages = await compileStages(source, { ...optionsOf(settings), file: path, resolve: importedText, ...more });
+  const { warnings, sources } = stages.module;
+  if (warnings.length > 0) io.err(`${renderDiagnostics(warnings, sources)}\n`);
+  return stages;
+}
+
+/** Text of an imported file; null: there is none. */
+export const importedText = (path: string): string | null => (exists(path) ? readText(path) : null);
+
+function optionsOf({ exact, relaxed, reproducible, seed: _, ...rest }: CompileSettings): CompileOptions {
+  return { ...rest, ...(reproducible || exact ? { reproducible: true } : {}), ...(relaxed ? { relaxed: true } : {}) };
+}
+
+/** Loads a program with the weights of the command line; what the runtime has to tell goes to standard error. */
+export async function loadProgram(program: Program, options: LoadOptions, io: Io): Promise<Net> {
+  const { load } = await io.toolchain();
+  const net = await load(program, program.code.kind === "wgsl" ? { ...options, gpu: await gpuSource() } : options);
+  for (const text of net.notes) note(io, text);
+  return net;
+}
+
+/** `--weights FILE` and `--weights PREFIX=FILE`; null: none given. */
+export function weightsOf(args: Arguments): { readonly prefix: string; readonly data: Uint8Array }[] | null {
+  const given = args.all("weights").map((text) => {
+    const [, prefix, path] = (!exists(text) && /^([\w.]+)=(.+)$/.exec(text)) || [text, "", text];
+    return { prefix: prefix!, data: readBytes(path!) };
+  });
+  return given.length ? given : null;
+}
+
+export function checkFolderOf(path: string, flag: string): void {
+  if (!exists(dirname(path))) fail("file", `cannot write ${path} (\`${flag}\`): there is no folder ${dirname(path)}`, null);
+}

@@ -1,0 +1,65 @@
+/**
+ * A folder that training continues from: `state.json` names a safetensors file and says how far it is. The file is
+ * written first and the state is replaced last, so that a crash at any moment leaves a folder that works.
+ */
+import { join } from "node:path";
+import { fail } from "../../ir/diagnostic.ts";
+import { exists, makeFolder, readBytes, readText, remove, writeAtomically } from "./files.ts";
+
+/** What the run was made of; a resumed run must have the same. */
+export interface RunState {
+  /** Micro-batches done. */
+  readonly step: number;
+  /** Micro-batches of the whole run. */
+  readonly steps: number;
+  readonly seed: number;
+  readonly batch: number;
+  /** Training examples; 0: a program without data. */
+  readonly examples: number;
+  readonly shuffle: boolean;
+  readonly program: string;
+}
+interface StateFile extends RunState {
+  readonly format: "dlm-checkpoint";
+  readonly version: 1;
+  readonly file: string;
+}
+const stateName = "state.json";
+
+export function writeCheckpoint(folder: string, state: RunState, variables: Uint8Array): void {
+  makeFolder(folder);
+  const before = exists(join(folder, stateName)) ? parseState(folder).file : null;
+  const file = `step-${state.step}.safetensors`;
+  const content: StateFile = { format: "dlm-checkpoint", version: 1, file, ...state };
+  writeAtomically(join(folder, file), variables);
+  writeAtomically(join(folder, stateName), `${JSON.stringify(content, null, 2)}\n`);
+  if (before !== null && before !== file) remove(join(folder, before));
+}
+
+export function readCheckpoint(folder: string): { readonly state: RunState; readonly variables: Uint8Array } {
+  if (!exists(join(folder, stateName))) fail("file", `${folder} is not a checkpoint: it has no ${stateName}`, null);
+  const state = parseState(folder);
+  return { state, variables: readBytes(join(folder, state.file)) };
+}
+
+function parseState(folder: string): StateFile {
+  const path = join(folder, stateName);
+  const value = parseJson(readText(path)) as Partial<StateFile> | null;
+  const numbers = [value?.step, value?.steps, value?.seed, value?.batch, value?.examples];
+  const known = value?.format === "dlm-checkpoint" && value.version === 1;
+  const plain = typeof value?.file === "string" && /^[\w-]+\.safetensors$/.test(value.file);
+  const right =
+    known &&
+    plain &&
+    numbers.every((n) => Number.isSafeInteger(n)) &&
+    typeof value.shuffle === "boolean" &&
+    typeof value.program === "string";
+  return right ? (value as StateFile) : fail("file", `${path} is not the state of a checkpoint that this version knows`, null);
+}
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

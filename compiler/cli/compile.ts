@@ -1,0 +1,135 @@
+/** `dlm compile FILE -o DIR`: writes the compiled model as files. */
+import { basename, extname, join } from "node:path";
+import { gzipSync } from "fflate";
+import { fail } from "../../ir/diagnostic.ts";
+import { type Program, regions } from "../../ir/program.ts";
+import { artefactOf, writeSafetensors } from "../../runtime/index.ts";
+import type { Entry } from "../../runtime/safetensors.ts";
+import { matchWeights } from "../../runtime/weights.ts";
+import { buildFile, weightsOf } from "./build.ts";
+import { makeFolder, writeAtomically } from "./files.ts";
+import { exit, type Io, note } from "./io.ts";
+import { type Arguments, type Command, table } from "./options.ts";
+import { bytes, scaled } from "./progress.ts";
+import { compileOptions, compileSettings, jsonOption, loadOptions, type Target, targetOf } from "./settings.ts";
+
+export const compileCommand: Command = {
+  name: "compile",
+  usage: "FILE.dlm -o DIR [--target wasm,wgsl] [--weights W.safetensors]",
+  summary: "Writes the compiled model to a folder, and tells its sizes.",
+  details:
+    "NAME.dlm gives NAME.wasm (NAME.relaxed.wasm for engines with relaxed SIMD) or NAME.wgsl.json, NAME.json that describes it,\n" +
+    "NAME.js and NAME.d.ts to use it from an app, and NAME.safetensors with --weights. With both targets the description of\n" +
+    "the WGSL program is NAME.webgpu.json.",
+  files: "one",
+  options: {
+    out: { value: "DIR", short: "o", help: "the folder" },
+    train: { help: "include the train block" },
+    standalone: { help: "not available yet" },
+    weights: loadOptions.weights!,
+    "allow-missing": loadOptions["allow-missing"]!,
+    ...compileOptions,
+    target: { value: "TARGETS", help: "wasm, wgsl, or both: wasm,wgsl; default wasm" },
+    ...jsonOption,
+  },
+  run: compile,
+};
+
+type Files = Readonly<Record<string, string | Uint8Array>>;
+
+async function compile(args: Arguments, io: Io): Promise<number> {
+  const [path] = args.files as [string];
+  const folder = args.get("out") ?? fail("flag", "`dlm compile` needs a folder to write to", null, { help: "add -o DIR" });
+  if (args.has("standalone"))
+    fail("flag", "`--standalone` is not available yet", null, { help: "the files of a plain compile need the package dlm beside them" });
+  const targets = targetsOf(args.get("target") ?? "wasm");
+  const settings = compileSettings({ ...args, get: (name) => (name === "target" ? targets[0] : args.get(name)) });
+  const stem = basename(path, extname(path));
+  const programs: Program[] = [];
+  for (const target of targets) programs.push((await buildFile(path, { ...settings, target }, { train: args.has("train") }, io)).program);
+  const files: Files = Object.assign(
+    {},
+    ...(await Promise.all(programs.map((p, i) => filesOf(p, stem, i > 0)))),
+    weightFile(args, programs[0]!, stem, io),
+  );
+  makeFolder(folder);
+  for (const [name, content] of Object.entries(files)) writeAtomically(join(folder, name), content);
+  const sizes = Object.entries(files).map(([name, content]) => sizeOfFile(name, content));
+  io.out(args.has("json") ? `${jsonSummary(sizes, programs[0]!)}\n` : summary(folder, sizes, programs));
+  return exit.fine;
+}
+
+function targetsOf(text: string): readonly Target[] {
+  const all = [...new Set(text.split(",").map((t) => targetOf(t.trim())))];
+  if (all.includes("reference"))
+    fail("flag", "the reference target runs inside the compiler: it cannot be written", null, { help: "compile to wasm or wgsl" });
+  return all;
+}
+
+/** A second target shares the folder: its description gets a name of its own; the bindings are the first's. */
+async function filesOf(program: Program, stem: string, second: boolean): Promise<Files> {
+  const files = artefactOf(program, stem);
+  if (second) {
+    const { [`${stem}.json`]: manifest, ...rest } = files;
+    return { [`${stem}.webgpu.json`]: manifest!, ...rest };
+  }
+  const { emitBindings } = await import("../../codegen/bindings/emit.ts");
+  const { js, dts } = emitBindings(program, { stem });
+  return { ...files, [`${stem}.js`]: js, [`${stem}.d.ts`]: dts };
+}
+
+/** The weights that the program needs, checked, in one file. */
+function weightFile(args: Arguments, program: Program, stem: string, io: Io): Files {
+  const weights = weightsOf(args);
+  if (!weights) return {};
+  const { values, notes } = matchWeights(program, weights, { missing: "error", allowMissing: args.all("allow-missing") });
+  for (const text of notes) note(io, text);
+  const types = { f32: "F32", i32: "I32", u8: "U8", bool: "BOOL" } as const;
+  const entries = [...values].map(([v, data]): Entry => ({ name: v.name, dtype: types[v.dtype], shape: v.shape, data }));
+  return { [`${stem}.safetensors`]: writeSafetensors(entries, { producer: "dlm", content: "weights", program: program.name }) };
+}
+
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
+
+interface FileSize {
+  readonly name: string;
+  readonly bytes: number;
+  /** Weights do not shrink, so they are not tried. */
+  readonly gzip: number | null;
+}
+function sizeOfFile(name: string, content: string | Uint8Array): FileSize {
+  const data = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  return { name, bytes: data.length, gzip: name.endsWith(".safetensors") ? null : gzipSync(data).length };
+}
+
+const peakBytes = ({ sizes }: Program): number => regions.reduce((n, r) => n + sizes[r], 0);
+
+function summary(folder: string, files: readonly FileSize[], programs: readonly Program[]): string {
+  const rows = files.map((f): [string, string] => [
+    join(folder, f.name),
+    `${bytes(f.bytes).padStart(9)}${f.gzip === null ? "" : `   ${bytes(f.gzip)} gzipped`}`,
+  ]);
+  return `${table(rows)}\n\n${programs.map(describe).join("\n")}`;
+}
+function describe(program: Program): string {
+  const { stats, sizes, target } = program;
+  const regionSizes = regions.filter((r) => sizes[r] > 0).map((r) => `${r} ${bytes(sizes[r])}`);
+  return `${table([
+    ["target", target],
+    ["parameters", `${stats.parameters.toLocaleString("en")} (${bytes(stats.parameters * 4)})`],
+    ["one run", `${scaled(stats.flops)} floating-point operations`],
+    ["peak memory", `${bytes(peakBytes(program))}: ${regionSizes.join(", ")}`],
+    ["arena", `${bytes(stats.arenaBytes)}, at least ${bytes(stats.lowerBoundBytes)} are needed at once`],
+    ["code", bytes(stats.codeBytes)],
+  ])}\n`;
+}
+const jsonSummary = (files: readonly FileSize[], program: Program): string =>
+  JSON.stringify({
+    files: Object.fromEntries(files.map((f) => [f.name, { bytes: f.bytes, gzip: f.gzip }])),
+    parameters: program.stats.parameters,
+    flops: program.stats.flops,
+    memory_bytes: peakBytes(program),
+    arena_bytes: program.stats.arenaBytes,
+    lower_bound_bytes: program.stats.lowerBoundBytes,
+    code_bytes: program.stats.codeBytes,
+  });

@@ -1,0 +1,112 @@
+/** Reading and writing files, with the user's mistakes told apart and whole files or none written. */
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { fail } from "../../ir/diagnostic.ts";
+
+export function readBytes(path: string): Uint8Array {
+  try {
+    // a plain array: a Buffer's `slice` is a view, not a copy
+    const { buffer, byteOffset, byteLength } = readFileSync(path);
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  } catch (error) {
+    return refuse("read", path, error);
+  }
+}
+
+/** UTF-8, without the mark that some editors put at the start. */
+export function readText(path: string): string {
+  const bytes = readBytes(path);
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return fail("file", `${path} is not text in UTF-8`, null);
+  }
+}
+
+export const exists = (path: string): boolean => existsSync(path);
+
+export function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    refuse("create", path, error);
+  }
+}
+
+let temporaries = 0;
+
+/** Writes a temporary file in the same folder, then renames it: readers see the old content or the new, never a part. */
+export function writeAtomically(path: string, content: string | Uint8Array): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${temporaries++}.tmp`);
+  try {
+    writeDurably(temporary, typeof content === "string" ? new TextEncoder().encode(content) : content);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    refuse("write", path, error);
+  }
+}
+
+/** On disk when it returns. */
+function writeDurably(path: string, bytes: Uint8Array): void {
+  const file = openSync(path, "wx");
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Appends lines to a file that stays open. */
+export interface LineWriter {
+  readonly write: (line: string) => void;
+  readonly close: () => void;
+}
+export function appendLines(path: string): LineWriter {
+  try {
+    const file = openSync(path, "a");
+    const write = (line: string) => {
+      try {
+        writeSync(file, `${line}\n`);
+      } catch (error) {
+        refuse("write", path, error);
+      }
+    };
+    return { write, close: () => closeSync(file) };
+  } catch (error) {
+    return refuse("write", path, error);
+  }
+}
+
+export function remove(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    refuse("remove", path, error);
+  }
+}
+
+/** What the system's error codes mean to a user. */
+const causes: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file or folder",
+  EACCES: "no permission",
+  EPERM: "no permission",
+  EROFS: "the disk is read-only",
+  EISDIR: "it is a folder",
+  ENOTDIR: "a part of the path is not a folder",
+  EEXIST: "a file with this name is in the way",
+  ENOSPC: "the disk is full",
+  EDQUOT: "the disk quota is used up",
+  EFBIG: "it is too large for this disk",
+  EMFILE: "too many files are open",
+  ENAMETOOLONG: "the name is too long",
+  ELOOP: "its links go in circles",
+};
+
+/** Errors of the file system become diagnostics; anything else is not ours to explain. */
+function refuse(verb: "read" | "write" | "create" | "remove", path: string, error: unknown): never {
+  const code = error instanceof Error && "code" in error ? String(error.code) : null;
+  if (code === null || !/^E[A-Z]+$/.test(code)) throw error;
+  return fail("file", `cannot ${verb} ${path}: ${causes[code] ?? code}`, null);
+}

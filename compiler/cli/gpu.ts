@@ -1,0 +1,23 @@
+/** WebGPU outside a browser: the optional package `webgpu`. */
+import { fail } from "../../ir/diagnostic.ts";
+import type { GpuSource } from "../../runtime/webgpu.ts";
+
+const driver =
+  "without a graphics card, a software driver works too: Debian's package chromium brings SwiftShader, " +
+  "VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json";
+
+/** `navigator.gpu`, or what the package gives; fails where neither finds a GPU. */
+export async function gpuSource(): Promise<GpuSource> {
+  const gpu = (globalThis.navigator as { gpu?: GpuSource } | undefined)?.gpu ?? (await fromPackage());
+  if (!(await gpu.requestAdapter())) fail("target", "WebGPU finds no GPU here", null, { help: driver });
+  return gpu;
+}
+
+async function fromPackage(): Promise<GpuSource> {
+  try {
+    const { create } = await import("webgpu");
+    return create([]) as unknown as GpuSource;
+  } catch {
+    return fail("target", "there is no WebGPU here: the package `webgpu` is not installed", null, { help: `npm i webgpu; ${driver}` });
+  }
+}

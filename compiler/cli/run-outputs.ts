@@ -1,0 +1,83 @@
+/** Outputs as text for people, as JSON, as files. */
+import { fail } from "../../ir/diagnostic.ts";
+import { type DType, printType, type Shape, tensor } from "../../ir/type.ts";
+import { elementTypeOf, type TensorData } from "../formats/array.ts";
+import { writeNpy } from "../formats/npy.ts";
+import { writeAtomically } from "./files.ts";
+import type { Arguments } from "./options.ts";
+import { short } from "./progress.ts";
+import { pairs } from "./settings.ts";
+
+export interface Output {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly data: TensorData;
+}
+
+/** `--output NAME=FILE.npy`. */
+export function writeOutputs(outputs: readonly Output[], args: Arguments): void {
+  for (const [name, path] of pairs(args, "output")) {
+    const output = outputs.find((o) => o.name === name);
+    if (!output)
+      fail("flag", `the model has no output \`${name}\``, null, {
+        help: `its outputs are: ${outputs.map((o) => o.name).join(", ")}`,
+      });
+    else writeAtomically(path, writeNpy({ type: elementTypeOf[output.dtype], shape: output.shape, data: output.data }));
+  }
+}
+
+/** `{ outputs: { name: { shape, data } } }`, data row-major; numbers that JSON cannot hold are null. */
+export const jsonOutputs = (outputs: readonly Output[]): string =>
+  JSON.stringify({ outputs: Object.fromEntries(outputs.map(({ name, shape, data }) => [name, { shape, data: Array.from(data) }])) });
+
+/** The best classes of a classifier, a few values as they are, a summary of many. */
+export function describeOutput(output: Output, labels: readonly string[] | null): string {
+  const head = `${output.name}: ${printType(tensor(output.dtype, output.shape))}`;
+  const classes = classesOf(output);
+  if (classes) return `${head}\n${topClasses(output, classes, labels)}\n`;
+  const values = Array.from(output.data);
+  if (values.length <= fewValues) return `${head} = ${values.map(short).join(" ")}\n`;
+  return `${head}  ${summary(values)}\n`;
+}
+const fewValues = 8;
+
+function summary(values: readonly number[]): string {
+  const finite = values.filter(Number.isFinite);
+  const odd = values.length - finite.length;
+  if (finite.length === 0) return `all ${values.length} values are NaN or infinite`;
+  const [min, max] = finite.reduce(([a, b], v) => [Math.min(a, v), Math.max(b, v)], [Infinity, -Infinity]);
+  const mean = finite.reduce((a, v) => a + v, 0) / finite.length;
+  return `min ${short(min)}  max ${short(max)}  mean ${short(mean)}${odd ? `  and ${odd} NaN or infinite` : ""}`;
+}
+
+/** Outputs that rank classes, by their customary names. */
+const rankings: Readonly<Record<string, "logits" | "shares">> = {
+  logits: "logits",
+  scores: "shares",
+  probabilities: "shares",
+  probs: "shares",
+};
+function classesOf({ name, dtype, shape }: Output): "logits" | "shares" | null {
+  const one = shape.length === 1 || (shape.length === 2 && shape[0] === 1);
+  return one && dtype === "f32" && shape.at(-1)! > 1 && Object.hasOwn(rankings, name) ? rankings[name]! : null;
+}
+
+const best = 5;
+function topClasses({ data }: Output, kind: "logits" | "shares", labels: readonly string[] | null): string {
+  const values = Array.from(data);
+  const shares = kind === "logits" ? softmax(values) : values;
+  const order = values.map((_, i) => i).sort((a, b) => values[b]! - values[a]!);
+  const name = (i: number) => labels?.[i] ?? String(i);
+  const top = order.slice(0, best);
+  const width = Math.max(...top.map((i) => name(i).length));
+  return top
+    .map((i) => `  ${name(i).padEnd(width)}  ${shares[i]!.toFixed(4)}${kind === "logits" ? `  (logit ${short(values[i]!)})` : ""}`)
+    .join("\n");
+}
+function softmax(values: readonly number[]): number[] {
+  const max = values.reduce((a, b) => Math.max(a, b));
+  const powers = values.map((v) => Math.exp(v - max));
+  const sum = powers.reduce((a, b) => a + b);
+  return powers.map((p) => p / sum);
+}

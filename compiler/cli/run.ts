@@ -1,0 +1,57 @@
+/** `dlm run FILE`: compile in memory, run once, show the outputs. */
+import type { Signature } from "../../ir/program.ts";
+import { buildFile, loadProgram, weightsOf } from "./build.ts";
+import { readText } from "./files.ts";
+import { exit, type Io } from "./io.ts";
+import type { Arguments, Command } from "./options.ts";
+import { bindDimensions, fillInputs, givenInputs } from "./run-inputs.ts";
+import { describeOutput, jsonOutputs, type Output, writeOutputs } from "./run-outputs.ts";
+import { compileOptions, compileSettings, imageOptions, jsonOption, loadOptions, normalisationOf, threadsOf } from "./settings.ts";
+
+export const runCommand: Command = {
+  name: "run",
+  usage: "FILE.dlm [--weights W.safetensors] [--input NAME=FILE]...",
+  summary: "Compiles a model in memory and runs it once.",
+  details:
+    "An input is an .npy file, a .png file or random[:SEED]; one that is not given is random, integers below the extent they index.\n" +
+    "Dimensions that are free take their size from the inputs given. Without --weights, parameters are initialised from --seed.",
+  files: "one",
+  options: {
+    input: { value: "NAME=FILE", repeat: true, help: "an input: .npy, .png or random[:SEED]" },
+    output: { value: "NAME=FILE.npy", repeat: true, help: "write an output" },
+    labels: { value: "FILE", help: "names of the classes, one per line" },
+    ...loadOptions,
+    ...imageOptions,
+    ...compileOptions,
+    ...jsonOption,
+  },
+  run,
+};
+
+async function run(args: Arguments, io: Io): Promise<number> {
+  const [path] = args.files as [string];
+  const settings = compileSettings(args);
+  const given = givenInputs(args);
+  const labels = args.get("labels");
+  const names = labels === undefined ? null : readText(labels).trimEnd().split(/\r?\n/);
+  const weights = weightsOf(args);
+  const dims = { ...bindDimensions(readText(path), path, settings, given), ...settings.dims };
+  const { program } = await buildFile(path, settings, { dims, train: false }, io);
+  const forward = program.entries.find((e) => e.name === "forward")!;
+  const { values, invented } = fillInputs(forward.inputs, given, normalisationOf(args));
+  for (const text of invented) io.err(`${text}\n`);
+  const seed = settings.seed ?? 0;
+  const options = { ...(weights ? { weights } : {}), seed, allowMissing: args.all("allow-missing"), threads: threadsOf(args, 1) };
+  const net = await loadProgram(program, options, io);
+  try {
+    const outputs = outputsOf(forward, await net.run(values));
+    writeOutputs(outputs, args);
+    io.out(args.has("json") ? `${jsonOutputs(outputs)}\n` : outputs.map((o) => describeOutput(o, names)).join(""));
+    return exit.fine;
+  } finally {
+    await net.dispose();
+  }
+}
+
+const outputsOf = (forward: Signature, values: Readonly<Record<string, Output["data"]>>): Output[] =>
+  forward.outputs.map(({ name, dtype, shape }) => ({ name, dtype, shape, data: values[name]! }));

@@ -1,0 +1,137 @@
+/** The training loop: batches in a reproducible order, progress, validation, checkpoints. */
+import { fail } from "../../ir/diagnostic.ts";
+import type { Net, StepResult } from "../../runtime/index.ts";
+import type { Feed } from "../formats/feed.ts";
+import { hash, permutation } from "../formats/random.ts";
+import type { Split } from "../formats/source.ts";
+import { type RunState, writeCheckpoint } from "./checkpoint-folder.ts";
+import { describeScore, type Evaluation, evaluateSplit, meanOf, type Score } from "./evaluate.ts";
+import type { Io } from "./io.ts";
+import { clock, type Progress, progressOf } from "./progress.ts";
+import type { TrainLog } from "./train-log.ts";
+
+/** Where training examples come from; null feeds: a program that needs none. */
+export interface TrainingData {
+  readonly split: Split;
+  readonly feed: Feed;
+}
+export interface Training {
+  readonly net: Net;
+  readonly data: TrainingData | null;
+  readonly validation: { readonly split: Split; readonly evaluation: Evaluation } | null;
+  /** `step` is where it starts. */
+  readonly run: RunState;
+  readonly checkpoint: { readonly folder: string; readonly every: number } | null;
+  readonly log: TrainLog;
+}
+export interface Trained {
+  readonly step: number;
+  readonly interrupted: boolean;
+  /** On the validation examples, else over the last steps. */
+  readonly score: Score;
+}
+
+/** Whole batches of an epoch; the last partial one is dropped. */
+export const batchesOf = (examples: number, batch: number): number => Math.floor(examples / batch);
+
+export async function trainSteps(t: Training, io: Io): Promise<Trained> {
+  const progress = progressOf(io, t.run.steps, "step");
+  const batches = batchReader(t.data, t.run);
+  const epochLength = t.data ? batchesOf(t.data.split.count, t.run.batch) : t.run.steps;
+  const meter = speedMeter(io, t.run);
+  const interrupt = listen(io);
+  let score: Score | null = null;
+  let step = t.run.step;
+  while (step < t.run.steps && !interrupt.asked()) {
+    const result = await t.net.step(batches(step));
+    step++;
+    const epoch = Math.ceil(step / epochLength);
+    checkFinite(result, step);
+    t.log.add({ step, epoch, ...result });
+    meter.add(result);
+    progress.update(step, () => `epoch ${epoch}  ${meter.text(step)}`);
+    const over = step % epochLength === 0 || step === t.run.steps;
+    score = over ? await validate(t, step, epoch, progress, io) : null;
+    if (over || step % (t.checkpoint?.every ?? Infinity) === 0) await save(t, step);
+  }
+  interrupt.end();
+  progress.end();
+  const interrupted = step < t.run.steps;
+  if (interrupted) await save(t, step);
+  // a run that was already over has a score all the same
+  else score ??= await validate(t, step, Math.ceil(step / epochLength), progress, io);
+  return { step, interrupted, score: score ?? meter.score() };
+}
+
+function listen(io: Io): { readonly asked: () => boolean; readonly end: () => void } {
+  let asked = false;
+  const end = io.onInterrupt(() => {
+    asked = true;
+    io.err("\nstopping after this step ...\n");
+  });
+  return { asked: () => asked, end };
+}
+
+/** Inputs of micro-batch `step`. Each epoch has its own order, which depends on the seed and its number only. */
+function batchReader(data: TrainingData | null, { seed, shuffle, batch }: RunState): (step: number) => ReturnType<Feed["read"]> {
+  if (!data) return () => ({});
+  const { split, feed } = data;
+  const perEpoch = batchesOf(split.count, batch);
+  let known = -1;
+  let order: Uint32Array = new Uint32Array(0);
+  return (step) => {
+    const epoch = Math.floor(step / perEpoch);
+    if (epoch !== known) {
+      order = shuffle ? permutation(split.count, hash(seed, epoch)) : Uint32Array.from({ length: split.count }, (_, i) => i);
+      known = epoch;
+    }
+    const from = (step % perEpoch) * batch;
+    return feed.read(split, order.subarray(from, from + batch));
+  };
+}
+
+function checkFinite({ loss }: StepResult, step: number): void {
+  if (!Number.isFinite(loss))
+    fail("train", `the loss is ${loss} at step ${step}: training has diverged`, null, {
+      help: "a smaller learning rate, clip_norm, or inputs scaled to about -1..1 usually help; earlier checkpoints are kept",
+    });
+}
+
+async function validate(t: Training, step: number, epoch: number, progress: Progress, io: Io): Promise<Score | null> {
+  if (!t.validation) return null;
+  const score = await evaluateSplit(t.validation.evaluation, t.validation.split, io, null);
+  const { loss, metrics, examples } = score;
+  t.log.add({ step, epoch, validation: { loss, metrics, examples } });
+  progress.line(`epoch ${epoch}: validation ${describeScore(score)}`);
+  return score;
+}
+
+async function save(t: Training, step: number): Promise<void> {
+  if (t.checkpoint) writeCheckpoint(t.checkpoint.folder, { ...t.run, step }, await t.net.checkpoint());
+}
+
+/** Steps that live loss and metrics are averaged over. */
+const recentSteps = 50;
+
+function speedMeter(io: Io, { batch, steps, step: first, examples }: RunState) {
+  const recent: StepResult[] = [];
+  const start = io.now();
+  const score = (): Score => {
+    const mean = meanOf();
+    for (const r of recent) mean.add(r, examples ? batch : 1);
+    return { ...mean.score(), examples: examples ? recent.length * batch : 0 };
+  };
+  return {
+    add: (result: StepResult) => {
+      recent.push(result);
+      if (recent.length > recentSteps) recent.shift();
+    },
+    score,
+    text: (step: number) => {
+      const seconds = Math.max(1e-9, (io.now() - start) / 1000);
+      const perSecond = (step - first) / seconds;
+      const speed = examples ? `${Math.round(perSecond * batch)} examples/s` : `${perSecond.toFixed(1)} steps/s`;
+      return `${describeScore(score())}  ${speed}  ${clock((steps - step) / perSecond)} left`;
+    },
+  };
+}

@@ -1,0 +1,178 @@
+import { readFileSync } from "node:fs";
+import { encode } from "fast-png";
+import { describe, expect, test } from "vitest";
+import { bindDimensions, fillInputs, type Given } from "../../../compiler/cli/run-inputs.ts";
+import { describeOutput, jsonOutputs, type Output } from "../../../compiler/cli/run-outputs.ts";
+import type { NdArray } from "../../../compiler/formats/array.ts";
+import { readNpy, writeNpy } from "../../../compiler/formats/npy.ts";
+import { writePng } from "../../../compiler/formats/png.ts";
+import type { Field } from "../../../ir/program.ts";
+import { fakeToolchain } from "./fake.ts";
+import { dlm, folder } from "./harness.ts";
+
+const input = (name: string, dtype: Field["dtype"], shape: number[], range?: Field["range"]): Field => ({
+  name,
+  dtype,
+  shape,
+  region: "io",
+  offset: 0,
+  ...(range ? { range } : {}),
+});
+const array = (shape: number[], data: number[]): Given => ({
+  kind: "array",
+  path: "a.npy",
+  array: { type: "f4", shape, data: Float32Array.from(data) },
+});
+const picture = (channels: number, width: number, height: number, data: number[]): Given => ({
+  kind: "image",
+  path: "p.png",
+  bytes: encode({ width, height, channels, data: Uint8Array.from(data) }),
+  width,
+  height,
+});
+const fill = (field: Field, given: Given | null, more: Parameters<typeof fillInputs>[2] = null) =>
+  fillInputs([field], new Map(given ? [[field.name, given]] : []), more);
+
+describe("inputs", () => {
+  test("arrays are taken as they are; axes of extent 1 may come and go", () => {
+    expect(fill(input("x", "f32", [1, 2]), array([2], [300, -1])).values).toEqual({ x: Float32Array.of(300, -1) });
+    expect(fill(input("x", "i32", [2, 1]), array([1, 2], [7, -1])).values).toEqual({ x: Int32Array.of(7, -1) });
+  });
+  test("pictures are scaled, and normalised by channel", () => {
+    const grey = picture(1, 2, 1, [0, 255]);
+    expect(fill(input("x", "f32", [1, 1, 1, 2]), grey).values).toEqual({ x: Float32Array.of(0, 1) });
+    expect(fill(input("x", "f32", [3, 1, 2]), grey, { mean: [0, 0, 1], std: [1, 2, 1] }).values).toEqual({
+      x: Float32Array.of(0, 1, 0, 0.5, -1, 0),
+    });
+  });
+  test("what is missing is random, the same every time, within the range that is indexed, and told", () => {
+    const ids = input("ids", "i32", [1000], { min: 3, max: 5 });
+    const { values, invented } = fill(ids, null);
+    expect(invented).toEqual(["input ids: i32[1000] not given, filled with random values"]);
+    expect([...new Set(values.ids as Int32Array)].sort()).toEqual([3, 4, 5]);
+    expect(fill(ids, { kind: "random", seed: 0 })).toEqual({ values, invented: [] });
+    expect(fill(ids, { kind: "random", seed: 1 }).values).not.toEqual(values);
+    const floats = fill(input("x", "f32", [1000]), null).values.x!;
+    expect(Math.min(...floats)).toBeGreaterThanOrEqual(0);
+    expect(Math.max(...floats)).toBeLessThanOrEqual(1);
+    expect(new Set(fill(input("m", "bool", [100]), null).values.m)).toEqual(new Set([0, 1]));
+  });
+  test.each([
+    ["another shape", input("x", "f32", [3]), array([2], [1, 2]), "error[data]: the input `x` is f32[3], but a.npy has the shape (2)"],
+    [
+      "fractions",
+      input("x", "i32", [1]),
+      array([1], [0.5]),
+      "error[data]: a.npy: element 0 is 0.5, but i32 takes a whole number of 32 bits",
+    ],
+    [
+      "another size",
+      input("x", "f32", [1, 1, 2, 2]),
+      picture(1, 2, 1, [0, 0]),
+      "error[data]: p.png is 2x1 pixels, the input `x` takes 2x2",
+    ],
+    ["no picture", input("x", "i32", [1, 2]), picture(1, 2, 1, [0, 0]), "error[data]: p.png is a picture, but the input `x` is i32[1,2]"],
+    [
+      "two examples",
+      input("x", "f32", [2, 1, 1, 2]),
+      picture(1, 2, 1, [0, 0]),
+      "error[data]: p.png is a picture, but the input `x` is f32[2,1,1,2]",
+    ],
+  ])("%s is refused", (_, field, given, message) => {
+    expect(() => fill(field, given)).toThrow(message);
+  });
+  test("an unknown name is refused", () => {
+    expect(() => fillInputs([input("x", "f32", [1])], new Map([["y", array([1], [1])]]), null)).toThrow(
+      "error[flag]: the model has no input `y`\n  help: its inputs are: x: f32[1]",
+    );
+  });
+});
+
+describe("free dimensions", () => {
+  const source = "const T = 7\nmodel M(image: f32[N, C, H = 28, W], ids: i32[N, T], D = 2, v: f32[D, 2 * N]) -> y {\n  y = image\n}\n";
+  const settings = { target: "wasm", dims: {}, set: {}, exact: false, reproducible: false, relaxed: false } as const;
+  const bind = (given: Record<string, Given>, model?: string) =>
+    bindDimensions(source, "m.dlm", model === undefined ? settings : { ...settings, model }, new Map(Object.entries(given)));
+  test("come from the arrays given; constants and hyper-parameters stay", () => {
+    const image = array([4, 3, 32, 30], new Array(4 * 3 * 32 * 30).fill(0));
+    expect(bind({ image })).toEqual({ N: 4, C: 3, H: 32, W: 30 });
+    expect(bind({ ids: array([5, 6], new Array(30).fill(0)), v: array([3, 10], new Array(30).fill(0)) })).toEqual({ N: 5 });
+  });
+  test("a picture is one example and leaves defaults alone", () => {
+    expect(bind({ image: picture(1, 5, 6, new Array(30).fill(0)) })).toEqual({ N: 1, W: 5 });
+  });
+  test("nothing to bind: random inputs, other ranks, other models", () => {
+    expect(bind({ image: { kind: "random", seed: 0 } })).toEqual({});
+    expect(bind({ image: array([4], [1, 2, 3, 4]) })).toEqual({});
+    expect(bind({ ids: array([5, 6], new Array(30).fill(0)) }, "Other")).toEqual({});
+  });
+});
+
+describe("outputs", () => {
+  const output = (name: string, shape: number[], data: number[]): Output => ({ name, dtype: "f32", shape, data: Float32Array.from(data) });
+  test("a classifier's best five, with names", () => {
+    const logits = output("logits", [1, 6], [0, 3, 1, 2, -1, -2]);
+    expect(describeOutput(logits, null)).toMatchInlineSnapshot(`
+      "logits: f32[1,6]
+        1  0.6337  (logit 3)
+        3  0.2331  (logit 2)
+        2  0.0858  (logit 1)
+        0  0.0315  (logit 0)
+        4  0.0116  (logit -1)
+      "
+    `);
+    expect(describeOutput(logits, ["zero", "one"]).split("\n")[1]).toBe("  one   0.6337  (logit 3)");
+    expect(describeOutput(output("probabilities", [2], [0.25, 0.75]), null)).toBe("probabilities: f32[2]\n  1  0.7500\n  0  0.2500\n");
+  });
+  test("few values as they are, many as a summary", () => {
+    expect(describeOutput(output("y", [2, 2], [1, 2, 3, 0.5]), null)).toBe("y: f32[2,2] = 1 2 3 0.5\n");
+    expect(describeOutput(output("logits", [2, 2], [1, 2, 3, 0.5]), null)).toBe("logits: f32[2,2] = 1 2 3 0.5\n");
+    const many = Array.from({ length: 100 }, (_, i) => i - 1);
+    expect(describeOutput(output("y", [100], many), null)).toBe("y: f32[100]  min -1  max 98  mean 48.5\n");
+    expect(describeOutput(output("y", [101], [...many, Number.NaN]), null)).toBe(
+      "y: f32[101]  min -1  max 98  mean 48.5  and 1 NaN or infinite\n",
+    );
+  });
+  test("JSON", () => {
+    expect(JSON.parse(jsonOutputs([output("y", [2], [0.1, Infinity])]))).toEqual({
+      outputs: { y: { shape: [2], data: [Math.fround(0.1), null] } },
+    });
+  });
+});
+
+describe("dlm run", () => {
+  const source = "model Line(x: f32[N]) -> logits {\n  logits = x\n}\n";
+  const toolchain = fakeToolchain();
+  const npy = (a: NdArray) => writeNpy(a);
+  test("binds the dimension, runs, prints and writes", async () => {
+    const at = folder({ "net.dlm": source, "x.npy": npy({ type: "f8", shape: [3], data: Float64Array.of(1, 2, 4) }) });
+    const argv = ["run", at("net.dlm"), "--seed", "10", "--input", `x=${at("x.npy")}`, "--output", `logits=${at("y.npy")}`];
+    const shown = await dlm(argv, { toolchain });
+    expect(shown).toMatchObject({ code: 0, err: "" });
+    expect(shown.out.split("\n").slice(0, 2)).toEqual(["logits: f32[1,3]", "  2  0.8438  (logit 4)"]);
+    expect(readNpy(readFileSync(at("y.npy")), "y.npy")).toEqual({ type: "f4", shape: [1, 3], data: Float32Array.of(1, 2, 4) });
+    const { out } = await dlm([...argv, "--json"], { toolchain });
+    expect(JSON.parse(out)).toEqual({ outputs: { logits: { shape: [1, 3], data: [1, 2, 4] } } });
+  });
+  test("says on standard error what it made up", async () => {
+    const at = folder({ "net.dlm": source });
+    const { code, out, err } = await dlm(["run", at("net.dlm"), "--dim", "N=4", "--json"], { toolchain });
+    expect(code).toBe(0);
+    expect(err).toBe("input x: f32[4] not given, filled with random values\n");
+    expect(JSON.parse(out).outputs.logits.shape).toEqual([1, 4]);
+  });
+  test("mistakes", async () => {
+    const at = folder({
+      "net.dlm": source,
+      "x.txt": "1 2 3",
+      "p.png": writePng({ channels: 1, height: 1, width: 1, data: Float32Array.of(1) }),
+    });
+    const run = async (...more: string[]) => (await dlm(["run", at("net.dlm"), ...more], { toolchain })).err;
+    expect(await run("--input", `x=${at("x.txt")}`)).toBe(
+      `error[file]: ${at("x.txt")} is not an .npy file\n  help: write it with numpy.save\n`,
+    );
+    expect(await run("--input", `x=${at("p.png")}`)).toContain("is a picture, but the input `x` is f32[1]");
+    expect(await run("--input", "z=random")).toBe("error[flag]: the model has no input `z`\n  help: its inputs are: x: f32[1]\n");
+    expect(await run("--output", "z=y.npy")).toContain("error[flag]: the model has no output `z`\n  help: its outputs are: logits\n");
+  });
+});

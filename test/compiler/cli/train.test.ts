@@ -1,0 +1,227 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import type { CompileOptions } from "../../../compiler/compile.ts";
+import { parseSafetensors } from "../../../runtime/index.ts";
+import { fakeToolchain } from "./fake.ts";
+import { dlm, folder } from "./harness.ts";
+
+/** Points of y = 2 x - 1. */
+const line = (count: number): string => {
+  const xs = Array.from({ length: count }, (_, i) => Math.fround(((i * 7) % count) / count));
+  return `x,y\n${xs.map((x) => `${x},${2 * x - 1}`).join("\n")}\n`;
+};
+const toolchain = fakeToolchain();
+const files = { "net.dlm": "", "a.csv": line(40) };
+const records = (path: string) =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((l) => JSON.parse(l));
+
+describe("train", () => {
+  test("learns, and writes weights that eval reads", async () => {
+    const at = folder(files);
+    const csv = `csv:${at("a.csv")}`;
+    const trained = await dlm(["train", at("net.dlm"), "--data", csv, "--epochs", "60", "--batch", "8", "--out", at("w"), "--json"], {
+      toolchain,
+    });
+    expect(trained.code).toBe(0);
+    expect(JSON.parse(trained.out)).toMatchObject({ steps: 300 });
+    expect(JSON.parse(trained.out).loss).toBeLessThan(1e-3);
+    const scored = await dlm(["eval", at("net.dlm"), "--data", csv, "--weights", at("w"), "--json"], { toolchain });
+    expect(scored).toMatchObject({ code: 0 });
+    const score = JSON.parse(scored.out);
+    expect(Object.keys(score)).toEqual(["loss", "metrics", "examples"]);
+    expect(score).toMatchObject({ examples: 40, metrics: { error: expect.any(Number) } });
+    expect(score.loss).toBeLessThan(1e-3);
+  });
+  test("one epoch of 32 by default; the last partial batch is dropped", async () => {
+    const at = folder(files);
+    const { out } = await dlm(["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`], { toolchain });
+    expect(out).toMatch(/^loss [\d.]+ {2}error [\d.]+ {2}after 1 steps\n$/);
+  });
+  test("validation weighs the remainder by its examples", async () => {
+    const compiled: CompileOptions[] = [];
+    const at = folder(files);
+    const argv = [
+      "train",
+      at("net.dlm"),
+      "--data",
+      `csv:${at("a.csv")}`,
+      "--val",
+      "0.25",
+      "--batch",
+      "8",
+      "--epochs",
+      "2",
+      "--log",
+      at("l"),
+    ];
+    const watching = fakeToolchain({ onCompile: (o) => compiled.push(o) });
+    const { code, err } = await dlm([...argv, "--out", at("w")], { toolchain: watching });
+    expect(code).toBe(0);
+    expect(err.match(/epoch \d: validation .*/g)).toHaveLength(2);
+    // 10 validation examples: one batch of 8 and one of 2, compiled once
+    expect(compiled.map((o) => o.dims?.N ?? o.batch)).toEqual([8, 2]);
+    const last = records(at("l")).at(-1).validation;
+    const { entries } = parseSafetensors(readFileSync(at("w")));
+    const [w, b] = ["w", "b"].map((n) => Buffer.from(entries.find((e) => e.name === n)!.data).readFloatLE());
+    const rows = readFileSync(at("a.csv"), "utf8")
+      .trim()
+      .split("\n")
+      .slice(31)
+      .map((l) => l.split(",").map(Number));
+    const errors = rows.map(([x, y]) => Math.abs(w! * x! + b! - y!));
+    expect(last.examples).toBe(10);
+    expect(last.metrics.error).toBeCloseTo(errors.reduce((a, c) => a + c) / 10, 5);
+  });
+  test("a fixed batch leaves examples out and says so", async () => {
+    const at = folder(files);
+    const argv = ["eval", at("net.dlm"), "--data", `csv:${at("a.csv")}`];
+    const { code, out, err } = await dlm(argv, { toolchain: fakeToolchain({ fixedBatch: 16 }) });
+    expect(code).toBe(0);
+    expect(out).toContain("(32 examples)");
+    expect(err).toContain("note: the batch of 16 is fixed: the last 8 of 40 examples are left out\n");
+  });
+  test("the log has a line per step; shuffling depends on the seed, --no-shuffle keeps the order", async () => {
+    const at = folder(files);
+    const losses = async (...more: string[]) => {
+      await dlm(["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--batch", "4", "--log", at("l"), ...more], { toolchain });
+      return records(at("l")).map((r) => r.loss);
+    };
+    const first = await losses();
+    expect(first).toHaveLength(10);
+    expect(await losses()).toEqual(first);
+    expect(await losses("--seed", "3")).not.toEqual(first);
+    const plain = await losses("--no-shuffle");
+    expect(plain).not.toEqual(first);
+    // w = b = 0 at the start: the first loss is the mean of y squared over the first four rows
+    const ys = readFileSync(at("a.csv"), "utf8")
+      .trim()
+      .split("\n")
+      .slice(1, 5)
+      .map((l) => Number(l.split(",")[1]));
+    expect(plain[0]).toBeCloseTo(ys.reduce((a, y) => a + y * y) / 4 - ys[0]! / 4 + (ys[0]! * ys[0]!) / 4, 5);
+  });
+  test("resuming gives the same bits as not stopping", async () => {
+    const at = folder(files);
+    const argv = (...more: string[]) => ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--batch", "8", "--seed", "5", ...more];
+    await dlm(argv("--steps", "23", "--out", at("whole"), "--log", at("whole.jsonl")), { toolchain });
+    await dlm(argv("--steps", "12", "--checkpoint", at("c"), "--log", at("parts.jsonl")), { toolchain });
+    expect(readdirSync(at("c")).sort()).toEqual(["state.json", "step-12.safetensors"]);
+    const rest = ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--resume", at("c"), "--steps", "23"];
+    const resumed = await dlm([...rest, "--out", at("parts"), "--log", at("parts.jsonl")], { toolchain });
+    expect(resumed).toMatchObject({ code: 0 });
+    expect(readFileSync(at("parts"))).toEqual(readFileSync(at("whole")));
+    expect(readFileSync(at("parts.jsonl"), "utf8")).toBe(readFileSync(at("whole.jsonl"), "utf8"));
+  });
+  test("Ctrl-C stops after the step, saves, and can be continued", async () => {
+    const at = folder(files);
+    const argv = ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--batch", "8", "--epochs", "6"];
+    await dlm([...argv, "--out", at("whole")], { toolchain });
+    const stopped = await dlm([...argv, "--checkpoint", at("c")], { toolchain, interruptAt: "step 12/30" });
+    expect(stopped.code).toBe(130);
+    expect(stopped.err).toContain(`note: stopped after step 12; continue with --resume ${at("c")}\n`);
+    await dlm(["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--resume", at("c"), "--out", at("parts")], { toolchain });
+    expect(readFileSync(at("parts"))).toEqual(readFileSync(at("whole")));
+  });
+  test("a checkpoint of another run is refused", async () => {
+    const at = folder(files);
+    const argv = ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`];
+    await dlm([...argv, "--batch", "8", "--checkpoint", at("c")], { toolchain });
+    const { code, err } = await dlm([...argv, "--batch", "4", "--resume", at("c")], { toolchain });
+    expect(code).toBe(1);
+    expect(err).toBe(
+      "error[flag]: the checkpoint was made with another value of --batch: 8, now 4\n" +
+        "  help: to train on differently, start a new run with --weights\n",
+    );
+  });
+  test("a loss that is no number stops the run and writes no weights", async () => {
+    const at = folder(files);
+    const argv = [
+      "train",
+      at("net.dlm"),
+      "--data",
+      `csv:${at("a.csv")}`,
+      "--batch",
+      "8",
+      "--epochs",
+      "50",
+      "--out",
+      at("w"),
+      "--log",
+      at("l"),
+    ];
+    const { code, err } = await dlm(argv, { toolchain: fakeToolchain({ learningRate: 1e6 }) });
+    expect(code).toBe(1);
+    expect(err).toMatch(/error\[train\]: the loss is (Infinity|NaN) at step \d+: training has diverged\n {2}help: a smaller learning rate/);
+    expect(existsSync(at("w"))).toBe(false);
+    expect(records(at("l")).length).toBeGreaterThan(1);
+  });
+  test("a program without inputs needs no data, but a number of steps", async () => {
+    const at = folder(files);
+    const dream = fakeToolchain({ withoutData: true });
+    expect((await dlm(["train", at("net.dlm")], { toolchain: dream })).err).toBe(
+      "error[flag]: without data there are no epochs: say how long with `--steps`\n",
+    );
+    const { code, out } = await dlm(["train", at("net.dlm"), "--steps", "20", "--json"], { toolchain: dream });
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ steps: 20, examples: 0 });
+    expect((await dlm(["train", at("net.dlm"), "--steps", "1", "--data", "synthetic:digits"], { toolchain: dream })).err).toBe(
+      "error[flag]: `--data` is of no use: nothing is an input\n",
+    );
+  });
+  test.each([
+    [["--steps", "3", "--epochs", "2"], "error[flag]: `--steps` and `--epochs` exclude each other\n"],
+    [["--val", "1"], "error[flag]: `--val` must be a fraction from 0 up to 1, found `1`\n"],
+    [["--batch", "41"], "error[data]: there are 40 examples to train on, fewer than a batch of 41\n  help: use --batch 40 or less\n"],
+    [["--mean", "a"], "error[flag]: `--mean` must be numbers separated by commas, found `a`\n"],
+    [["--std", "0"], "error[flag]: `--std` must not be 0\n"],
+    [["--weights", "none"], "error[file]: cannot read none: there is no such file or folder\n"],
+    [["--out", "none/w"], "error[file]: cannot write none/w (`--out`): there is no folder none\n"],
+  ])("%j is a mistake", async (more, message) => {
+    const at = folder(files);
+    expect(await dlm(["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, ...more], { toolchain })).toEqual({
+      code: 1,
+      out: "",
+      err: message,
+    });
+  });
+  test("data is asked for by name", async () => {
+    const at = folder(files);
+    const expected = "error[flag]: the model needs data for `x`, `y`\n  help: give --data, for example --data synthetic:digits\n";
+    expect((await dlm(["train", at("net.dlm")], { toolchain })).err).toBe(expected);
+    expect((await dlm(["eval", at("net.dlm")], { toolchain })).err).toBe(expected);
+  });
+  test("curves are drawn", async () => {
+    const at = folder(files);
+    await dlm(["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--batch", "4", "--val", "0.2", "--plot", at("p.svg")], {
+      toolchain,
+    });
+    const svg = readFileSync(at("p.svg"), "utf8");
+    expect(svg).toMatch(/^<svg .*<\/svg>\n$/s);
+    expect(svg.match(/<polyline/g)).toHaveLength(4);
+    expect(svg).toContain(">validation</text>");
+    expect(svg).not.toMatch(/NaN|Infinity|undefined/);
+  });
+});
+
+describe("progress", () => {
+  const argv = (at: (n: string) => string) =>
+    ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--batch", "1", "--tick", "1"].slice(0, -2);
+  test("in a pipe: a line for each tenth", async () => {
+    const { err } = await dlm(argv(folder(files)), { toolchain, tick: 500 });
+    const lines = err.trimEnd().split("\n");
+    expect(lines).toHaveLength(11);
+    expect(lines[1]).toMatch(/^step 4\/40 {2}epoch 1 {2}loss [\d.e-]+ {2}error [\d.e-]+ {2}\d+ examples\/s {2}\d+:\d\d left$/);
+    expect(err).not.toContain("\u001b");
+  });
+  test("on a terminal: one line, redrawn, no wider than the window", async () => {
+    const { err } = await dlm(argv(folder(files)), { toolchain, tick: 500, columns: 50 });
+    const frames = err.split("\r\u001b[K");
+    expect(frames.length).toBeGreaterThan(30);
+    expect(Math.max(...frames.map((f) => f.length))).toBeLessThan(50);
+    expect(frames[20]).toMatch(/^step \[=+ *\] 20\/40/);
+    expect(frames.at(-1)).toBe("");
+  });
+});
