@@ -70,11 +70,16 @@ export function log(arg: Expr, bind: Let): Expr {
   return select(k.lt(num(x, 0), x), finite, select(k.eq(x, num(x, 0)), num(x, Number.NEGATIVE_INFINITY), num(x, Number.NaN)));
 }
 
-/** pi / 2 in three parts; products of the first two with integers below 2^13 are exact. */
-const halfPi = [1.5703125, 0.000483751296997, 7.54979012e-8] as const;
+/** pi / 2 in three parts; products of the first with integers below 2^16 and of the second below 2^13 are exact. */
+const halfPi = splitHalfPi();
+function splitHalfPi(): readonly [number, number, number] {
+  const first = 201 / 128;
+  const second = Math.round((Math.PI / 2 - first) * 2 ** 22) / 2 ** 22;
+  return [first, second, Math.PI / 2 - first - second];
+}
 /**
- * sin and cos from r = x - n pi/2, |r| <= pi/4. Absolute error 1e-7 for |x| <= 12000; from there on it grows with x
- * (5e-4 at 1e6), the result staying in [-1, 1]. Infinity gives NaN.
+ * sin and cos from r = x - n pi/2, |r| <= pi/4. Absolute error 1e-7 for |x| <= 12000, 2e-6 for |x| <= 1e5; beyond, the
+ * result stays in [-1, 1] but the error grows (0.05 at 1e6). Infinity gives NaN.
  */
 function sinOrCos(arg: Expr, quarter: 0 | 1, bind: Let): Expr {
   const x = bind("trig_x", arg);

@@ -6,7 +6,7 @@
  *       y[i, j] = s * w[j]
  *     }
  *
- * Requires: lanes do not depend on each other. What is declared inside gets four lanes (f32 always, so that one load serves
+ * Requires: lanes do not depend on each other through memory. What is declared inside gets four lanes (f32 always, so that one load serves
  * all uses; other types where lanes differ). An access is wide where its physical stride along the axis is 1, and one for
  * all where it is 0. A vector loop of 4n becomes a serial loop of n around four lanes.
  */
@@ -115,6 +115,10 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
   const l: Lanes = { axis, differ: new Set(), wide: new Set() };
   while (mark(body, l, ranges));
   const declared = new Set<string>();
+  /** Buffers with a place that all lanes write. */
+  const narrow = new Set<string>();
+  /** Buffers with a place for each lane. */
+  const spread = new Set<string>();
   const problems: string[] = [];
   const refuse = (problem: string): void => {
     problems.push(problem);
@@ -180,10 +184,12 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
     const stride = strideIn(buffer, s.index, l, ranges);
     if (stride === 0) {
       if (reads(body, buffer.name)) refuse(`all lanes read and write ${buffer.name} at one place`);
+      narrow.add(buffer.name);
       return { ...s, index: first(s.index), value: shared(s.value, ranges, `what is stored to one place of ${buffer.name}`) };
     }
     if (stride !== 1) refuse(`a store to ${buffer.name} with stride ${stride}`);
     if (isBytes(buffer)) refuse(`four lanes of ${buffer.type} to ${buffer.name}`);
+    spread.add(buffer.name);
     return { ...s, index: first(s.index), value: toFour(expr(s.value, ranges)) };
   }
   const valueFor = (name: string, e: Expr, ranges: Ranges): Expr => (l.wide.has(name) ? toFour(expr(e, ranges)) : shared(e, ranges, name));
@@ -220,7 +226,9 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
         return s;
     }
   }
-  return { body: body.map((s) => stmt(s, ranges)), problems };
+  const wide = body.map((s) => stmt(s, ranges));
+  for (const name of narrow) if (spread.has(name)) refuse(`stores to one place and to several of ${name}`);
+  return { body: wide, problems };
 }
 /** One byte an element, in WebAssembly. */
 const isBytes = (b: Buffer): boolean => b.type === "u8" || b.type === "bool";

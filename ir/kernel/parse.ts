@@ -64,12 +64,13 @@ interface Reader {
   readonly next: () => string;
   readonly take: (text: string) => void;
   readonly accept: (text: string) => boolean;
+  /** Complains about the token taken last. */
   readonly fail: (message: string) => never;
 }
 function reader(text: string): Reader {
   const list = tokens(text);
   let at = 0;
-  const stop = (message: string): never => wrong(text, list[Math.min(at, list.length - 1)]!.at, message);
+  const stop = (message: string, token = at): never => wrong(text, list[Math.min(token, list.length - 1)]!.at, message);
   const peek = (ahead = 0) => list[Math.min(at + ahead, list.length - 1)]!.text;
   const accept = (t: string) => {
     if (peek() !== t) return false;
@@ -79,7 +80,13 @@ function reader(text: string): Reader {
   const take = (t: string) => {
     if (!accept(t)) stop(`expected \`${t}\`, found \`${peek()}\``);
   };
-  return { peek, accept, take, fail: stop, next: () => list[Math.min(at++, list.length - 1)]!.text };
+  return {
+    peek,
+    accept,
+    take,
+    fail: (message) => stop(message, Math.max(0, at - 1)),
+    next: () => list[Math.min(at++, list.length - 1)]!.text,
+  };
 }
 
 /** What a name stands for. */
@@ -105,7 +112,7 @@ export function parseKernel(text: string): Kernel {
     if (r.peek() !== ")") r.take(",");
   }
   const body = parseBody(r, names);
-  if (r.peek() !== "end of text") r.fail(`expected the end, found \`${r.peek()}\``);
+  r.take("end of text");
   return { name, buffers, body };
 }
 /** `x: f32x4[2,3]{1 0}`, behind the space. */
