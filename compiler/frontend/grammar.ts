@@ -99,7 +99,7 @@ class DlmParser extends EmbeddedActionsParser {
   });
   private declaration = this.RULE("declaration", (): Declaration | null => {
     const start = this.LA(1);
-    const doc = this.doc();
+    const doc = t.is(start, t.Import) ? null : this.doc();
     try {
       const declaration = this.OR({
         IGNORE_AMBIGUITIES: true,

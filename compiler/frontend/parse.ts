@@ -21,8 +21,7 @@ export interface Parsed {
 
 export function parse(text: string, path: string): Parsed {
   if (text.length > longestFile.characters) return refused(path, text.length, "characters");
-  // A byte order mark has no column; old line ends count as line ends.
-  const source = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
+  const source = plainLines(text);
   const { tokens: lexed, comments } = lex(source);
   if (lexed.length > longestFile.tokens) return refused(path, lexed.length, "tokens");
   const { tokens, slips } = passTokens(lexed);
@@ -38,10 +37,14 @@ export function parse(text: string, path: string): Parsed {
     full: problems.full,
   });
   const lines = source.split("\n");
+  const start = { line: 1, column: 1 };
   const end = { line: lines.length, column: lines.at(-1)!.length + 1 };
   const rest = comments.filter((c) => !docs.used.has(c)).map((c): Comment => ({ text: c.image.trimEnd(), span: spanOf(path, c, c) }));
   return { file: { kind: "file", path, declarations, comments: rest, span: { file: path, start, end } }, problems: problems.all() };
 }
+
+/** Without a byte order mark, with `\n` at the end of every line: what spans count in. */
+export const plainLines = (text: string): string => text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n");
 
 function refused(path: string, count: number, unit: "characters" | "tokens"): Parsed {
   const span = { file: path, start: { line: 1, column: 1 }, end: { line: 1, column: 2 } };
@@ -60,7 +63,8 @@ function documentation(source: string, comments: readonly IToken[]) {
   const above = (token: IToken, previous: IToken): string | null => {
     if (previous.startLine === token.startLine) return null;
     const found: IToken[] = [];
-    for (let line = token.startLine! - 1; lines.has(line); line--) found.unshift(lines.get(line)!);
+    for (let line = token.startLine! - 1; lines.has(line); line--) found.push(lines.get(line)!);
+    found.reverse();
     for (const c of found) used.add(c);
     return found.length > 0 ? found.map((c) => c.image.slice(2).replace(/^ /, "").trimEnd()).join("\n") : null;
   };
