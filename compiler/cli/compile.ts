@@ -11,7 +11,7 @@ import { makeFolder, writeAtomically } from "./files.ts";
 import { exit, type Io, note } from "./io.ts";
 import { type Arguments, type Command, table } from "./options.ts";
 import { bytes, scaled } from "./progress.ts";
-import { compileOptions, compileSettings, jsonOption, loadOptions, type Target, targetOf } from "./settings.ts";
+import { compileOptions, compileSettings, jsonOption, loadOptions, type Target, targetOf, targets } from "./settings.ts";
 
 export const compileCommand: Command = {
   name: "compile",
@@ -42,16 +42,12 @@ async function compile(args: Arguments, io: Io): Promise<number> {
   const folder = args.get("out") ?? fail("flag", "`dlm compile` needs a folder to write to", null, { help: "add -o DIR" });
   if (args.has("standalone"))
     fail("flag", "`--standalone` is not available yet", null, { help: "the files of a plain compile need the package dlm beside them" });
-  const targets = targetsOf(args.get("target") ?? "wasm");
-  const settings = compileSettings({ ...args, get: (name) => (name === "target" ? targets[0] : args.get(name)) });
+  const chosen = targetsOf(args.get("target") ?? "wasm");
+  const settings = compileSettings({ ...args, get: (name) => (name === "target" ? chosen[0] : args.get(name)) });
   const stem = basename(path, extname(path));
   const programs: Program[] = [];
-  for (const target of targets) programs.push((await buildFile(path, { ...settings, target }, { train: args.has("train") }, io)).program);
-  const files: Files = Object.assign(
-    {},
-    ...(await Promise.all(programs.map((p, i) => filesOf(p, stem, i > 0)))),
-    weightFile(args, programs[0]!, stem, io),
-  );
+  for (const target of chosen) programs.push((await buildFile(path, { ...settings, target }, { train: args.has("train") }, io)).program);
+  const files = await filesOf(programs, weightFile(args, programs[0]!, stem, io), stem);
   makeFolder(folder);
   for (const [name, content] of Object.entries(files)) writeAtomically(join(folder, name), content);
   const sizes = Object.entries(files).map(([name, content]) => sizeOfFile(name, content));
@@ -60,22 +56,20 @@ async function compile(args: Arguments, io: Io): Promise<number> {
 }
 
 function targetsOf(text: string): readonly Target[] {
-  const all = [...new Set(text.split(",").map((t) => targetOf(t.trim())))];
+  const asked = text.split(",").map((t) => targetOf(t.trim()));
+  const all = targets.filter((t) => asked.includes(t));
   if (all.includes("reference"))
     fail("flag", "the reference target runs inside the compiler: it cannot be written", null, { help: "compile to wasm or wgsl" });
   return all;
 }
 
-/** A second target shares the folder: its description gets a name of its own; the bindings are the first's. */
-async function filesOf(program: Program, stem: string, second: boolean): Promise<Files> {
-  const files = artefactOf(program, stem);
-  if (second) {
-    const { [`${stem}.json`]: manifest, ...rest } = files;
-    return { [`${stem}.webgpu.json`]: manifest!, ...rest };
-  }
+/** The bindings are the first program's; a second one shares the folder, and its description has a name of its own. */
+async function filesOf([first, second]: readonly Program[], weights: Files, stem: string): Promise<Files> {
   const { emitBindings } = await import("../../codegen/bindings/emit.ts");
-  const { js, dts } = emitBindings(program, { stem });
-  return { ...files, [`${stem}.js`]: js, [`${stem}.d.ts`]: dts };
+  const { js, dts } = await emitBindings(first!, { stem, weights: Object.keys(weights)[0] ?? null });
+  const { [`${stem}.json`]: manifest, ...rest } = second ? artefactOf(second, stem) : {};
+  const others: Files = manifest === undefined ? {} : { [`${stem}.webgpu.json`]: manifest, ...rest };
+  return { ...artefactOf(first!, stem), ...others, [`${stem}.js`]: js, [`${stem}.d.ts`]: dts, ...weights };
 }
 
 /** The weights that the program needs, checked, in one file. */

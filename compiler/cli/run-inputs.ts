@@ -5,7 +5,7 @@ import { type DType, printType, type Shape, sameShape, sizeOf, tensor } from "..
 import { convertInto, emptyTensorData, type NdArray, numbers, type TensorData } from "../formats/array.ts";
 import { checkChannels, type Normalisation, normalise } from "../formats/feed.ts";
 import { readNpy } from "../formats/npy.ts";
-import { isPng, readPng } from "../formats/png.ts";
+import { isPng, readPng, resize } from "../formats/png.ts";
 import { hash, type Uniform, uniforms } from "../formats/random.ts";
 import type { Declaration, File, Model, Param } from "../frontend/ast.ts";
 import { parse } from "../frontend/parse.ts";
@@ -72,13 +72,18 @@ export interface Filled {
   readonly invented: readonly string[];
 }
 
-export function fillInputs(inputs: readonly Field[], given: GivenInputs, normalisation: Normalisation | null): Filled {
+/** What happens to pictures. */
+export interface ImageOptions {
+  readonly normalisation: Normalisation | null;
+  readonly resize: boolean;
+}
+export function fillInputs(inputs: readonly Field[], given: GivenInputs, options: ImageOptions): Filled {
   for (const name of given.keys())
     if (!inputs.some((i) => i.name === name))
       fail("flag", `the model has no input \`${name}\``, null, { help: `its inputs are: ${inputs.map(describe).join(", ")}` });
   const missing = inputs.filter((i) => !given.has(i.name));
   const values = inputs.map(
-    (input) => [input.name, valuesOf(input, given.get(input.name) ?? { kind: "random", seed: 0 }, normalisation)] as const,
+    (input) => [input.name, valuesOf(input, given.get(input.name) ?? { kind: "random", seed: 0 }, options)] as const,
   );
   const invented = missing.map((i) => `input ${i.name}: ${typeOf(i)} not given, filled with random values`);
   return { values: Object.fromEntries(values), invented };
@@ -86,14 +91,14 @@ export function fillInputs(inputs: readonly Field[], given: GivenInputs, normali
 const typeOf = (f: { dtype: DType; shape: Shape }): string => printType(tensor(f.dtype, f.shape));
 const describe = (f: Field): string => `${f.name}: ${typeOf(f)}`;
 
-function valuesOf(input: Field, given: Given, normalisation: Normalisation | null): TensorData {
+function valuesOf(input: Field, given: Given, options: ImageOptions): TensorData {
   switch (given.kind) {
     case "random":
       return randomValues(input, given.seed);
     case "array":
       return arrayValues(input, given.path, given.array);
     case "image":
-      return imageValues(input, given.path, given.bytes, normalisation);
+      return imageValues(input, given.path, given.bytes, options);
   }
 }
 
@@ -108,16 +113,20 @@ function arrayValues(input: Field, path: string, array: NdArray): TensorData {
 }
 
 /** One picture as [1, C, H, W] or [C, H, W] or [H, W]. */
-function imageValues(input: Field, path: string, bytes: Uint8Array, normalisation: Normalisation | null): TensorData {
+function imageValues(input: Field, path: string, bytes: Uint8Array, options: ImageOptions): TensorData {
   const [height, width] = input.shape.slice(-2);
   const channels = input.shape.length > 2 ? input.shape.at(-3)! : 1;
   if (input.dtype !== "f32" || height === undefined || width === undefined || sizeOf(input.shape) !== channels * height * width)
     return fail("data", `${path} is a picture, but the input \`${input.name}\` is ${typeOf(input)}`, null, {
       help: "pictures go to inputs like f32[1, 3, 224, 224]",
     });
-  const image = readPng(bytes, channels, path);
+  const original = readPng(bytes, channels, path);
+  const image = options.resize ? resize(original, height, width) : original;
   if (image.height !== height || image.width !== width)
-    fail("data", `${path} is ${image.width}x${image.height} pixels, the input \`${input.name}\` takes ${width}x${height}`, null);
+    fail("data", `${path} is ${image.width}x${image.height} pixels, the input \`${input.name}\` takes ${width}x${height}`, null, {
+      help: "add --resize",
+    });
+  const { normalisation } = options;
   if (normalisation) {
     checkChannels(normalisation, input.name, channels);
     normalise(image.data, image.data.length, channels, normalisation);

@@ -19,6 +19,7 @@ export const runCommand: Command = {
   options: {
     input: { value: "NAME=FILE", repeat: true, help: "an input: .npy, .png or random[:SEED]" },
     output: { value: "NAME=FILE.npy", repeat: true, help: "write an output" },
+    resize: { help: "bring pictures to the size of their input" },
     labels: { value: "FILE", help: "names of the classes, one per line" },
     ...loadOptions,
     ...imageOptions,
@@ -38,7 +39,7 @@ async function run(args: Arguments, io: Io): Promise<number> {
   const dims = { ...bindDimensions(readText(path), path, settings, given), ...settings.dims };
   const { program } = await buildFile(path, settings, { dims, train: false }, io);
   const forward = program.entries.find((e) => e.name === "forward")!;
-  const { values, invented } = fillInputs(forward.inputs, given, normalisationOf(args));
+  const { values, invented } = fillInputs(forward.inputs, given, { normalisation: normalisationOf(args), resize: args.has("resize") });
   for (const text of invented) io.err(`${text}\n`);
   const seed = settings.seed ?? 0;
   const options = { ...(weights ? { weights } : {}), seed, allowMissing: args.all("allow-missing"), threads: threadsOf(args, 1) };

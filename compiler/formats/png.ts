@@ -36,6 +36,32 @@ export function writePng({ channels, height, width, data }: Image): Uint8Array {
   return encode({ width, height, data: out, channels, depth: 8 });
 }
 
+/** By a triangle filter, which averages where the picture shrinks and interpolates where it grows. */
+export function resize(image: Image, height: number, width: number): Image {
+  const { channels, height: h, width: w, data } = image;
+  const wide = resample(data, channels * h, w, 1, width);
+  const out = new Float32Array(channels * height * width);
+  for (let c = 0; c < channels; c++) out.set(resample(wide.subarray(c * h * width), 1, h, width, height), c * height * width);
+  return { channels, height, width, data: out };
+}
+
+/** [rows, from, inner] to [rows, to, inner]. */
+function resample(data: Float32Array, rows: number, from: number, inner: number, to: number): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(rows * to * inner);
+  const reach = Math.max(1, from / to);
+  for (let t = 0; t < to; t++) {
+    const centre = ((t + 0.5) * from) / to - 0.5;
+    const first = Math.max(0, Math.ceil(centre - reach));
+    const last = Math.min(from - 1, Math.floor(centre + reach));
+    const weights = Array.from({ length: last - first + 1 }, (_, i) => Math.max(0, 1 - Math.abs(first + i - centre) / reach));
+    const sum = weights.reduce((a, b) => a + b);
+    for (let r = 0; r < rows; r++)
+      for (let k = 0; k < inner; k++)
+        out[(r * to + t) * inner + k] = weights.reduce((v, weight, i) => v + weight * data[(r * from + first + i) * inner + k]!, 0) / sum;
+  }
+  return out;
+}
+
 function convert(r: number, g: number, b: number, a: number, channels: number): readonly number[] {
   if (channels === 4) return [r, g, b, a];
   if (channels === 3) return [r * a, g * a, b * a];

@@ -38,7 +38,15 @@ describe("dlm", () => {
     expect(await dlm(["help", command])).toEqual({ code, out, err });
   });
   test("the help of one command", async () => {
-    expect((await dlm(["fmt", "-h"])).out).toMatchInlineSnapshot(`""`);
+    expect((await dlm(["fmt", "-h"])).out).toMatchInlineSnapshot(`
+      "dlm fmt FILE...
+
+      Formats files in place.
+
+        --check     change nothing, list the files that are not formatted; exit 1 if there are any
+        -h, --help  show this
+      "
+    `);
   });
 });
 

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { encode } from "fast-png";
 import { describe, expect, test } from "vitest";
-import { bindDimensions, fillInputs, type Given } from "../../../compiler/cli/run-inputs.ts";
+import { bindDimensions, fillInputs, type Given, type ImageOptions } from "../../../compiler/cli/run-inputs.ts";
 import { describeOutput, jsonOutputs, type Output } from "../../../compiler/cli/run-outputs.ts";
 import type { NdArray } from "../../../compiler/formats/array.ts";
 import { readNpy, writeNpy } from "../../../compiler/formats/npy.ts";
@@ -30,8 +30,9 @@ const picture = (channels: number, width: number, height: number, data: number[]
   width,
   height,
 });
-const fill = (field: Field, given: Given | null, more: Parameters<typeof fillInputs>[2] = null) =>
-  fillInputs([field], new Map(given ? [[field.name, given]] : []), more);
+const plain = { normalisation: null, resize: false };
+const fill = (field: Field, given: Given | null, more: Partial<ImageOptions> = {}) =>
+  fillInputs([field], new Map(given ? [[field.name, given]] : []), { ...plain, ...more });
 
 describe("inputs", () => {
   test("arrays are taken as they are; axes of extent 1 may come and go", () => {
@@ -41,9 +42,14 @@ describe("inputs", () => {
   test("pictures are scaled, and normalised by channel", () => {
     const grey = picture(1, 2, 1, [0, 255]);
     expect(fill(input("x", "f32", [1, 1, 1, 2]), grey).values).toEqual({ x: Float32Array.of(0, 1) });
-    expect(fill(input("x", "f32", [3, 1, 2]), grey, { mean: [0, 0, 1], std: [1, 2, 1] }).values).toEqual({
+    expect(fill(input("x", "f32", [3, 1, 2]), grey, { normalisation: { mean: [0, 0, 1], std: [1, 2, 1] } }).values).toEqual({
       x: Float32Array.of(0, 1, 0, 0.5, -1, 0),
     });
+  });
+  test("pictures are resized when asked", () => {
+    const wide = picture(1, 4, 1, [0, 0, 255, 255]);
+    expect(fill(input("x", "f32", [1, 1, 1, 2]), wide, { resize: true }).values.x![0]).toBeLessThan(0.2);
+    expect(() => fill(input("x", "f32", [1, 1, 1, 2]), wide)).toThrow("takes 2x1\n  help: add --resize");
   });
   test("what is missing is random, the same every time, within the range that is indexed, and told", () => {
     const ids = input("ids", "i32", [1000], { min: 3, max: 5 });
@@ -82,7 +88,7 @@ describe("inputs", () => {
     expect(() => fill(field, given)).toThrow(message);
   });
   test("an unknown name is refused", () => {
-    expect(() => fillInputs([input("x", "f32", [1])], new Map([["y", array([1], [1])]]), null)).toThrow(
+    expect(() => fillInputs([input("x", "f32", [1])], new Map([["y", array([1], [1])]]), plain)).toThrow(
       "error[flag]: the model has no input `y`\n  help: its inputs are: x: f32[1]",
     );
   });

@@ -1,6 +1,6 @@
 import { encode } from "fast-png";
 import { describe, expect, test } from "vitest";
-import { readPng, writePng } from "../../../compiler/formats/png.ts";
+import { readPng, resize, writePng } from "../../../compiler/formats/png.ts";
 
 const grey = encode({ width: 2, height: 1, channels: 1, data: Uint8Array.of(0, 51) });
 const rgb = encode({ width: 1, height: 1, channels: 3, data: Uint8Array.of(255, 0, 51) });
@@ -35,6 +35,15 @@ describe("png", () => {
   test("what is written is read back", () => {
     const image = { channels: 3, height: 2, width: 1, data: Float32Array.of(0, 1, 0.2, 0.4, 0.6, 0.8) };
     expect(values(writePng(image), 3)).toEqual([0, 1, 0.2, 0.4, 0.6, 0.8]);
+  });
+  test("resizing keeps a flat picture flat, a ramp a ramp, and its own size as it is", () => {
+    const image = { channels: 2, height: 2, width: 4, data: Float32Array.of(1, 2, 3, 4, 1, 2, 3, 4, 5, 5, 5, 5, 5, 5, 5, 5) };
+    expect(resize(image, 2, 4)).toEqual(image);
+    const { data, ...size } = resize(image, 3, 2);
+    expect(size).toEqual({ channels: 2, height: 3, width: 2 });
+    expect([...data].map((v) => Number(v.toFixed(4)))).toEqual([1.7143, 3.2857, 1.7143, 3.2857, 1.7143, 3.2857, 5, 5, 5, 5, 5, 5]);
+    const grown = resize({ channels: 1, height: 1, width: 2, data: Float32Array.of(0, 1) }, 2, 4).data;
+    expect([...grown]).toEqual([0, 0.25, 0.75, 1, 0, 0.25, 0.75, 1]);
   });
   test("refusals", () => {
     expect(() => readPng(Uint8Array.of(1, 2, 3), 1, "a.png")).toThrow("error[file]: a.png is not a PNG file");
