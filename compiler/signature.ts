@@ -1,22 +1,46 @@
 /** What the host sees of a plan: inputs, outputs and variables with their places. */
-import type { Graph } from "../ir/graph/graph.ts";
-import type { EntryName, Field, Signature, Variable } from "../ir/program.ts";
+import type { Field, Signature, Variable } from "../ir/program.ts";
 import type { TensorType } from "../ir/type.ts";
+import { type Graphs, ordered } from "./compile-graphs.ts";
 import type { Module } from "./frontend/module.ts";
-import type { Planned } from "./memory/plan.ts";
+import type { Planned, Residents } from "./memory/plan.ts";
 import type { Range } from "./ranges.ts";
 import type { TrainingStep } from "./training/step.ts";
 
-type Graphs = Readonly<Partial<Record<EntryName, Graph>>>;
+const scalar: TensorType = { dtype: "i32", shape: [], layout: null };
 
-/** Entries in the order of the graphs. */
+/** Parameters and states in creation order, then slots, then counters. */
+function* variables(module: Module, training: TrainingStep | null) {
+  for (const v of module.variables) if (training || v.saved) yield { kind: v.kind, name: v.name, type: v.type, saved: v.saved, doc: v.doc };
+  for (const s of training?.slots ?? []) yield { kind: "slot" as const, name: s.name, type: s.type, saved: false, doc: null };
+  for (const name of ["seed", ...(training ? ["micro_step", "updates"] : [])])
+    yield { kind: "counter" as const, name, type: scalar, saved: false, doc: null };
+}
+export const residentVariables = (module: Module, training: TrainingStep | null): Residents["variables"] => [
+  ...variables(module, training),
+];
+
+export function variablesOf(module: Module, training: TrainingStep | null, planned: Planned): Variable[] {
+  const frozen = new Set(training?.frozen ?? []);
+  return [...variables(module, training)].map(({ kind, name, type, saved, doc }) => ({
+    kind,
+    name,
+    dtype: type.dtype,
+    shape: type.shape,
+    ...planned.variable(kind, name),
+    saved,
+    frozen: frozen.has(name),
+    ...(doc ? { doc } : {}),
+  }));
+}
+
 export function signaturesOf(
   graphs: Graphs,
   planned: Planned,
-  ranges: ReadonlyMap<string, Range>,
-  docs: ReadonlyMap<string, string>,
+  ranges: ReadonlyMap<string, Range> = new Map(),
+  docs: ReadonlyMap<string, string> = new Map(),
 ): Signature[] {
-  const field = (name: string, type: TensorType, place: { readonly region: Field["region"]; readonly offset: number }): Field => {
+  const field = (name: string, type: TensorType, place: Pick<Field, "region" | "offset">): Field => {
     const doc = docs.get(name);
     return {
       name,
@@ -27,39 +51,13 @@ export function signaturesOf(
       ...(doc === undefined ? {} : { doc }),
     };
   };
-  return (Object.entries(graphs) as [EntryName, Graph][]).map(([name, g]) => ({
-    name,
-    inputs: g.inputs.map((n) => {
-      const input = String(n.attrs["name"]);
-      const range = ranges.get(input);
-      return { ...field(input, n.type, planned.input(input)), ...(range ? { range } : {}) };
+  return ordered(graphs).map(({ entry, graph }) => ({
+    name: entry,
+    inputs: graph.inputs.map((n) => {
+      const name = String(n.attrs.name);
+      const range = ranges.get(name);
+      return { ...field(name, n.type, planned.input(name)), ...(range ? { range } : {}) };
     }),
-    outputs: g.outputs.map((o) => field(o.name, o.value.type, planned.output(`${name}.${o.name}`))),
+    outputs: graph.outputs.map((o) => field(o.name, o.value.type, planned.output(`${entry}.${o.name}`))),
   }));
-}
-
-/** Parameters and states in creation order, then slots, then counters. */
-export function variablesOf(module: Module, training: TrainingStep | null, planned: Planned): Variable[] {
-  const frozen = new Set(training?.frozen ?? []);
-  const variable = (
-    kind: Variable["kind"],
-    name: string,
-    type: Pick<TensorType, "dtype" | "shape">,
-    more: { readonly saved: boolean; readonly doc?: string | null },
-  ): Variable => ({
-    kind,
-    name,
-    dtype: type.dtype,
-    shape: type.shape,
-    ...planned.variable(kind, name),
-    saved: more.saved,
-    frozen: frozen.has(name),
-    ...(more.doc ? { doc: more.doc } : {}),
-  });
-  const counters = ["seed", ...(training ? ["micro_step", "updates"] : [])];
-  return [
-    ...module.variables.filter((v) => training || v.saved).map((v) => variable(v.kind, v.name, v.type, v)),
-    ...(training?.slots ?? []).map((s) => variable("slot", s.name, s.type, { saved: false })),
-    ...counters.map((name) => variable("counter", name, { dtype: "i32", shape: [] }, { saved: false })),
-  ];
 }

@@ -12,7 +12,7 @@ const rules: readonly { readonly from: string; readonly to: readonly string[] }[
   { from: "runtime/", to: ["runtime/", "ir/program.ts", "ir/type.ts"] },
   { from: "codegen/", to: ["codegen/", "ir/"] },
   { from: "compiler/cli/", to: ["compiler/", "codegen/", "runtime/", "ir/"] },
-  { from: "compiler/compile.ts", to: ["compiler/", "codegen/", "ir/"] },
+  { from: "compiler/compile-graphs.ts", to: ["compiler/", "codegen/", "ir/"] },
   { from: "compiler/targets.ts", to: ["compiler/", "codegen/", "ir/"] },
   { from: "compiler/pipeline.ts", to: ["compiler/passes/", "compiler/schedule/", "compiler/pass.ts", "ir/"] },
   { from: "compiler/frontend/", to: ["compiler/frontend/", "compiler/prelude/", "ir/"] },

@@ -1,0 +1,121 @@
+/** From graphs to code: the half of the compiler that knows nothing of the language. One line per stage. */
+import { emitWasm } from "../codegen/wasm/emit.ts";
+import { emitWgsl } from "../codegen/wgsl/emit.ts";
+import { invariant } from "../ir/diagnostic.ts";
+import type { Graph } from "../ir/graph/graph.ts";
+import { printGraph } from "../ir/graph/print.ts";
+import { verifyGraph } from "../ir/graph/verify.ts";
+import type { Kernel } from "../ir/kernel/kernel.ts";
+import { printKernel } from "../ir/kernel/print.ts";
+import type { Lowered } from "../ir/lowered.ts";
+import type { Plan } from "../ir/plan.ts";
+import { type Code, type EntryName, entryNames, type Program } from "../ir/program.ts";
+import { lower } from "./lower/lower.ts";
+import { type Planned, planMemory, type Residents } from "./memory/plan.ts";
+import { verifyPlan } from "./memory/verify.ts";
+import { runPasses } from "./pass.ts";
+import { splitPrepareOf } from "./passes/index.ts";
+import { graphPasses } from "./pipeline.ts";
+import { referenceBackend } from "./reference.ts";
+import { type Target, targets } from "./targets.ts";
+
+/** An entry is there where the program has it. */
+export type Graphs = Readonly<Partial<Record<EntryName, Graph>>>;
+
+export interface CodeOptions {
+  readonly target?: Program["target"];
+  /** The same bits on every machine: no relaxed SIMD. */
+  readonly reproducible?: boolean;
+  /** Relaxed SIMD also in programs that train. */
+  readonly relaxed?: boolean;
+  /** Called after every pass; `text` prints the IR. */
+  readonly onPass?: (event: PassEvent) => void;
+}
+export interface PassEvent {
+  readonly stage: "graph" | "kernel";
+  readonly name: string;
+  /** The entry, or the kernel's name. */
+  readonly entry: string;
+  readonly text: () => string;
+  readonly ms: number;
+}
+export interface CompiledGraphs {
+  /** After all graph passes, `prepare` split off. */
+  readonly graphs: Graphs;
+  /** Scheduled into loops, logical. */
+  readonly lowered: Lowered;
+  readonly planned: Planned;
+  /** With kernels as the code generators take them. */
+  readonly plan: Plan;
+  readonly code: Code;
+}
+
+/** `variables`: everything that survives between runs, in the order of its memory; prepared values are added here. */
+export async function compileGraphs(
+  name: string,
+  given: Graphs,
+  variables: Residents["variables"],
+  options: CodeOptions = {},
+): Promise<CompiledGraphs> {
+  const target = targets[options.target ?? "wasm"];
+  const graphs = splitPrepare(optimize(given, options));
+  const lowered = lower(ordered(graphs), target.schedule);
+  const planned = planMemory(name, lowered, residentsOf(graphs, variables), target.memory);
+  const problems = verifyPlan(planned.plan, lowered, target.memory);
+  invariant(problems.length === 0, `the memory plan is wrong:\n${problems.join("\n")}`);
+  const plan: Plan = { ...planned.plan, kernels: lowered.kernels.map((k) => lowerKernel(k, target, options)) };
+  return { graphs, lowered, planned, plan, code: await emit(plan, lowered, planned, target, options) };
+}
+
+/** Entries in the order in which a program goes through them. */
+export const ordered = (graphs: Graphs): readonly { readonly entry: EntryName; readonly graph: Graph }[] =>
+  entryNames.flatMap((entry) => (graphs[entry] ? [{ entry, graph: graphs[entry] }] : []));
+
+function optimize(graphs: Graphs, { onPass }: CodeOptions): Graphs {
+  const verify = (g: Graph): void => {
+    const problems = verifyGraph(g);
+    invariant(problems.length === 0, problems.join("\n"), () => printGraph(g));
+  };
+  return Object.fromEntries(
+    ordered(graphs).map(({ entry, graph }) => {
+      const after = (name: string, g: Graph, ms: number) => onPass?.({ stage: "graph", name, entry, text: () => printGraph(g), ms });
+      return [entry, runPasses(graphPasses, graph, { verify, after })];
+    }),
+  );
+}
+/** What depends on parameters alone moves to `prepare`; a training step changes parameters, so it keeps everything. */
+function splitPrepare(graphs: Graphs): Graphs {
+  const entries = (["forward", "evaluate"] as const).filter((e) => graphs[e]);
+  const { prepare, mains } = splitPrepareOf(entries.map((e) => graphs[e]!));
+  return { ...graphs, prepare, ...Object.fromEntries(entries.map((e, i) => [e, mains[i]!])) };
+}
+function lowerKernel(kernel: Kernel, target: Target, { onPass }: CodeOptions): Kernel {
+  const after = (name: string, k: Kernel, ms: number) => onPass?.({ stage: "kernel", name, entry: k.name, text: () => printKernel(k), ms });
+  return runPasses(target.kernelPasses, kernel, { after });
+}
+/** What has memory of its own outside the arena. */
+function residentsOf(graphs: Graphs, variables: Residents["variables"]): Residents {
+  const nameOf = (n: Graph["inputs"][number]) => String(n.attrs.name);
+  const prepared = (graphs.prepare?.updates ?? []).map((u) => ({ kind: "prepared" as const, name: nameOf(u.target), type: u.target.type }));
+  return {
+    variables: [...variables, ...prepared],
+    inputs: ordered(graphs).flatMap(({ graph }) => graph.inputs.map((n) => ({ name: nameOf(n), type: n.type }))),
+    outputs: ordered(graphs).flatMap(({ entry, graph }) =>
+      graph.outputs.map((o) => ({ name: `${entry}.${o.name}`, type: { ...o.value.type, layout: null } })),
+    ),
+  };
+}
+async function emit(plan: Plan, lowered: Lowered, planned: Planned, target: Target, o: CodeOptions): Promise<Code> {
+  switch (target.name) {
+    case "wasm": {
+      const trains = plan.entries.some((e) => e.name === "step");
+      const wantsRelaxed = o.relaxed ?? !(o.reproducible || trains);
+      const plain = await emitWasm(plan, { relaxed: false });
+      return { kind: "wasm", ...plain, relaxed: wantsRelaxed ? (await emitWasm(plan, { relaxed: true })).module : null };
+    }
+    case "wgsl":
+      return { kind: "wgsl", ...emitWgsl(plan) };
+    case "reference":
+      return { kind: "host", start: () => referenceBackend(lowered, planned.placeOf) };
+  }
+}
