@@ -28,10 +28,10 @@ const calledOps = ["min", "max", "pow"] as const satisfies readonly BinaryOp[];
 const has = <K extends string>(table: Record<K, unknown>, word: string): word is K => Object.hasOwn(table, word);
 const signs = new Map(Object.entries(infix).map(([op, { sign, level }]) => [sign, { op: op as BinaryOp, level }]));
 
-/** Words that a name in a kernel may not be. */
+/** Words that begin a statement or are constants: no name in a kernel. */
 export const reserved: ReadonlySet<string> = new Set([
-  ...Object.keys({ ...loopKinds, ...unaryOps, ...bufferTypes }),
-  ..."kernel if var array pointer outline barrier true false nan inf fma select splat lane min max pow".split(" "),
+  ...Object.keys(loopKinds),
+  ..."kernel if var array pointer outline barrier true false nan inf".split(" "),
 ]);
 
 interface Token {
