@@ -1,10 +1,11 @@
 ## A LeNet-style digit classifier: convolutions, pooling, dropout, a schedule, and gradient clipping.
 ##
 ## A pipeline reads left to right; a label such as `conv1:` names the parameters of a layer (`conv1.weight`).
-model LeNet(image: f32[N, 1, 28, 28], classes = 10) -> logits {
-  x = image |> conv1: Conv2d(32, kernel=5, padding=2) |> relu |> max_pool(2)
-  x = x |> conv2: Conv2d(64, kernel=5, padding=2) |> relu |> max_pool(2)
-  x = x |> flatten |> fc1: Linear(512) |> relu |> dropout(0.5)
+## Parameters with a default are hyper-parameters: try --set channels=[6,16] --set drop=0.2.
+model LeNet(image: f32[N, 1, 28, 28], channels = [32, 64], hidden = 512, drop = 0.5, classes = 10) -> logits {
+  x = image |> conv1: Conv2d(channels[0], kernel=5, padding=2) |> relu |> max_pool(2)
+  x = x |> conv2: Conv2d(channels[1], kernel=5, padding=2) |> relu |> max_pool(2)
+  x = x |> flatten |> fc1: Linear(hidden) |> relu |> dropout(drop)
   logits = x |> fc2: Linear(classes)
 }
 

@@ -1,0 +1,68 @@
+/** Compiling and loading the examples. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { create } from "webgpu";
+import { type CompileOptions, compile } from "../../compiler/compile.ts";
+import { type LoadOptions, load, type Net, type Program } from "../../runtime/index.ts";
+import { floatEntry, writeSafetensors } from "../../runtime/safetensors.ts";
+import type { GpuSource } from "../../runtime/webgpu.ts";
+import { initial } from "./formula.ts";
+import { type Example, models } from "./golden.ts";
+
+export const sourceOf = (example: Example): string => readFileSync(join(import.meta.dirname, "../../examples", `${example}.dlm`), "utf8");
+
+/** null: there is no adapter; that is an error where CI promises one. */
+export const gpu = await adapter();
+async function adapter(): Promise<GpuSource | null> {
+  const source: GpuSource = create([]);
+  if (await source.requestAdapter()) return source;
+  if (process.env.CI === "true") throw new Error("no WebGPU adapter: the examples cannot be checked on wgsl");
+  return null;
+}
+
+export const compileExample = (example: Example, options: CompileOptions = {}): Promise<Program> =>
+  compile(sourceOf(example), { file: `${example}.dlm`, train: true, ...options });
+
+/** `momentum`, weight decay, schedule and clipping off, and a learning rate that is a power of two. */
+const gradientRate = 1024;
+const plainBlock = (example: Example): string => `
+train plain: ${models[example]} {
+  input label: i32[N]
+  loss = cross_entropy(logits, label)
+  optimizer = sgd(lr=${gradientRate}.0)
+}
+`;
+/** The example with a train block after whose step `gradients` can be read off the parameters. */
+export const compilePlain = (example: Example, options: CompileOptions): Promise<Program> =>
+  compile(sourceOf(example) + plainBlock(example), { file: `${example}.dlm`, train: true, trainBlock: "plain", ...options });
+
+/** Weights by the formula: only those of the model, none for what an optimizer remembers. */
+export function formulaWeights(program: Program): Uint8Array<ArrayBuffer> {
+  const saved = program.variables.filter((v) => v.kind === "param" || v.kind === "state");
+  return writeSafetensors(saved.map((v) => floatEntry(v.name, v.shape, initial(v.name, v.shape))));
+}
+
+/** Loads, hands to `use`, and frees. */
+export async function withNet<T>(program: Program, options: LoadOptions, use: (net: Net) => Promise<T>): Promise<T> {
+  const net = await load(program, { ...options, ...(program.target === "wgsl" && gpu ? { gpu } : {}) });
+  try {
+    return await use(net);
+  } finally {
+    await net.dispose();
+  }
+}
+
+/** Present values of parameters or states, by name. */
+export const valuesOf = async (net: Net, kind: "param" | "state"): Promise<Record<string, ArrayLike<number>>> =>
+  Object.fromEntries((await net.parameters()).filter((p) => p.kind === kind).map((p) => [p.name, p.values]));
+
+/** Gradients of the step just made by a plain program that had the weights of the formula before. */
+export async function gradientsOf(net: Net): Promise<Record<string, ArrayLike<number>>> {
+  const params = (await net.parameters()).filter((p) => p.kind === "param");
+  return Object.fromEntries(
+    params.map(({ name, shape, values }) => {
+      const before = initial(name, shape);
+      return [name, Float64Array.from(values, (after, i) => (before[i]! - after) / gradientRate)];
+    }),
+  );
+}
