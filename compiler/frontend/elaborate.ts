@@ -1,0 +1,177 @@
+/**
+ * Stage 2: syntax trees to graphs. Names are resolved, layers instantiated, loops unrolled, every value typed.
+ *
+ * The model's body is walked for prediction (`training` false) and, to train, for the step (`training` true); the train
+ * block is walked after each. All walks share variables, by path.
+ */
+import { CompileError, type Diagnostic, diagnostic } from "../../ir/diagnostic.ts";
+import type { Train } from "./ast.ts";
+import type { Argument } from "./elaborate/arguments.ts";
+import { builtins } from "./elaborate/builtins/index.ts";
+import type { Frame } from "./elaborate/frame.ts";
+import { modelFrame, runModel } from "./elaborate/model.ts";
+import { readOverrides } from "./elaborate/overrides.ts";
+import { newCounters, newProblems, newSession, type Problems, type World } from "./elaborate/session.ts";
+import { type Loaded, loadFiles, type SourceFile, standardLibrary } from "./elaborate/source.ts";
+import { nearest } from "./elaborate/suggest.ts";
+import { batchName, blockName, choose, type Target, targetsOf } from "./elaborate/target.ts";
+import { checkUsed, graphOf, runTrain } from "./elaborate/train.ts";
+import type { Module, Training } from "./module.ts";
+
+export interface ElaborateRequest {
+  readonly path: string;
+  readonly text: string;
+  /** Text of an import; the path is resolved already: relative to the importing file, or `std/...`. */
+  readonly resolve: (path: string) => string | null;
+  readonly model: string | null;
+  readonly trainBlock: string | null;
+  /** Values of named dimensions. */
+  readonly dims: Readonly<Record<string, number>>;
+  /** Of the batch dimension, where `dims` does not say. */
+  readonly batch: number | null;
+  /** Hyper-parameters and constants, as text. */
+  readonly set: Readonly<Record<string, string>>;
+  readonly train: boolean;
+}
+
+/** Elaborates a program; throws one `CompileError` with everything that is wrong. */
+export function elaborate(request: ElaborateRequest): Module {
+  const loaded = loadFiles(request.path, request.text, request.resolve);
+  const problems = newProblems();
+  for (const d of loaded.problems) problems.report(d);
+  const module = guarded(problems, () => elaborateTarget(request, loaded, problems));
+  if (!module || problems.errors() > 0) throw new CompileError(inOrder(problems.all, loaded), loaded.sources);
+  return module;
+}
+
+/** Everything that is wrong with a file: each of its models, alone and with each train block. */
+export function checkFile(request: Pick<ElaborateRequest, "path" | "text" | "resolve">): {
+  readonly diagnostics: readonly Diagnostic[];
+  readonly sources: ReadonlyMap<string, string>;
+} {
+  const loaded = loadFiles(request.path, request.text, request.resolve);
+  const problems = newProblems();
+  for (const d of loaded.problems) problems.report(d);
+  for (const choice of targetsOf(loaded.root)) {
+    guarded(problems, () => elaborateTarget({ ...request, ...choice, dims: {}, batch: null, set: {} }, loaded, problems));
+  }
+  return { diagnostics: inOrder(problems.all, loaded), sources: loaded.sources };
+}
+
+/** Runs `f`; what stops it is reported. A stack that overflows in spite of all bounds is a program nested too deeply. */
+function guarded<T>(problems: Problems, f: () => T): T | null {
+  try {
+    return f();
+  } catch (e) {
+    if (e instanceof CompileError) for (const d of e.diagnostics) problems.report(d);
+    else if (e instanceof RangeError) problems.report(diagnostic("limit", "the program is nested too deeply", null));
+    else throw e;
+    return null;
+  }
+}
+
+function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: Problems): Module | null {
+  const chosen = choose(loaded.root, request);
+  if ("problem" in chosen) {
+    if (problems.errors() === 0 || chosen.problem.span) problems.report(chosen.problem);
+    return null;
+  }
+  const { target } = chosen;
+  const batch = batchName(target);
+  const world = newWorld(request, loaded, problems, batch);
+  const forward = newSession(world, false);
+  const frame = modelFrame(forward, target.model, target.modelFile);
+  const given = readOverrides(frame, target.model, request.set);
+  for (const [name, value] of given.constants) world.overrides.set(name, value);
+
+  const outputs = runModel(frame, target.model, given.args);
+  const graph = graphOf(target.model.name.name, forward, [...forward.inputs], outputs);
+  const saved = new Set(forward.made.keys());
+  const training = target.train ? elaborateTraining(target, target.train, loaded.root, frame, given.args, saved) : null;
+  checkDims(request, world);
+  const docs = new Map(forward.docs);
+  return {
+    name: target.model.name.name,
+    doc: target.model.doc,
+    docs,
+    batch,
+    dims: Object.fromEntries(world.dims),
+    variables: [...world.variables.values()].map((v) => ({ ...v.declaration, saved: saved.has(v.declaration.name) })),
+    forward: graph,
+    training,
+    warnings: problems.all.filter((d) => d.severity !== "error"),
+    sources: loaded.sources,
+  };
+}
+
+/** The step on a walk of its own, then the evaluation, which goes on where prediction ended. */
+function elaborateTraining(
+  target: Target,
+  block: Train,
+  file: SourceFile,
+  forward: Frame,
+  given: ReadonlyMap<string, Argument>,
+  saved: Set<string>,
+): Training {
+  const session = newSession(forward.session.world, true);
+  const frame = modelFrame(session, target.model, target.modelFile);
+  runModel(frame, target.model, given);
+  for (const path of session.made.keys()) saved.add(path);
+  const step = runTrain(frame, block, file);
+  const evaluation = runTrain(forward, block, file);
+  if (session.world.problems.errors() === 0) checkUsed(session, forward.session);
+  const { train } = session;
+  return {
+    name: blockName(block),
+    step: step.graph,
+    evaluate: evaluation.graph,
+    losses: step.losses,
+    optimizers: train.optimizers.map((o) => ({ ...o, globs: o.globs?.map((g) => g.text) ?? null })),
+    freeze: train.freeze.map((g) => ({ glob: g.text, span: g.span })),
+    ...step.settings,
+  };
+}
+
+function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems, batch: string | null): World {
+  const { dims, train } = request;
+  const freeDim = (name: string, fallback: number | null): number =>
+    dims[name] ?? (name === batch ? request.batch : null) ?? fallback ?? (name === batch && train ? defaultBatch : 1);
+  return {
+    root: loaded.root,
+    library: standardLibrary(),
+    builtins,
+    problems,
+    budget: { steps: 0, nodes: 0, nesting: 0, depth: 0, spent: false },
+    variables: new Map(),
+    constants: new Map(),
+    overrides: new Map(),
+    freeDim,
+    dims: new Map(),
+    ...newCounters(),
+  };
+}
+/** The batch of training and evaluation where nothing says otherwise. */
+const defaultBatch = 32;
+
+/** `--dim` names dimensions of the signature, and gives them extents. */
+function checkDims({ dims }: ElaborateRequest, { dims: known, problems }: World): void {
+  for (const [name, value] of Object.entries(dims)) {
+    if (!known.has(name)) {
+      const near = nearest(name, known.keys());
+      const help = near
+        ? `did you mean \`${near}\`?`
+        : known.size
+          ? `there are ${[...known.keys()].join(", ")}`
+          : "all its dimensions are fixed";
+      problems.report(diagnostic("flag", `--dim ${name}=${value}: the program has no open dimension of this name`, null, { help }));
+    }
+  }
+}
+
+/** By file, the one that was asked for first; then by place. */
+function inOrder(all: readonly Diagnostic[], { sources }: Loaded): readonly Diagnostic[] {
+  const files = [...sources.keys()];
+  const rank = (d: Diagnostic) => (d.span ? files.indexOf(d.span.file) : -1);
+  const at = (d: Diagnostic) => d.span?.start ?? { line: 0, column: 0 };
+  return [...all].sort((a, b) => rank(a) - rank(b) || at(a).line - at(b).line || at(a).column - at(b).column);
+}

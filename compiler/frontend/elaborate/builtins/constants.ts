@@ -1,0 +1,88 @@
+/** Functions on constants and lists. */
+import { anyArg, type Builtin, type BuiltinCall, builtin, listArg } from "../builtin.ts";
+import { bounded, joined } from "../constants.ts";
+import { complain } from "../frame.ts";
+import { limits } from "../session.ts";
+import { describe, float, int, isNumber, kindName, list, show, text, type Value } from "../values.ts";
+
+/** Python's range(stop), range(start, stop), range(start, stop, step). */
+const range: Builtin = {
+  name: "range",
+  initializer: false,
+  call: (args, c) => {
+    const ints = args.flatMap((a) => (a.value.kind === "int" && a.name === null ? [a.value.value] : []));
+    if (ints.length !== args.length || ints.length < 1 || ints.length > 3)
+      return wrongRange(
+        args.map((a) => a.value),
+        c,
+      );
+    const [start, stop] = ints.length === 1 ? [0, ints[0]!] : [ints[0]!, ints[1]!];
+    const step = ints[2] ?? 1;
+    if (step === 0) return complain(c.frame, "constant", "the step of a range is not 0", c.span);
+    const length = Math.max(0, Math.ceil((stop - start) / step));
+    if (length > limits.list) return complain(c.frame, "limit", `this range has more than ${limits.list} items`, c.span);
+    c.frame.session.world.budget.steps += length >> 4;
+    return list(Array.from({ length }, (_, i) => int(start + i * step)));
+  },
+};
+function wrongRange(values: readonly Value[], c: BuiltinCall): never {
+  const tensor = values.find((v) => v.kind === "tensor");
+  const wrong = tensor ?? values.find((v) => v.kind !== "int");
+  const help =
+    wrong?.kind === "float" ? "convert it: int(x), or divide with `//`" : "range(stop), range(start, stop) or range(start, stop, step)";
+  return complain(c.frame, tensor ? "constant" : "type", `range expects 1 to 3 ints${wrong ? `, got ${describe(wrong)}` : ""}`, c.span, {
+    help,
+  });
+}
+
+const zip: Builtin = {
+  name: "zip",
+  initializer: false,
+  call: (args, c) => {
+    const lists = args.map((a) =>
+      a.value.kind === "list" ? a.value.items : complain(c.frame, "type", `zip expects lists, got ${describe(a.value)}`, a.span),
+    );
+    const length = lists.length ? Math.min(...lists.map((l) => l.length)) : 0;
+    return bounded(
+      c.frame,
+      Array.from({ length }, (_, i) => list(lists.map((l) => l[i]!))),
+      c.span,
+    );
+  },
+};
+
+function toInt(v: Value, c: BuiltinCall): Value {
+  if (v.kind === "int") return v;
+  if (v.kind === "bool") return int(Number(v.value));
+  if (v.kind === "float" && Number.isSafeInteger(Math.trunc(v.value))) return int(Math.trunc(v.value) + 0);
+  if (v.kind === "tensor")
+    return complain(c.frame, "constant", `int needs a constant, got ${describe(v)}`, c.span, { help: "write cast(x, i32)" });
+  return complain(c.frame, "type", `int does not work on ${describe(v)}`, c.span);
+}
+function toFloat(v: Value, c: BuiltinCall): Value {
+  if (isNumber(v)) return float(v.value);
+  if (v.kind === "bool") return float(Number(v.value));
+  if (v.kind === "tensor")
+    return complain(c.frame, "constant", `float needs a constant, got ${describe(v)}`, c.span, { help: "write cast(x, f32)" });
+  return complain(c.frame, "type", `float does not work on ${describe(v)}`, c.span);
+}
+function lengthOf(v: Value, c: BuiltinCall): Value {
+  if (v.kind === "list") return int(v.items.length);
+  if (v.kind === "string") return int(v.value.length);
+  if (v.kind === "tensor") {
+    return complain(c.frame, "type", `len needs a list, got ${describe(v)}`, c.span, { help: "the extent of axis 0 is x.shape[0]" });
+  }
+  return complain(c.frame, "type", `len needs a list, got ${describe(v)}`, c.span);
+}
+
+export const constantFunctions: readonly Builtin[] = [
+  range,
+  zip,
+  builtin("enumerate", { xs: listArg }, ({ xs }) => list(xs.map((x, i) => list([int(i), x])))),
+  builtin("reversed", { xs: listArg }, ({ xs }) => list([...xs].reverse())),
+  builtin("len", { xs: anyArg }, ({ xs }, c) => lengthOf(xs, c)),
+  builtin("int", { x: anyArg }, ({ x }, c) => toInt(x, c)),
+  builtin("float", { x: anyArg }, ({ x }, c) => toFloat(x, c)),
+  builtin("str", { x: anyArg }, ({ x }, c) => joined(c.frame, show(x), c.span)),
+  builtin("kind", { x: anyArg }, ({ x }) => text(kindName(x))),
+];

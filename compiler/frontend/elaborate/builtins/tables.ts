@@ -1,0 +1,124 @@
+/** Gathering along axes, by tables known while compiling and by tensors of indices. */
+import type { Node } from "../../../../ir/graph/graph.ts";
+import { ops } from "../../../../ir/ops/index.ts";
+import { sizeOf } from "../../../../ir/type.ts";
+import { type Builtin, type BuiltinCall, floatArg, intArg, operation, optional, stringArg, tensorArg } from "../builtin.ts";
+import { complain } from "../frame.ts";
+import { showType } from "../values.ts";
+import { axisOf, movedFromLast, movedLast, range } from "./axes.ts";
+
+const permuted = (x: Node, axes: readonly number[]): Node => (axes.every((a, i) => a === i) ? x : ops.permute({ x }, { axes }));
+
+/** y[..., i, ...] = x[..., table[i], ...] at `axis`. */
+export function byTable(x: Node, axis: number, table: readonly number[]): Node {
+  const rank = x.type.shape.length;
+  const first = [axis, ...range(0, axis), ...range(axis + 1, rank)];
+  const back = [...range(1, axis + 1), 0, ...range(axis + 1, rank)];
+  const ids = ops.dense({}, { data: table, dtype: "i32", shape: [table.length] });
+  return permuted(ops.take({ x: permuted(x, first), ids }), back);
+}
+/** y[..., i, ...] = sum over j of weights[i][j] x[..., j, ...] at `axis`. */
+export function byMatrix(x: Node, axis: number, weights: readonly (readonly number[])[]): Node {
+  const rank = x.type.shape.length;
+  const [rows, columns] = [weights.length, x.type.shape[axis]!];
+  const data = range(0, columns).flatMap((j) => weights.map((row) => row[j]!));
+  const matrix = ops.dense({}, { data, dtype: "f32", shape: [columns, rows] });
+  const last = permuted(x, movedLast(rank, axis));
+  const flat = ops.reshape({ x: last }, { shape: [sizeOf(last.type.shape) / columns, columns] });
+  const shape = [...last.type.shape.slice(0, -1), rows];
+  return permuted(ops.reshape({ x: ops.matmul({ a: flat, b: matrix }) }, { shape }), movedFromLast(rank, axis));
+}
+
+/** torch.gather: y[i, j, ...] = x[i, ids[i, j, ...], ...] at axis 1, and so on. */
+function gather(x: Node, axis: number, ids: Node, c: BuiltinCall): Node {
+  const { shape } = x.type;
+  const wanted = ids.type.shape;
+  if (wanted.length !== shape.length || wanted.some((d, a) => a !== axis && d > shape[a]!)) {
+    complain(
+      c.frame,
+      "shape",
+      `gather expects indices of the shape of x except in axis ${axis}, got ${showType(ids.type)} for ${showType(x.type)}`,
+      c.span,
+    );
+  }
+  const constant = (value: number) => ops.full({}, { value, dtype: "i32", shape: [] });
+  const clipped = ops.maximum({ a: ops.minimum({ a: ids, b: constant(shape[axis]! - 1) }), b: constant(0) });
+  const position = shape.reduce<Node | null>((sum, d, a) => {
+    const index = a === axis ? clipped : ops.iota({}, { axis: a, dtype: "i32", shape: wanted });
+    return sum ? ops.add({ a: ops.mul({ a: sum, b: constant(d) }), b: index }) : index;
+  }, null);
+  return ops.take({ x: ops.reshape({ x }, { shape: [sizeOf(shape)] }), ids: position! });
+}
+
+/** Rows of linear interpolation between pixel centres (align_corners=false): row i of n from `extent` pixels. */
+function linearWeights(extent: number, n: number, scale: number): number[][] {
+  return range(0, n).map((i) => {
+    const at = Math.max(0, (i + 0.5) / scale - 0.5);
+    const low = Math.min(Math.floor(at), extent - 1);
+    const high = Math.min(low + 1, extent - 1);
+    const row = range(0, extent).map(() => 0);
+    row[low]! += 1 - (at - low);
+    row[high]! += at - low;
+    return row;
+  });
+}
+/** Height and width times `scale`, rounded down. */
+function upsample(x: Node, scale: number, mode: string, c: BuiltinCall): Node {
+  const { shape } = x.type;
+  if (shape.length < 3) complain(c.frame, "shape", `upsample expects dimensions (N, C, ...), got ${showType(x.type)}`, c.span);
+  if (!(scale > 0 && Number.isFinite(scale))) complain(c.frame, "constant", `upsample: scale is positive, got ${scale}`, c.span);
+  return range(2, shape.length).reduce((y, axis) => upsampleAxis(y, axis, scale, mode, c), x);
+}
+function upsampleAxis(x: Node, axis: number, scale: number, mode: string, c: BuiltinCall): Node {
+  const extent = x.type.shape[axis]!;
+  const n = Math.floor(extent * scale);
+  if (n < 1) complain(c.frame, "shape", `upsample: nothing is left of axis ${axis} of ${showType(x.type)}`, c.span);
+  switch (mode) {
+    case "nearest":
+      return Number.isInteger(scale)
+        ? repeated(x, axis, scale)
+        : byTable(
+            x,
+            axis,
+            range(0, n).map((i) => Math.min(extent - 1, Math.floor(i / scale))),
+          );
+    case "bilinear":
+      return byMatrix(x, axis, linearWeights(extent, n, scale));
+    case "bed_of_nails":
+      if (!Number.isInteger(scale)) complain(c.frame, "constant", `upsample: bed_of_nails needs a whole scale, got ${scale}`, c.span);
+      return spread(x, axis, scale);
+    default:
+      return complain(c.frame, "constant", `upsample: mode is "nearest", "bilinear" or "bed_of_nails", got "${mode}"`, c.span);
+  }
+}
+/** Splits `axis` into (axis, 1) and joins it again after `f` made the 1 longer. */
+function widened(x: Node, axis: number, f: (x: Node) => Node): Node {
+  const { shape } = x.type;
+  const wide = f(ops.reshape({ x }, { shape: [...shape.slice(0, axis + 1), 1, ...shape.slice(axis + 1)] }));
+  return ops.reshape({ x: wide }, { shape: shape.map((d, a) => (a === axis ? d * wide.type.shape[axis + 1]! : d)) });
+}
+const repeated = (x: Node, axis: number, n: number): Node =>
+  widened(x, axis, (y) => ops.broadcast({ x: y }, { shape: y.type.shape.map((d, a) => (a === axis + 1 ? n : d)) }));
+const spread = (x: Node, axis: number, n: number): Node =>
+  widened(x, axis, (y) =>
+    ops.pad({ x: y }, { before: y.type.shape.map(() => 0), after: y.type.shape.map((_, a) => (a === axis + 1 ? n - 1 : 0)) }),
+  );
+
+/** Rows of `x` at `ids`. */
+function take(x: Node, ids: Node, axis: number, c: BuiltinCall): Node {
+  const a = axisOf(c, x, axis);
+  if (a === 0) return ops.take({ x, ids });
+  const rank = x.type.shape.length;
+  const rows = ops.take({ x: permuted(x, [a, ...range(0, a), ...range(a + 1, rank)]), ids });
+  const n = ids.type.shape.length;
+  return permuted(rows, [...range(n, n + a), ...range(0, n), ...range(n + a, n + rank - 1)]);
+}
+
+export const tableFunctions: readonly Builtin[] = [
+  operation("take", { x: tensorArg, ids: tensorArg, axis: optional(intArg, 0) }, ({ x, ids, axis }, c) => take(x, ids, axis, c)),
+  operation("gather", { x: tensorArg, axis: intArg, ids: tensorArg }, ({ x, axis, ids }, c) => gather(x, axisOf(c, x, axis), ids, c)),
+  operation("one_hot", { ids: tensorArg, depth: intArg }, ({ ids, depth }) => ops.oneHot({ ids }, { depth })),
+  operation("upsample", { x: tensorArg, scale: floatArg, mode: optional(stringArg, "nearest") }, ({ x, scale, mode }, c) =>
+    upsample(x, scale, mode, c),
+  ),
+];

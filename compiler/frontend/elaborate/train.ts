@@ -1,0 +1,174 @@
+/** What a train block amounts to: loss and metrics, who is trained how, and whether everything it names exists. */
+import { diagnostic, type Span } from "../../../ir/diagnostic.ts";
+import type { Graph, Node, Output } from "../../../ir/graph/graph.ts";
+import { ops } from "../../../ir/ops/index.ts";
+import type { Train } from "../ast.ts";
+import type { Training } from "../module.ts";
+import { at, complain, type Frame, newScope } from "./frame.ts";
+import { matches } from "./globs.ts";
+import { safely } from "./model.ts";
+import type { GlobAt, Session } from "./session.ts";
+import type { SourceFile } from "./source.ts";
+import { executeBlock } from "./statement.ts";
+import { nearest } from "./suggest.ts";
+import { describe, isNumber, isUnknown, showType, type Value } from "./values.ts";
+
+const settings: readonly string[] = ["loss", "optimizer", "clip_norm", "clip_value", "seed", "accumulate", "ema", "gradient_noise"];
+const later: readonly string[] = ["accumulate", "ema", "gradient_noise"];
+
+interface Settings {
+  readonly clipNorm: number | null;
+  readonly clipValue: number | null;
+  readonly seed: number | null;
+}
+type Losses = Training["losses"];
+
+/** The block's value of a setting; null where it has none, or one that has an error. */
+function settingValue(frame: Frame, name: string): { readonly value: Value; readonly span: Span } | null {
+  const binding = frame.scope.names.get(name);
+  if (!binding?.value || isUnknown(binding.value) || !binding.span) return null;
+  return binding.value.kind === "none" ? null : { value: binding.value, span: binding.span };
+}
+
+export function readSettings(frame: Frame): Settings {
+  for (const name of later) {
+    const given = settingValue(frame, name);
+    if (given) complain(frame, "train", `\`${name}\` is not available yet`, given.span, { help: "clip_norm, clip_value and seed are" });
+  }
+  const positive = (name: string): number | null => {
+    const given = settingValue(frame, name);
+    if (!given) return null;
+    if (isNumber(given.value) && given.value.value > 0) return given.value.value;
+    return complain(frame, "type", `\`${name}\` must be a positive number, got ${describe(given.value)}`, given.span);
+  };
+  const seed = settingValue(frame, "seed");
+  if (seed && (seed.value.kind !== "int" || seed.value.value < 0 || seed.value.value > 0x7fffffff)) {
+    complain(frame, "type", `\`seed\` must be an int from 0 to 2 ** 31 - 1, got ${describe(seed.value)}`, seed.span);
+  }
+  return { clipNorm: positive("clip_norm"), clipValue: positive("clip_value"), seed: seed?.value.kind === "int" ? seed.value.value : null };
+}
+
+/** The general loss and those of parameter groups. */
+export function readLosses(frame: Frame, block: Train): Losses {
+  const { losses } = frame.session.train;
+  const general = settingValue(frame, "loss");
+  if (!general && losses.length === 0) {
+    const binding = frame.scope.names.get("loss");
+    if (binding?.value && isUnknown(binding.value)) return [];
+    const near = nearest("loss", frame.scope.names.keys());
+    const name = block.name ?? block.model;
+    return complain(
+      frame,
+      "train",
+      `the train block of \`${name.name}\` has no \`loss\``,
+      name.span,
+      near ? { help: `did you mean \`loss\` by \`${near}\`?` } : {},
+    );
+  }
+  const one = (globs: Losses[number]["globs"], value: Value, span: Span): Losses =>
+    isUnknown(value) ? [] : [{ globs, value: lossNode(frame, value, span) }];
+  return [
+    ...(general ? one(null, general.value, general.span) : []),
+    ...losses.flatMap((l) =>
+      one(
+        l.globs.map((g) => g.text),
+        l.value,
+        l.span,
+      ),
+    ),
+  ];
+}
+function lossNode(frame: Frame, value: Value, span: Span): Node {
+  if (value.kind !== "tensor") return complain(frame, "type", `the loss must be a tensor, got ${describe(value)}`, span);
+  const { type } = value.node;
+  if (type.shape.length)
+    complain(frame, "shape", `the loss must be a scalar, got ${showType(type)}`, span, { help: "reduce it: mean(x) or sum(x)" });
+  if (type.dtype !== "f32") complain(frame, "type", `the loss must be f32, got ${showType(type)}`, span);
+  return value.node;
+}
+
+/** `loss`, their sum, then the metrics. */
+export function trainOutputs(frame: Frame, losses: Losses, span: Span): Output[] {
+  const sum = losses.map((l) => l.value).reduce<Node | null>((a, b) => (a ? at(frame, span, () => ops.add({ a, b })) : b), null);
+  const metrics = [...frame.session.train.metrics].map(([name, { value }]): Output => ({ name, value }));
+  return sum ? [{ name: "loss", value: sum }, ...metrics] : metrics;
+}
+
+export const graphOf = (name: string, session: Session, inputs: readonly Node[], outputs: readonly Output[]): Graph => ({
+  name,
+  inputs,
+  outputs,
+  updates: [...session.updates].map(([path, value]) => ({ target: session.world.variables.get(path)!.leaf, value })),
+});
+
+/** Complains about bindings that neither walk of the block used: a misspelt setting does not pass. */
+export function checkUsed(step: Session, evaluation: Session): void {
+  for (const [span, name] of [...step.bound, ...evaluation.bound]) {
+    if (settings.includes(name) || name === "_" || step.used.has(span) || evaluation.used.has(span)) continue;
+    const near = nearest(name, settings);
+    const help = near ? `did you mean \`${near}\`?` : `settings are ${settings.join(", ")}`;
+    step.world.problems.report(diagnostic("train", `\`${name}\` is neither used nor a setting`, span, { help }));
+  }
+}
+
+/** Every glob of the step matches something, and every parameter is trained or frozen. */
+export function checkGroups(frame: Frame, losses: Losses, block: Train): void {
+  const { session } = frame;
+  const { train, world } = session;
+  const paths = [...session.made.keys()];
+  const params = paths.filter((p) => world.variables.get(p)?.declaration.kind === "param");
+  for (const g of train.freeze) checkGlob(frame, g, paths, "parameter or state");
+  for (const group of [...train.optimizers, ...train.losses]) for (const g of group.globs ?? []) checkGlob(frame, g, params, "parameter");
+  const frozen = (p: string) => train.freeze.some((g) => matches(g.text, p));
+  const trained = params.filter((p) => !frozen(p));
+  const name = block.name ?? block.model;
+  const without = (has: (p: string) => boolean) => trained.find((p) => !has(p));
+  const unmoved = without((p) => train.optimizers.some((o) => o.globs === null || o.globs.some((g) => matches(g.text, p))));
+  if (unmoved !== undefined) {
+    const help = train.optimizers.length
+      ? "give a general line first: optimizer = ..."
+      : "write optimizer = sgd(lr=0.1), or freeze the parameter";
+    complain(frame, "train", `the parameter \`${unmoved}\` has no optimizer`, name.span, { help });
+  }
+  const unloved = without((p) => losses.some((l) => l.globs === null || l.globs.some((g) => matches(g, p))));
+  if (unloved !== undefined)
+    complain(frame, "train", `the parameter \`${unloved}\` has no loss`, name.span, { help: "give a general one: loss = ..." });
+}
+function checkGlob(frame: Frame, g: GlobAt, paths: readonly string[], what: string): void {
+  if (paths.some((p) => matches(g.text, p))) return;
+  const near = nearest(g.text.replaceAll("*", ""), paths);
+  const some = paths.slice(0, 5).join(", ");
+  const help = near
+    ? `did you mean "${near}"?`
+    : paths.length
+      ? `there are ${some}${paths.length > 5 ? `, ... (${paths.length} in all)` : ""}`
+      : "the step has no parameters";
+  frame.session.world.problems.report(diagnostic("train", `"${g.text}" matches no ${what} of the step`, g.span, { help }));
+}
+
+export interface Trained {
+  readonly graph: Graph;
+  readonly losses: Losses;
+  readonly settings: Settings;
+}
+/** Walks the block over the final values of the model's body. */
+export function runTrain(model: Frame, block: Train, file: SourceFile): Trained {
+  const { session } = model;
+  const frame: Frame = {
+    ...model,
+    kind: "train",
+    name: (block.name ?? block.model).name,
+    file,
+    body: block.body,
+    scope: newScope(model.scope),
+    place: "train",
+    loops: [],
+    labels: new Map(model.labels),
+  };
+  executeBlock(block.body, frame);
+  const losses = safely(frame, [], () => readLosses(frame, block));
+  const settings = safely(frame, { clipNorm: null, clipValue: null, seed: null }, () => readSettings(frame));
+  if (session.training && session.world.problems.errors() === 0) safely(frame, undefined, () => checkGroups(frame, losses, block));
+  const outputs = trainOutputs(frame, losses, block.span);
+  return { graph: graphOf(frame.name, session, session.inputs, outputs), losses, settings };
+}

@@ -1,0 +1,181 @@
+# Layers of feed-forward networks. Lower-case names used here (conv2d, take, var, ...) are builtin operations or functions
+# of the other files.
+
+## A number or a pair, as a pair.
+fn pair(v) { return if kind(v) == "list" { v } else { (v, v) } }
+
+## Padding (before, after) that keeps ceil(size / stride).
+fn same_padding(size: int, kernel: int, stride: int, dilation: int) {
+  total = max(0, ((size + stride - 1) // stride - 1) * stride + (kernel - 1) * dilation + 1 - size)
+  return total // 2, total - total // 2
+}
+
+## A number, (height, width), ((top, bottom), (left, right)) or "same", as pairs (before, after).
+fn paddings(padding, size, kernel, stride, dilation) {
+  if padding == "same" {
+    return [same_padding(n, k, s, d) for n, k, s, d in zip(size, kernel, stride, dilation)]
+  }
+  assert kind(padding) != "string", "padding is a number, a pair or \"same\""
+  return [pair(p) for p in pair(padding)]
+}
+
+## y = x W^T + b over the last axis.
+layer Linear(x: f32[..., I], out: int, bias = true, init = none) {
+  bound = 1 / sqrt(I)
+  param weight: f32[out, I] = if init == none { uniform(-bound, bound) } else { init }
+  y = x @ transpose(weight)
+  if bias {
+    param bias as b: f32[out] = uniform(-bound, bound)
+    y += b
+  }
+  return y
+}
+
+## 1-D convolution over f32[N, C, L].
+layer Conv1d(x: f32[N, C, L], out: int, kernel: int, stride: int = 1, padding = 0, dilation: int = 1, groups: int = 1, bias = true) {
+  assert C % groups == 0 && out % groups == 0, "Conv1d: input and output channels must be multiples of groups"
+  pads = if padding == "same" { same_padding(L, kernel, stride, dilation) } else { pair(padding) }
+  bound = 1 / sqrt(C // groups * kernel)
+  param weight: f32[out, C // groups, kernel] = uniform(-bound, bound)
+  y = conv2d(unsqueeze(x, 2), unsqueeze(weight, 2), stride=(1, stride), padding=((0, 0), pads), dilation=(1, dilation), groups=groups)
+  y = squeeze(y, 2)
+  if bias {
+    param bias as b: f32[out] = uniform(-bound, bound)
+    y += reshape(b, [out, 1])
+  }
+  return y
+}
+
+## 2-D convolution. `kernel`, `stride`, `padding`, `dilation`: a number or a pair; padding = "same" keeps ceil(size / stride).
+layer Conv2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, dilation = 1, groups: int = 1, bias = true) {
+  kh, kw = pair(kernel)
+  assert C % groups == 0 && out % groups == 0, "Conv2d: input and output channels must be multiples of groups"
+  pads = paddings(padding, (H, W), (kh, kw), pair(stride), pair(dilation))
+  bound = 1 / sqrt(C // groups * kh * kw)
+  param weight: f32[out, C // groups, kh, kw] = uniform(-bound, bound)
+  y = conv2d(x, weight, stride=pair(stride), padding=pads, dilation=pair(dilation), groups=groups)
+  if bias {
+    param bias as b: f32[out] = uniform(-bound, bound)
+    y += reshape(b, [out, 1, 1])
+  }
+  return y
+}
+
+## The transpose of a 2-D convolution: it grows images where that shrinks them.
+layer ConvTranspose2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, output_padding = 0, dilation = 1, groups: int = 1, bias = true) {
+  kh, kw = pair(kernel)
+  assert C % groups == 0 && out % groups == 0, "ConvTranspose2d: input and output channels must be multiples of groups"
+  bound = 1 / sqrt(out // groups * kh * kw)
+  param weight: f32[C, out // groups, kh, kw] = uniform(-bound, bound)
+  y = conv_transpose2d(x, weight, stride=pair(stride), padding=pair(padding), output_padding=pair(output_padding),
+                       dilation=pair(dilation), groups=groups)
+  if bias {
+    param bias as b: f32[out] = uniform(-bound, bound)
+    y += reshape(b, [out, 1, 1])
+  }
+  return y
+}
+
+## A convolution whose weights differ at every place.
+layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias = true) {
+  kh, kw = pair(kernel)
+  sh, sw = pair(stride)
+  oh, ow = (H - kh) // sh + 1, (W - kw) // sw + 1
+  bound = 1 / sqrt(C * kh * kw)
+  param weight: f32[out, C, kh * kw, oh, ow] = uniform(-bound, bound)
+  patches = stack([x[:, :, r : r + (oh - 1) * sh + 1 : sh, s : s + (ow - 1) * sw + 1 : sw] for r in range(kh) for s in range(kw)], axis=2)
+  y = einsum("ncpij,ocpij->noij", patches, weight)
+  if bias {
+    param bias as b: f32[out, oh, ow] = uniform(-bound, bound)
+    y += b
+  }
+  return y
+}
+
+## Running statistics move in training only; they are used when predicting.
+layer BatchNorm(x: f32[N, C, ...rest], eps = 1e-5, momentum = 0.1, affine = true) {
+  state running_mean: f32[C] = zeros
+  state running_var: f32[C] = ones
+  m, v = running_mean, running_var
+  if training {
+    count = x.size // C
+    assert count > 1, "BatchNorm needs more than one value per channel in training"
+    axes = [0] + range(2, x.rank)
+    m = mean(x, axes)
+    v = var(x, axes, unbiased=false)
+    update running_mean = (1 - momentum) * running_mean + momentum * m
+    update running_var = (1 - momentum) * running_var + momentum * count / (count - 1) * v
+  }
+  shape = [C] + [1] * len(rest)
+  y = (x - reshape(m, shape)) / sqrt(reshape(v, shape) + eps)
+  if affine {
+    param weight: f32[C] = ones
+    param bias: f32[C] = zeros
+    y = y * reshape(weight, shape) + reshape(bias, shape)
+  }
+  return y
+}
+
+## Normalises the last `dims` axes.
+layer LayerNorm(x: f32[...shape], dims: int = 1, eps = 1e-5, affine = true) {
+  axes = range(x.rank - dims, x.rank)
+  y = (x - mean(x, axes, keepdims=true)) / sqrt(var(x, axes, unbiased=false, keepdims=true) + eps)
+  if affine {
+    param weight: f32[...shape[-dims:]] = ones
+    param bias: f32[...shape[-dims:]] = zeros
+    y = y * weight + bias
+  }
+  return y
+}
+
+## Divides by the root of the mean square over the last axis.
+layer RMSNorm(x: f32[..., D], eps = 1e-6) {
+  param weight: f32[D] = ones
+  return x / sqrt(mean(x * x, -1, keepdims=true) + eps) * weight
+}
+
+## Normalises groups of channels of each example.
+layer GroupNorm(x: f32[N, C, ...rest], groups: int, eps = 1e-5, affine = true) {
+  assert C % groups == 0, "GroupNorm: channels must be a multiple of groups"
+  g = reshape(x, [N, groups, -1])
+  g = (g - mean(g, 2, keepdims=true)) / sqrt(var(g, 2, unbiased=false, keepdims=true) + eps)
+  y = reshape(g, x.shape)
+  if affine {
+    shape = [C] + [1] * len(rest)
+    param weight: f32[C] = ones
+    param bias: f32[C] = zeros
+    y = y * reshape(weight, shape) + reshape(bias, shape)
+  }
+  return y
+}
+
+## Normalises each channel of each example; without parameters unless affine=true, as in PyTorch.
+layer InstanceNorm(x: f32[N, C, ...rest], eps = 1e-5, affine = false) {
+  axes = range(2, x.rank)
+  y = (x - mean(x, axes, keepdims=true)) / sqrt(var(x, axes, unbiased=false, keepdims=true) + eps)
+  if affine {
+    shape = [C] + [1] * len(rest)
+    param weight: f32[C] = ones
+    param bias: f32[C] = zeros
+    y = y * reshape(weight, shape) + reshape(bias, shape)
+  }
+  return y
+}
+
+## A vector for each id below `count`.
+layer Embedding(ids: i32[...], count: int, dim: int, init = normal(1.0)) {
+  param weight: f32[count, dim] = init
+  return take(weight, ids)
+}
+
+## x where it is positive, else a learnt multiple of it.
+layer PReLU(x: f32[N, ...rest], channels = 1, init = 0.25) {
+  param weight: f32[channels] = init
+  slope = if channels > 1 { reshape(weight, [channels] + [1] * (len(rest) - 1)) } else { weight }
+  return where(x > 0, x, x * slope)
+}
+
+## The maximum of `pieces` linear maps.
+layer Maxout(x: f32[...rest, I], out: int, pieces = 2) {
+  return x |> linear: Linear(out * pieces) |> reshape(rest + [out, pieces]) |> max(axis=-1)
+}

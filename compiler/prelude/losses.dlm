@@ -1,0 +1,86 @@
+# Losses. Formulas and defaults are PyTorch's; `reduction` is "mean", "sum" or "none".
+
+fn reduce_loss(x, reduction) {
+  assert reduction == "mean" || reduction == "sum" || reduction == "none", "reduction is \"mean\", \"sum\" or \"none\""
+  return if reduction == "mean" { mean(x) } else if reduction == "sum" { sum(x) } else { x }
+}
+
+fn check_shapes(x, target) {
+  assert kind(target) != "tensor" || target.shape == x.shape, "a loss needs equal shapes, got " + str(x) + " and " + str(target)
+  return none
+}
+
+## The entries of x that the ids choose along `axis`.
+fn pick(x, ids: i32[...], axis: int) {
+  rank = x.rank
+  at = if axis < 0 { axis + rank } else { axis }
+  assert at >= 0 && at < rank, "there is no axis " + str(axis) + " in " + str(x)
+  assert ids.shape == x.shape[:at] + x.shape[at + 1:], "scores " + str(x) + " with classes along axis " + str(at) + " need ids of shape " + str(x.shape[:at] + x.shape[at + 1:]) + ", got " + str(ids)
+  hot = one_hot(ids, x.shape[at])
+  if at < rank - 1 { hot = permute(hot, range(at) + [rank - 1] + range(at, rank - 1)) }
+  return sum(where(hot > 0.5, x, 0.0), at)
+}
+
+## -log of the softmax probability of the target class; classes lie along `axis`.
+fn cross_entropy(x: f32[...], target: i32[...], axis: int = 1, smoothing: float = 0.0, reduction = "mean") {
+  p = log_softmax(x, axis)
+  loss = -pick(p, target, axis)
+  if smoothing > 0 { loss = (1 - smoothing) * loss - smoothing * mean(p, axis) }
+  return reduce_loss(loss, reduction)
+}
+
+## -x of the target class, for x that holds log-probabilities along `axis`.
+fn nll(x: f32[...], target: i32[...], axis: int = 1, reduction = "mean") {
+  return reduce_loss(-pick(x, target, axis), reduction)
+}
+
+## Cross-entropy against probabilities, both softened by `temperature`, times its square (Hinton et al. 2015).
+fn soft_target_cross_entropy(x: f32[...shape], target: f32[...shape], temperature: float = 1.0, axis: int = 1) {
+  return -mean(sum(target * log_softmax(x / temperature, axis), axis)) * temperature ** 2
+}
+
+## The mean squared difference.
+fn mse(x, target, reduction = "mean") {
+  check = check_shapes(x, target)
+  return reduce_loss((x - target) ** 2, reduction)
+}
+
+## The mean absolute difference.
+fn l1_loss(x, target, reduction = "mean") {
+  check = check_shapes(x, target)
+  return reduce_loss(abs(x - target), reduction)
+}
+
+## Half the squared difference up to `delta`, then delta * (|difference| - delta / 2).
+fn huber(x, target, delta: float = 1.0, reduction = "mean") {
+  check = check_shapes(x, target)
+  d = abs(x - target)
+  return reduce_loss(where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta)), reduction)
+}
+
+## Half the squared difference over `beta` up to beta, then |difference| - beta / 2.
+fn smooth_l1(x, target, beta: float = 1.0, reduction = "mean") {
+  check = check_shapes(x, target)
+  d = abs(x - target)
+  if beta <= 0 { return reduce_loss(d, reduction) }
+  return reduce_loss(where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta), reduction)
+}
+
+## Binary cross-entropy of sigmoid(x): softplus(x) - x * target.
+fn bce_with_logits(x, target, reduction = "mean") {
+  check = check_shapes(x, target)
+  return reduce_loss(softplus(x) - x * target, reduction)
+}
+
+## The divergence of log-probabilities x from probabilities: target * (log target - x). The mean is over all elements.
+fn kl_div(x: f32[...shape], target: f32[...shape], reduction = "mean") {
+  known = where(target > 0, target, 1.0)
+  return reduce_loss(target * (log(known) - x), reduction)
+}
+
+## max(|anchor - positive| - |anchor - negative| + margin, 0), distances over the last axis.
+fn triplet(anchor: f32[...shape], positive: f32[...shape], negative: f32[...shape], margin: float = 1.0, reduction = "mean") {
+  near = norm(anchor - positive + 1e-6, axis=-1)
+  far = norm(anchor - negative + 1e-6, axis=-1)
+  return reduce_loss(relu(near - far + margin), reduction)
+}
