@@ -52,15 +52,14 @@ function bare(e: Expr, p: Printer): Doc {
 }
 
 /** `( a, b )` or `[ a, b ]`: on one line, or one item on each with a comma behind the last. */
-export function bracketed(open: string, items: readonly (() => Doc)[], close: string, span: Span, p: Printer, always = false): Doc {
+export const bracketed = (open: string, items: readonly (() => Doc)[], close: string, span: Span, p: Printer): Doc =>
+  group(brackets(open, items, close, span, p));
+/** The same for a group that holds more. `span` ends with the closing bracket. */
+export function brackets(open: string, items: readonly (() => Doc)[], close: string, span: Span, p: Printer): Doc {
   const docs = items.map((item) => item());
-  const inside = [
-    softline,
-    join(docs, [",", line]),
-    always && items.length === 1 ? "," : items.length ? ifBroken(",") : "",
-    p.pen.lead(closing(span)),
-  ];
-  return group(open, indent(...inside), softline, close);
+  const lead = p.pen.lead(closing(span));
+  if (docs.length === 0) return [open, indent(lead), close];
+  return [open, indent(softline, join(docs, [",", line]), ifBroken(","), lead), softline, close];
 }
 function list(e: Of<"list">, p: Printer): Doc {
   const items = e.items.map((item) => () => expression(item, p));
@@ -74,7 +73,9 @@ function list(e: Of<"list">, p: Printer): Doc {
       ),
     );
   if (e.items.length > 6 && e.items.every(isAtom)) return filled(e, items, p);
-  return e.form === "square" ? bracketed("[", items, "]", e.span, p) : bracketed("(", items, ")", e.span, p, true);
+  if (e.form === "square") return bracketed("[", items, "]", e.span, p);
+  if (items.length !== 1) return bracketed("(", items, ")", e.span, p);
+  return group("(", indent(softline, items[0]!(), ",", p.pen.lead(closing(e.span))), softline, ")");
 }
 const isAtom = (e: Expr) => e.kind === "int" || e.kind === "float" || e.kind === "string" || e.kind === "name" || e.kind === "unary";
 /** A long list of numbers or names: as many on a line as fit. */

@@ -2,7 +2,7 @@
 import { CompileError, invariant, type Span } from "../../ir/diagnostic.ts";
 import type { Block, Declaration, File, Import, Model, Name, Param, Statement } from "./ast.ts";
 import { closing, commentDoc, penFor } from "./comments.ts";
-import { args, bracketed, expression, labelDoc, type Printer, pattern, typeDoc } from "./format-expression.ts";
+import { args, brackets, expression, labelDoc, type Printer, pattern, typeDoc } from "./format-expression.ts";
 import { parse, plainLines } from "./parse.ts";
 import { blankline, type Doc, group, hardline, ifBroken, indent, join, layout, line } from "./pretty.ts";
 import { printAst } from "./print-ast.ts";
@@ -76,7 +76,7 @@ function declaration(d: Declaration, p: Printer): Doc {
       return ["const ", named(d.name, p), " = ", expression(d.value, p)];
     case "fn":
     case "layer":
-      return [d.kind, " ", named(d.name, p), params(d.params, d.body.span.start, p), " ", p.block(d.body)];
+      return [d.kind, " ", named(d.name, p), group(params(d.params, d.body.span.start, p)), " ", p.block(d.body)];
     case "model":
       return modelDoc(d, p);
     case "train":
@@ -91,23 +91,19 @@ function importDoc(d: Import, p: Printer): Doc {
   return [group("import {", inside, line, "}"), " from ", p.pen.source(d.pathSpan)];
 }
 /** `before`: where what follows the `)` begins. */
-function params(list: readonly Param[], before: Span["start"], p: Printer): Doc {
-  const end = { line: before.line, column: before.column + 1 };
-  return bracketed(
-    "(",
-    list.map((param) => () => paramDoc(param, p)),
-    ")",
-    { file: "", start: before, end },
-    p,
-  );
+function params(list: readonly Param[], { line, column }: Span["start"], p: Printer): Doc {
+  const span = { file: "", start: { line, column }, end: { line, column: column + 1 } };
+  const items = list.map((param) => () => paramDoc(param, p));
+  return brackets("(", items, ")", span, p);
 }
 function paramDoc({ name, type, value }: Param, p: Printer): Doc {
   return [named(name, p), type ? [": ", typeDoc(type, p)] : "", value ? [" = ", expression(value, p)] : ""];
 }
 function modelDoc(d: Model, p: Printer): Doc {
+  const name = named(d.name, p);
   const inputs = params(d.params, d.outputs[0]!.name.span.start, p);
   const outputs = d.outputs.map(({ name, type }) => [named(name, p), type ? [": ", typeDoc(type, p)] : ""]);
-  return ["model ", d.name.name, inputs, " -> ", indent(join(outputs, [",", group(line)])), " ", p.block(d.body)];
+  return ["model ", name, group(inputs, " -> ", indent(join(outputs, [",", group(line)]))), " ", p.block(d.body)];
 }
 
 function statement(s: Statement, p: Printer): Doc {

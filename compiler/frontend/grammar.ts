@@ -67,7 +67,9 @@ const messages: IParserErrorMessageProvider = {
   buildNoViableAltMessage: ({ customUserDescription, ruleName }) => customUserDescription ?? ruleName,
   buildEarlyExitMessage: ({ customUserDescription, ruleName }) => customUserDescription ?? ruleName,
 };
-const aDeclaration = "`import`, `const`, `fn`, `layer`, `model` or `train`";
+/** What may follow a comparison. */
+export const comparisonEnd = "`&&`, `||` or the end of the expression";
+export const declarationList = "`import`, `const`, `fn`, `layer`, `model` or `train`";
 
 class DlmParser extends EmbeddedActionsParser {
   private source!: Source;
@@ -109,8 +111,8 @@ class DlmParser extends EmbeddedActionsParser {
           { ALT: () => this.SUBRULE(this.callable, { ARGS: [doc] }) },
           { ALT: () => this.SUBRULE(this.model, { ARGS: [doc] }) },
           { ALT: () => this.SUBRULE(this.train, { ARGS: [doc] }) },
-          { ALT: () => this.misplaced(t.Anything, aDeclaration) },
-          { ALT: () => this.misplaced(t.RCurly, aDeclaration) },
+          { ALT: () => this.misplaced(t.Anything, declarationList) },
+          { ALT: () => this.misplaced(t.RCurly, declarationList) },
         ],
       });
       this.endsStatement();
@@ -484,7 +486,7 @@ class DlmParser extends EmbeddedActionsParser {
       this.ACTION(() => {
         // `a < b < c`: comparisons do not chain.
         if (t.is(operator, t.Compare)) {
-          if (compared) throw new MismatchedTokenException("`&&`, `||` or the end of the expression", operator, this.LA(-1));
+          if (compared) throw new MismatchedTokenException(comparisonEnd, operator, this.LA(-1));
           compared = true;
         } else if (t.is(operator, t.And) || t.is(operator, t.Or)) compared = false;
       });
