@@ -72,7 +72,7 @@ export const printWat = (plan: Plan, options: WasmOptions = { relaxed: false }):
   );
 
 function build(u: Unit, plan: Plan): void {
-  checkScratch(plan);
+  checkPlan(plan);
   const { bases, pages } = layoutOf(plan);
   // Without `setMemory` the import would have no maximum.
   u.m.setMemory(pages.minimum, pages.maximum, null, [], false, false, "memory");
@@ -81,7 +81,8 @@ function build(u: Unit, plan: Plan): void {
   for (const k of plan.kernels) addKernel(u, k, barrier);
   for (const e of plan.entries) addEntry(u, plan, e, bases, barrier);
 }
-function checkScratch(plan: Plan): void {
+function checkPlan(plan: Plan): void {
+  invariant(new Set(plan.kernels.map((k) => k.name)).size === plan.kernels.length, `${plan.name}: two kernels have one name`);
   const { scratch } = plan.sizes;
   invariant(scratch % tensorAlignment.wasm === 0, `scratch of ${scratch} bytes is no multiple of ${tensorAlignment.wasm}`);
   for (const k of plan.kernels)

@@ -162,8 +162,8 @@ function divide(u: Unit, op: "div" | "mod", a: Ref, c: Ref, lanes: Lanes, roundi
 }
 function multiplyAdd(u: Unit, a: Ref, c: Ref, d: Ref, lanes: Lanes): Ref {
   const { m } = u;
-  if (lanes === 1) return m.f32.add(m.f32.mul(a, c), d);
-  return u.relaxed ? relaxedMadd(u, a, c, d) : m.f32x4.add(m.f32x4.mul(a, c), d);
+  if (lanes === 1) return m.f32.add(d, m.f32.mul(a, c));
+  return u.relaxed ? relaxedMadd(u, a, c, d) : m.f32x4.add(d, m.f32x4.mul(a, c));
 }
 
 function emitterOf(w: Writer): Emitter<Ref, Ref> {
