@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { emitWasm, printWat } from "../../../codegen/wasm/emit.ts";
 import { add, at, buffer, declare, f32, grid, i32, load, local, mul, serial, set, store, sub } from "../../../ir/kernel/build.ts";
-import type { Expr, Kernel, Stmt } from "../../../ir/kernel/kernel.ts";
+import type { Buffer, Expr, Kernel, Stmt } from "../../../ir/kernel/kernel.ts";
 import { loadWasm, planOf, runThreads, runWasm } from "../support.ts";
 
 const n = 1000;
@@ -36,6 +36,32 @@ const phases: Kernel = {
     serial("j", n, (j) => [store(total, [i32(0)], add(load(total, i32(0)), mul(load(y, j), load(y, j))))]),
   ],
 };
+
+/** Chaos in [0, 1]: every run starts from what the last one left, each nest reads what other threads wrote, no error dies out. */
+const [state, back, first] = [vector("state", "inout"), vector("back", "inout"), buffer("first", "inout", [1])];
+const mirrored = (b: Buffer, i: Expr) => load(b, sub(i32(n - 1), i));
+const logistic = (v: Expr) => mul(mul(f32(3.9), v), sub(f32(1), v));
+const evolve: Kernel = {
+  name: "evolve",
+  buffers: [state, back, first],
+  body: [
+    grid("i", n, (i) => [store(back, [i], logistic(mirrored(state, i)))]),
+    store(first, [i32(0)], load(back, i32(n - 1))),
+    grid("j", n, (j) => [store(state, [j], add(mul(mirrored(back, j), f32(0.9)), mul(load(first, i32(0)), f32(0.1))))]),
+  ],
+};
+const parts = evolve.body.map((s, i): Kernel => ({ ...evolve, name: `evolve_${i}`, body: [s] }));
+test.each([
+  ["inside of one kernel", 2, [evolve]],
+  ["inside of one kernel", 3, [evolve]],
+  ["from kernel to kernel", 2, parts],
+  ["from kernel to kernel", 3, parts],
+] as const)("a state that evolves %s on %i threads", async (_where, threads, kernels) => {
+  const start = { state: data.map(Math.abs), back: data, first: [0] };
+  const alone = await runThreads(kernels, start, 1, 100);
+  expect(alone.state!.every((v) => v >= 0 && v <= 1)).toBe(true);
+  expect(await runThreads(kernels, start, threads, 100)).toEqual(alone);
+});
 
 test.each([2, 3])("%i threads compute what one computes, many times in a row", async (threads) => {
   const kernels = [...reverses, phases];
