@@ -7,7 +7,7 @@
  */
 import { axis, div, i32, mod, names } from "../../ir/kernel/build.ts";
 import type { Kernel, LoopKind, Stmt } from "../../ir/kernel/kernel.ts";
-import { mapSame, mapStmt, substituteIn, visitStmts, withBody } from "../../ir/kernel/rewrite.ts";
+import { mapSame, mapStmt, namesOf, substituteIn, withBody } from "../../ir/kernel/rewrite.ts";
 
 type Loop = Extract<Stmt, { kind: "for" }>;
 
@@ -15,12 +15,7 @@ type Loop = Extract<Stmt, { kind: "for" }>;
 export const collapse =
   (kind: Extract<LoopKind, "grid" | "thread">, most = 1) =>
   (k: Kernel): Kernel => {
-    const used = new Set(k.buffers.map((b) => b.name));
-    visitStmts(k.body, (s) => {
-      if (s.kind === "for") used.add(s.axis);
-      if (s.kind === "var") used.add(s.name);
-    });
-    const fresh = names(used);
+    const fresh = names(namesOf(k));
     const stmts = (body: readonly Stmt[]): readonly Stmt[] => mapSame(body, one);
     const one = (s: Stmt): Stmt => {
       if (s.kind !== "for" || s.loop !== kind) return mapStmt(s, (e) => e, stmts);

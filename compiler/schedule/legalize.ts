@@ -9,7 +9,7 @@
  */
 import { names, unary } from "../../ir/kernel/build.ts";
 import { type BinaryOp, type Expr, type Kernel, lanesOf, type Stmt, typeOf, type UnaryOp } from "../../ir/kernel/kernel.ts";
-import { flatMapSame, mapExpr, mapStmt, partsOf, visitStmts, withBody } from "../../ir/kernel/rewrite.ts";
+import { flatMapSame, mapExpr, mapStmt, namesOf, partsOf, withBody } from "../../ir/kernel/rewrite.ts";
 import type { Exp, Let } from "./functions.ts";
 import * as functions from "./functions.ts";
 
@@ -41,7 +41,7 @@ const expOf: Record<LegalizeTarget, Exp> = { wasm: functions.exp, wgsl: nativeEx
 export const legalize =
   ({ target }: { readonly target: LegalizeTarget }) =>
   (k: Kernel): Kernel => {
-    const fresh = names(declaredIn(k));
+    const fresh = names(namesOf(k));
 
     function expr(e: Expr, bind: Let): Expr {
       const inside = mapExpr(e, (x) => expr(x, bind));
@@ -69,13 +69,3 @@ export const legalize =
     return withBody(k, stmts(k.body));
   };
 const isLeaf = (e: Expr): boolean => e.kind === "const" || e.kind === "var" || (e.kind === "splat" && partsOf(e).every(isLeaf));
-
-function declaredIn(k: Kernel): Set<string> {
-  const used = new Set(k.buffers.map((b) => b.name));
-  visitStmts(k.body, (s) => {
-    if (s.kind === "for") used.add(s.axis);
-    if (s.kind === "var" || s.kind === "pointer") used.add(s.name);
-    if (s.kind === "array") used.add(s.buffer.name);
-  });
-  return used;
-}

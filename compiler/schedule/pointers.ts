@@ -17,7 +17,7 @@
 import { i32, names } from "../../ir/kernel/build.ts";
 import type { Buffer, Expr, Kernel, Space, Stmt } from "../../ir/kernel/kernel.ts";
 import { bounds, linear, type Ranges, type Term, toExpr } from "../../ir/kernel/linear.ts";
-import { mapExpr, mapStmt, mentions, visitExpr, visitStmts } from "../../ir/kernel/rewrite.ts";
+import { mapExpr, mapStmt, mentions, namesOf, visitExpr, visitStmts } from "../../ir/kernel/rewrite.ts";
 
 /** A pointer wanted at some level of the nest: the address of `buffer` at these terms and this constant. */
 interface Want {
@@ -35,7 +35,7 @@ export function pointers(k: Kernel): Kernel {
   visitStmts(k.body, (s) => {
     if (s.kind === "for") axes.add(s.axis);
   });
-  const fresh = names(taken(k));
+  const fresh = names(namesOf(k));
   const known = new Map<string, string>();
 
   /** Equal addresses have equal names. `local`: seen by one statement only, so its name is its own. */
@@ -121,12 +121,4 @@ export function pointers(k: Kernel): Kernel {
     ({ name, buffer, terms, constant }): Stmt => ({ kind: "pointer", name, buffer, from: null, offset: toExpr({ terms, constant }) }),
   );
   return { ...k, body: [...start, ...rest] };
-}
-function taken(k: Kernel): Set<string> {
-  const used = new Set(k.buffers.map((b) => b.name));
-  visitStmts(k.body, (s) => {
-    if (s.kind === "for") used.add(s.axis);
-    if (s.kind === "var" || s.kind === "pointer") used.add(s.name);
-  });
-  return used;
 }

@@ -7,7 +7,7 @@
  */
 import { i32 } from "../../ir/kernel/build.ts";
 import type { Buffer, Expr, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
-import { flatMapSame, mapExpr, mapStmt, visitStmts, withBody } from "../../ir/kernel/rewrite.ts";
+import { declaredIn, flatMapSame, mapExpr, mapStmt, withBody } from "../../ir/kernel/rewrite.ts";
 
 export const unroll = (k: Kernel): Kernel => withBody(k, expand(k.body));
 
@@ -15,19 +15,10 @@ const expand = (body: readonly Stmt[]): readonly Stmt[] =>
   flatMapSame(body, (s): readonly Stmt[] => {
     const inside = mapStmt(s, (e) => e, expand);
     if (inside.kind !== "for" || inside.loop !== "unrolled") return [inside];
-    const declared = namesIn(inside.body);
+    const declared = declaredIn(inside.body);
     return Array.from({ length: inside.extent }, (_, i) => copy(inside.body, inside.axis, i, declared)).flat();
   });
 
-function namesIn(body: readonly Stmt[]): ReadonlySet<string> {
-  const names = new Set<string>();
-  visitStmts(body, (s) => {
-    if (s.kind === "for") names.add(s.axis);
-    if (s.kind === "var" || s.kind === "pointer") names.add(s.name);
-    if (s.kind === "array") names.add(s.buffer.name);
-  });
-  return names;
-}
 /** `body` with axis = i. */
 function copy(body: readonly Stmt[], axis: string, i: number, declared: ReadonlySet<string>): readonly Stmt[] {
   const position = i32(i);

@@ -188,7 +188,8 @@ function remembered(ranges: Ranges): Map<string, Linear> {
 }
 
 function normalize(e: Expr, ranges: Ranges): Linear {
-  if (e.kind === "const") return constant(e.value);
+  // An axis of extent 1 is 0.
+  if (e.kind === "var" && ranges.get(e.name) === 1) return constant(0);
   if (e.kind === "unary" && e.op === "neg") return times(linear(e.a, ranges), -1);
   if (e.kind !== "binary" || typeOf(e) !== "i32") return atom(e);
   const a = linear(e.a, ranges);

@@ -160,3 +160,16 @@ export const visitExprs = (body: readonly Stmt[], f: (e: Expr) => void): void =>
   visitStmts(body, (s) => {
     for (const e of exprsOf(s)) visitExpr(e, f);
   });
+
+/** Names of axes, variables, pointers and register arrays that `body` declares. */
+export function declaredIn(body: readonly Stmt[]): Set<string> {
+  const names = new Set<string>();
+  visitStmts(body, (s) => {
+    if (s.kind === "for") names.add(s.axis);
+    if (s.kind === "var" || s.kind === "pointer") names.add(s.name);
+    if (s.kind === "array") names.add(s.buffer.name);
+  });
+  return names;
+}
+/** All names of a kernel, those of its buffers included. */
+export const namesOf = (k: Kernel): Set<string> => new Set([...k.buffers.map((b) => b.name), ...declaredIn(k.body)]);

@@ -62,7 +62,7 @@ test.each([
         vectors += Number(s.kind === "for" && s.loop === "vector");
       });
     }),
-    { numRuns: 80 },
+    { numRuns: 60 },
   );
   expect(vectors).toBeGreaterThan(0);
 });

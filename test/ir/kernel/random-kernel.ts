@@ -185,9 +185,9 @@ export function randomKernel(seed: number, options: Options): Kernel {
   };
   const loop = (s: Scope): Stmt => {
     const name = fresh("i");
-    const extent = pick([1, 2, 3, 4, 4, 8]);
     const isOuter = s.axes.every((a) => a.name.startsWith("g"));
     const kind: LoopKind = pick(isOuter ? ["serial", "unrolled"] : ["serial", "serial", "unrolled"]);
+    const extent = pick(kind === "unrolled" ? [1, 2, 3] : [1, 2, 3, 4, 4, 8]);
     const inner: Scope = {
       ...s,
       axes: [...s.axes, { name, extent }],
