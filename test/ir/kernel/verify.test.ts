@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import * as k from "../../../ir/kernel/build.ts";
 import type { Kernel, Stmt } from "../../../ir/kernel/kernel.ts";
 import { parseKernel } from "../../../ir/kernel/parse.ts";
-import { type Stage, verifyKernel } from "../../../ir/kernel/verify.ts";
+import { requireSound, type Stage, verifyKernel } from "../../../ir/kernel/verify.ts";
 
 const buffers =
   "in x: f32[4,8], in ids: i32[8], in mask: bool[8], in bytes: u8[8], out y: f32[4,8], out z: i32[8], out f: f32[32], in g: f32[32]";
@@ -98,4 +98,10 @@ test("what text cannot say", () => {
   expect(complaints([k.declare("serial", k.f32(0))])).toContain("`serial` is not a name");
   expect(complaints([k.declare("a", k.i32(2 ** 31))])).toContain("not a constant of type i32");
   expect(complaints([], [k.buffer("u", "in", [4], null, "u32")])).toContain("u: u32 in space in");
+});
+
+test("a complaint shows the kernel", () => {
+  expect(() => requireSound(inKernel("y[0, 0] = x[0, 0] + ids[0]"))).toThrow(/operands disagree in type or lanes.*kernel k\(in x/s);
+  expect(() => requireSound(inKernel("y[0, 0] = x[0, 0]"))).not.toThrow();
+  expect(() => requireSound(inKernel("pointer p = f pointer q = g p[0] = q[1]"))).toThrow("x is not flat");
 });
