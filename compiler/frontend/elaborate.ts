@@ -8,10 +8,11 @@ import { CompileError, type Diagnostic, diagnostic } from "../../ir/diagnostic.t
 import type { Train } from "./ast.ts";
 import type { Argument } from "./elaborate/arguments.ts";
 import { builtins } from "./elaborate/builtins/index.ts";
+import { unknownNames } from "./elaborate/check-names.ts";
 import type { Frame } from "./elaborate/frame.ts";
 import { modelFrame, runModel } from "./elaborate/model.ts";
 import { readOverrides } from "./elaborate/overrides.ts";
-import { newCounters, newProblems, newSession, type Problems, type World } from "./elaborate/session.ts";
+import { limits, newCounters, newProblems, newSession, type Problems, type World } from "./elaborate/session.ts";
 import { type Loaded, loadFiles, type SourceFile, standardLibrary } from "./elaborate/source.ts";
 import { nearest } from "./elaborate/suggest.ts";
 import { batchName, blockName, choose, type Target, targetsOf } from "./elaborate/target.ts";
@@ -52,8 +53,13 @@ export function checkFile(request: Pick<ElaborateRequest, "path" | "text" | "res
   const loaded = loadFiles(request.path, request.text, request.resolve);
   const problems = newProblems();
   for (const d of loaded.problems) problems.report(d);
+  const entered = new Set<object>();
   for (const choice of targetsOf(loaded.root)) {
-    guarded(problems, () => elaborateTarget({ ...request, ...choice, dims: {}, batch: null, set: {} }, loaded, problems));
+    guarded(problems, () => elaborateTarget({ ...request, ...choice, dims: {}, batch: null, set: {} }, loaded, problems, entered));
+  }
+  for (const d of loaded.root.declarations.values()) {
+    if (loaded.root.broken || d.kind !== "declared" || d.declaration.kind === "const" || entered.has(d.declaration)) continue;
+    for (const p of unknownNames(d.declaration, d.file, [...standardLibrary().keys(), ...builtins.keys()])) problems.report(p);
   }
   return { diagnostics: inOrder(problems.all, loaded), sources: loaded.sources };
 }
@@ -70,7 +76,7 @@ function guarded<T>(problems: Problems, f: () => T): T | null {
   }
 }
 
-function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: Problems): Module | null {
+function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: Problems, entered = new Set<object>()): Module | null {
   const chosen = choose(loaded.root, request);
   if ("problem" in chosen) {
     if (problems.errors() === 0 || chosen.problem.span) problems.report(chosen.problem);
@@ -78,7 +84,7 @@ function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: Pr
   }
   const { target } = chosen;
   const batch = batchName(target);
-  const world = newWorld(request, loaded, problems, batch);
+  const world = newWorld(request, loaded, problems, batch, entered);
   const forward = newSession(world, false);
   const frame = modelFrame(forward, target.model, target.modelFile);
   const given = readOverrides(frame, target.model, request.set);
@@ -132,10 +138,13 @@ function elaborateTraining(
   };
 }
 
-function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems, batch: string | null): World {
+function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems, batch: string | null, entered: Set<object>): World {
   const { dims, train } = request;
-  const freeDim = (name: string, fallback: number | null): number =>
-    dims[name] ?? (name === batch ? request.batch : null) ?? fallback ?? (name === batch && train ? defaultBatch : 1);
+  const freeDim = (name: string, fallback: number | null): number => {
+    const given = (Object.hasOwn(dims, name) ? dims[name] : null) ?? (name === batch ? request.batch : null);
+    if (given != null) return isExtent(given) ? given : 1;
+    return fallback ?? (name === batch && train ? defaultBatch : 1);
+  };
   return {
     root: loaded.root,
     library: standardLibrary(),
@@ -145,6 +154,7 @@ function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems,
     variables: new Map(),
     constants: new Map(),
     overrides: new Map(),
+    entered,
     freeDim,
     dims: new Map(),
     ...newCounters(),
@@ -153,9 +163,12 @@ function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems,
 /** The batch of training and evaluation where nothing says otherwise. */
 const defaultBatch = 32;
 
+const isExtent = (n: number): boolean => Number.isInteger(n) && n >= 1 && n <= limits.elements;
 /** `--dim` names dimensions of the signature, and gives them extents. */
-function checkDims({ dims }: ElaborateRequest, { dims: known, problems }: World): void {
+function checkDims({ dims, batch }: ElaborateRequest, { dims: known, problems }: World): void {
+  if (batch !== null && !isExtent(batch)) problems.report(diagnostic("flag", `--batch ${batch}: a batch is a positive int`, null));
   for (const [name, value] of Object.entries(dims)) {
+    if (!isExtent(value)) problems.report(diagnostic("flag", `--dim ${name}=${value}: a dimension is a positive int`, null));
     if (!known.has(name)) {
       const near = nearest(name, known.keys());
       const help = near

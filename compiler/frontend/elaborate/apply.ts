@@ -49,6 +49,7 @@ export function applyLayer(instance: Instance, args: ReadonlyMap<string, Argumen
 }
 
 function newFrame(declaration: Fn | Layer | Model, file: SourceFile, instance: Instance | null, e: Entering): Frame {
+  e.frame.session.world.entered.add(declaration);
   return {
     session: e.frame.session,
     kind: declaration.kind,

@@ -45,7 +45,7 @@ export function fillArguments(
   let next = 0;
   for (const arg of args) {
     const name = arg.name ?? order[next++];
-    if (name === undefined) return tooMany(order, args, arg, c);
+    if (name === undefined) tooMany(order, args, arg, c);
     if (!names.includes(name)) {
       complain(c.frame, "argument", `\`${c.callee}\` has no parameter \`${name}\``, arg.span, { help: helpForArgument(name, names) });
     }

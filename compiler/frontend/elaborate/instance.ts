@@ -47,9 +47,10 @@ export function instanceAt(frame: Frame, site: CallSite, label: string, layer: L
   }
   const before = label === "_" ? undefined : frame.labels.get(label);
   if (before) {
-    const more = frame.loops.length ? { help: `in a loop, put its index into the label: ${label}{i}` } : {};
+    const inLoop = frame.loops.length ? `in a loop, put its index into the label: ${label}{i}` : null;
+    const help = site.label ? inLoop : `label it: name: ${site.callee}(...)`;
     complain(frame, "label", `the label \`${label}\` is used twice`, site.span, {
-      ...more,
+      help,
       notes: [{ message: "it is used before", span: before }],
     });
   }

@@ -16,6 +16,7 @@ import { tensorValue } from "./tensors.ts";
 import { unknown } from "./values.ts";
 
 export function modelFrame(session: Session, declaration: Model, file: SourceFile): Frame {
+  session.world.entered.add(declaration);
   return {
     session,
     kind: "model",

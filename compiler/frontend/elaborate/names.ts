@@ -170,7 +170,7 @@ export function assign(frame: Frame, pattern: Pattern, value: Value, form: Form)
   }
   if (value.kind !== "list") {
     const help = value.kind === "tensor" ? "take a tensor apart with unstack(x) or split(x, n)" : null;
-    return complain(frame, "type", `${items.length} names cannot be bound to ${describe(value)}`, pattern.span, { help });
+    complain(frame, "type", `${items.length} names cannot be bound to ${describe(value)}`, pattern.span, { help });
   }
   if (value.items.length !== items.length) {
     complain(frame, "type", `${items.length} names cannot be bound to ${describe(value)}`, pattern.span, {

@@ -1,5 +1,5 @@
 /** Operators on constants and on tensors. */
-import type { Span } from "../../../ir/diagnostic.ts";
+import type { Note, Span } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
 import { ops } from "../../../ir/ops/index.ts";
 import type { DType } from "../../../ir/type.ts";
@@ -26,13 +26,11 @@ export function binary(frame: Frame, op: BinaryOperator, a: Operand, b: Operand,
   if (op === "==" || op === "!=") {
     if (a.value.kind === "none" || b.value.kind === "none") return { kind: "bool", value: op === "!=" };
   }
-  const nodes = promote(frame, `\`${op}\``, [a.value, b.value], span);
-  return tensorValue(
-    frame,
-    span,
-    () => onTensors(frame, op, nodes[0]!, nodes[1]!, b.value, span),
-    () => operandNotes(frame, [a, b]),
-  );
+  const compute = (): Node => {
+    const [x, y] = promote(frame, `\`${op}\``, [a.value, b.value], span);
+    return onTensors(frame, op, x!, y!, b.value, span);
+  };
+  return tensorValue(frame, span, compute, () => operandNotes(frame, [a, b]));
 }
 
 /** The right side of `true && b` or `false || b`. */
@@ -121,12 +119,13 @@ export function adapt(frame: Frame, what: string, v: Value, dtype: DType, span: 
 const inRange = (x: number, least: number, most: number): boolean => x >= least && x <= most;
 
 /** Where the operands that are names came from. */
-function operandNotes(frame: Frame, operands: readonly Operand[]) {
-  return operands.flatMap(({ value, expr }) => {
+function operandNotes(frame: Frame, operands: readonly Operand[]): readonly Note[] {
+  const notes = operands.flatMap(({ value, expr }) => {
     if (expr?.kind !== "name" || value.kind !== "tensor") return [];
     const binding = bindingOf(frame, expr.name);
     return binding?.span ? [{ message: origin(expr.name, value.node, binding.form), span: binding.span }] : [];
   });
+  return notes.filter((n, i) => notes.findIndex((m) => m.message === n.message) === i);
 }
 /** "`image` is declared f32[1, 784]". */
 export const origin = (name: string, node: Node, form: string): string =>

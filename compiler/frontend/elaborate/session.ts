@@ -69,6 +69,8 @@ export interface World {
   readonly constants: Map<Const, Value | "busy">;
   /** Constants of the root file given from outside. */
   readonly overrides: Map<string, Value>;
+  /** Declarations whose body was walked. */
+  readonly entered: Set<object>;
   /** Value of a dimension that nothing in the source gives. */
   readonly freeDim: (name: string, fallback: number | null) => number;
   readonly dims: Map<string, number>;

@@ -20,12 +20,11 @@ type Declaration = Extract<Statement, { kind: "param" | "state" }>;
 export function declareVariable(s: Declaration, frame: Frame): void {
   const name = variableOf(s.label, s.as);
   if (name === null)
-    return complain(frame, "label", "this label is not a plain name: say what it is called here", s.label.span, {
+    complain(frame, "label", "this label is not a plain name: say what it is called here", s.label.span, {
       help: `${s.kind} weight_{i} as w: ...`,
     });
   checkBindable(frame, name, s.as?.span ?? s.label.span);
-  if (!frame.instance)
-    return complain(frame, "name", `the fn \`${frame.name}\` owns no ${s.kind}`, s.span, { help: "declare it as a `layer`" });
+  if (!frame.instance) complain(frame, "name", `the fn \`${frame.name}\` owns no ${s.kind}`, s.span, { help: "declare it as a `layer`" });
   const label = labelText(frame, s.label);
   const type = knownType(frame, s.type);
   const initial = evaluate(s.value, frame);
@@ -97,7 +96,7 @@ export function updateState(s: Extract<Statement, { kind: "update" }>, frame: Fr
     const binding = bindingOf(frame, s.name.name);
     if (binding?.value && isUnknown(binding.value)) return;
     lookup(frame, s.name);
-    return complain(frame, "name", `\`${s.name.name}\` is not a state of this body`, s.name.span, {
+    complain(frame, "name", `\`${s.name.name}\` is not a state of this body`, s.name.span, {
       help: `declare it: state ${s.name.name}: f32[...] = ...`,
     });
   }

@@ -108,7 +108,7 @@ function executeBind(s: Extract<Statement, { kind: "bind" }>, frame: Frame): voi
 function executeUse(s: Extract<Statement, { kind: "use" }>, frame: Frame): void {
   const name = variableOf(s.label, s.as);
   if (name === null)
-    return complain(frame, "label", "this label is not a plain name: say what the instance is called", s.label.span, {
+    complain(frame, "label", "this label is not a plain name: say what the instance is called", s.label.span, {
       help: "use h.{i} as block = ...",
     });
   checkBindable(frame, name, s.as?.span ?? s.label.span);

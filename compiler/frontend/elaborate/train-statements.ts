@@ -19,7 +19,10 @@ export function trainInput(s: Of<"input">, frame: Frame): void {
   const { name } = s.name;
   checkBindable(frame, name, s.name.span);
   const type = frame.kind === "train" ? inputType(frame, s.type) : null;
-  if (!type) return bind(frame, name, unknown, "input", s.name.span);
+  if (!type) {
+    bind(frame, name, unknown, "input", s.name.span);
+    return;
+  }
   const { session } = frame;
   if (session.inputs.some((n) => n.attrs.name === name)) complain(frame, "name", `there is another input \`${name}\``, s.name.span);
   const value = tensorValue(frame, s.span, () => ops.input({}, { name, dtype: type.dtype, shape: type.shape }));
