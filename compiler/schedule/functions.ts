@@ -110,7 +110,7 @@ export function tanh(arg: Expr, bind: Let, expOf: Exp): Expr {
   const small = add(mul(mul(x, z), polynomial(z, coefficients.tanh)), x);
   return select(k.lt(size, num(x, 0.625)), small, withSign(x, large));
 }
-/** An odd polynomial below 1, above 1 - e^-q(|x|). Error 2. */
+/** An odd polynomial below 1, above 1 - e^-q(|x|). Error 3. */
 export function erf(arg: Expr, bind: Let, expOf: Exp): Expr {
   const x = bind("erf_x", arg);
   const z = bind("erf_z", mul(x, x));
