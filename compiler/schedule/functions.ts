@@ -83,12 +83,12 @@ function splitHalfPi(): readonly [number, number, number] {
  */
 function sinOrCos(arg: Expr, quarter: 0 | 1, bind: Let): Expr {
   const x = bind("trig_x", arg);
-  const t = bind("trig_t", add(scaled(x, 2 / Math.PI), num(x, magic)));
-  const n = bind("trig_n", sub(t, num(x, magic)));
+  // Not by adding and subtracting a large number, as in `exp`: WGSL may reassociate sums.
+  const n = bind("trig_n", k.round(scaled(x, 2 / Math.PI)));
   const near = sub(sub(sub(x, scaled(n, halfPi[0])), scaled(n, halfPi[1])), scaled(n, halfPi[2]));
   const r = bind("trig_r", k.binary("min", k.binary("max", near, num(x, -0.8)), num(x, 0.8)));
   const z = bind("trig_z", mul(r, r));
-  const turn = bind("trig_turn", add(bitcast("u32", t), bits(x, quarter)));
+  const turn = bind("trig_turn", add(bitcast("u32", cast("i32", n)), bits(x, quarter)));
   const s = add(mul(mul(r, z), polynomial(z, coefficients.sin)), r);
   const c = add(sub(mul(mul(z, z), polynomial(z, coefficients.cos)), scaled(z, 0.5)), num(x, 1));
   const isOdd = k.ne(k.binary("and", turn, bits(x, 1)), bits(x, 0));

@@ -7,7 +7,7 @@
  * of rows i and vectors j shares every load of `a` and `b`. Weights have stride 1 because `assign-layouts` packed them.
  */
 import { flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
-import { add, at, div, i32, mod, outline, store } from "../../../ir/kernel/build.ts";
+import { add, at, div, eq, f32, i32, load, mod, outline, select, store } from "../../../ir/kernel/build.ts";
 import type { Axes, Computation, FoldAxis } from "../../../ir/kernel/computation.ts";
 import type { Expr, Stmt } from "../../../ir/kernel/kernel.ts";
 import { linear } from "../../../ir/kernel/linear.ts";
@@ -105,11 +105,12 @@ function bestRow(free: readonly number[], shape: readonly number[]): number | nu
 
 /* ---- loops ----------------------------------------------------------------------------------------------------- */
 
-/** grid over the other axes { grid blocks of rows { grid panels { outline { tiles } } } } */
+/** grid over the other axes { grid blocks of rows { grid panels { [slices of the reduction] { outline { tiles } } } } } */
 function loops(c: Computation, s: Shape, axes: Axes): readonly Stmt[] {
   const order = c.output.layout.dims.map((d) => d.axis).filter((axis) => axis !== s.column && axis !== s.row);
   const extents = c.output.shape;
   const joined = canJoin(c, s, axes);
+  const sliced = wantsSlices(c, s, axes);
   const panels = panelsOf(extents[s.column]!, s.row !== null);
   const rowRuns = s.row === null ? [{ size: 1, count: 1, start: 0 }] : splitRows(extents[s.row]!, blockRows);
   const outer = order.slice(0, 1).filter((axis) => extents[axis]! > 1);
@@ -124,17 +125,37 @@ function loops(c: Computation, s: Shape, axes: Axes): readonly Stmt[] {
     rowRuns.flatMap((block) => {
       const overPanels = (row0: Expr) =>
         panels.map((p) =>
-          axes.loop("grid", "n", p.count, (n) =>
-            nest(inner, index, (at2) =>
-              tiles(c, s, joined, at2, { row0, rows: block.size, column0: at(n, p.size, p.start), panel: p }, axes),
-            ),
-          ),
+          axes.loop("grid", "n", p.count, (n) => {
+            const place = { row0, rows: block.size, column0: at(n, p.size, p.start), panel: p };
+            const body = (slice: Expr | null) => nest(inner, index, (at2) => tiles(c, { ...s, slice }, joined, at2, place, axes));
+            return sliced ? [axes.loop("serial", "slice", s.reduce[0]!.extent, body)] : body(null);
+          }),
         );
       return rowRuns.length === 1 && block.count === 1
         ? overPanels(i32(block.start))
         : [axes.loop("grid", "block", block.count, (b) => overPanels(at(b, block.size, block.start)))];
     }),
   );
+}
+interface Sliced extends Shape {
+  /** The outermost fold axis, when tiles see one place of it at a time and keep partial sums in the output. */
+  readonly slice: Expr | null;
+}
+/** Longest reduction that a tile runs through at once; behind that, operands fall out of the cache between tiles. */
+const longReduction = 2048;
+const shortestSlice = 128;
+/** Only sums that are stored as they are may rest in the output between slices. */
+function wantsSlices(c: Computation, s: Shape, axes: Axes): boolean {
+  const [outer, ...rest] = s.reduce;
+  const inner = rest.reduce((n, a) => n * a.extent, 1);
+  if (!outer || rest.length === 0 || inner < shortestSlice || inner * outer.extent <= longReduction) return false;
+  const sum = axisOf(outer);
+  const end = c.finish(
+    c.output.shape.map((n) => probe(axes, n).axis),
+    sum,
+    axes,
+  );
+  return end.lets.length === 0 && end.value === sum;
 }
 interface Panel extends Run {
   readonly vectors: number;
@@ -160,7 +181,7 @@ interface Place {
   readonly panel: Panel;
 }
 /** All rows of a block for one panel: a body worth a function, with the reduction nested in the loop over tiles. */
-function tiles(c: Computation, s: Shape, joined: boolean, index: readonly Expr[], p: Place, axes: Axes): readonly Stmt[] {
+function tiles(c: Computation, s: Sliced, joined: boolean, index: readonly Expr[], p: Place, axes: Axes): readonly Stmt[] {
   return splitRows(p.rows, tileRows).map((run) =>
     outline(axes.fresh("panel"), [
       axes.loop("serial", "m", run.count, (m) => {
@@ -168,7 +189,9 @@ function tiles(c: Computation, s: Shape, joined: boolean, index: readonly Expr[]
         const place = (i: Expr | null, j: Expr | null) =>
           index.map((e, axis) => (axis === s.row && i ? row(i) : axis === s.column && j ? add(p.column0, j) : e));
         const r = reduction(s, joined, axes);
+        const part = (i: Expr, j: Expr) => load(c.output, ...place(i, j));
         const body = {
+          ...(s.slice ? { init: (i: Expr, j: Expr) => select(eq(s.slice!, i32(0)), f32(0), part(i, j)) } : {}),
           reduce: r.reduce,
           a: (i: Expr) => r.rename(s.product(place(i, null)).a),
           b: (j: Expr) => r.rename(s.product(place(null, j)).b),
@@ -189,17 +212,17 @@ interface Reduction {
   /** From the fold axes of the computation to the loops. */
   readonly rename: (e: Expr) => Expr;
 }
-/** Loops of fresh names over the fold axes; `joined`: the two innermost run as one. */
-function reduction(s: Shape, joined: boolean, axes: Axes): Reduction {
+/** Loops of fresh names over the fold axes, without the sliced one; `joined`: the two innermost run as one. */
+function reduction(s: Sliced, joined: boolean, axes: Axes): Reduction {
   const own = s.reduce.map((a) => ({ name: axes.fresh(a.name), extent: a.extent }));
-  const by = new Map(s.reduce.map((a, i): [string, Expr] => [a.name, axisOf(own[i]!)]));
-  let reduce: ReduceLoop[] = own;
+  const by = new Map(s.reduce.map((a, i): [string, Expr] => [a.name, i === 0 && s.slice ? s.slice : axisOf(own[i]!)]));
+  let reduce: ReduceLoop[] = s.slice ? own.slice(1) : own;
   if (joined) {
     const [outer, inner] = s.reduce.slice(-2) as [FoldAxis, FoldAxis];
     const both = { name: axes.fresh("q"), extent: outer.extent * inner.extent };
     const q = axisOf(both);
     by.set(outer.name, div(q, i32(inner.extent))).set(inner.name, mod(q, i32(inner.extent)));
-    reduce = [...own.slice(0, -2), both];
+    reduce = [...reduce.slice(0, -2), both];
   }
   for (const a of reduce) axes.declare(a);
   return { reduce, rename: (e) => substitute(e, by) };
@@ -209,7 +232,7 @@ const axisOf = (a: FoldAxis): Expr => ({ kind: "var", type: "i32", lanes: 1, nam
 /** Whether both operands are contiguous over the two innermost fold axes: (s, c) of a convolution. */
 function canJoin(c: Computation, s: Shape, axes: Axes): boolean {
   if (s.reduce.length < 2) return false;
-  const { reduce, rename } = reduction(s, true, axes);
+  const { reduce, rename } = reduction({ ...s, slice: null }, true, axes);
   const { a, b } = s.product(c.output.shape.map((n) => probe(axes, n).axis));
   return [a, b].every((e) => e.kind === "load" && isEven(flattenIndex(e.buffer, e.index.map(rename)), reduce.at(-1)!.name, axes));
 }

@@ -19,11 +19,13 @@ export interface TileBody {
   readonly reduce: readonly ReduceLoop[];
   readonly a: (row: Expr) => Expr;
   readonly b: (column: Expr) => Expr;
+  /** Where the sum starts; 0 when absent. */
+  readonly init?: (row: Expr, column: Expr) => Expr;
   /** Consumes a finished accumulator: fusion of what follows. */
   readonly finish: (row: Expr, column: Expr, sum: Expr) => readonly Stmt[];
 }
 
-/** vector j { acc = 0; for k { b[..] = B; for rows { a = A; acc += a*b } }; finish(acc) } */
+/** vector j { acc = init; for k { b[..] = B; for rows { a = A; acc += a*b } }; finish(acc) } */
 export function registerTile({ rows, vectors, lanes }: Tile, t: TileBody, axes: Axes): Stmt {
   const acc = buffer(axes.fresh("acc"), "register", [rows, vectors]);
   const bs = buffer(axes.fresh("bs"), "register", [vectors]);
@@ -41,7 +43,7 @@ export function registerTile({ rows, vectors, lanes }: Tile, t: TileBody, axes: 
   const body = (lane: Expr): Stmt[] => [
     array(acc),
     array(bs),
-    unroll("r", rows, (r) => [unroll("v", vectors, (v) => [store(acc, [r, v], f32(0))])]),
+    unroll("r", rows, (r) => [unroll("v", vectors, (v) => [store(acc, [r, v], t.init?.(r, column(v, lane)) ?? f32(0))])]),
     ...nest(0, lane),
     unroll("r", rows, (r) => [unroll("v", vectors, (v) => t.finish(r, column(v, lane), load(acc, r, v)))]),
   ];

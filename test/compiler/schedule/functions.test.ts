@@ -112,7 +112,7 @@ test("only what the target has is left", () => {
   for (const target of ["wasm", "wgsl"] as const) {
     const left = new Set<string>();
     for (const [, f] of functions) visitExprs(legalize({ target })(applied(f, 4)).body, (e) => void (e.kind === "unary" && left.add(e.op)));
-    const allowed = ["neg", "abs", "floor", ...(target === "wgsl" ? ["exp"] : [])];
+    const allowed = ["neg", "abs", "floor", "round", ...(target === "wgsl" ? ["exp"] : [])];
     expect([...left].filter((op) => !allowed.includes(op))).toEqual([]);
   }
 });
