@@ -21,24 +21,26 @@ const tolerance = 1e-4;
 
 interface Setting {
   readonly target: Program["target"];
-  readonly variant: "small" | "default";
+  /** Of these the first that the example has. */
+  readonly variants: readonly string[];
   readonly threads: number;
 }
 /** The interpreter and a software GPU are too slow for the sizes of the examples as they stand. */
 const settings: readonly Setting[] = [
-  { target: "reference", variant: "small", threads: 1 },
-  { target: "wasm", variant: "small", threads: 1 },
-  { target: "wasm", variant: "default", threads: 2 },
-  { target: "wgsl", variant: "small", threads: 1 },
+  { target: "reference", variants: ["tiny", "small", "default"], threads: 1 },
+  { target: "wgsl", variants: ["small", "default"], threads: 1 },
+  { target: "wasm", variants: ["small"], threads: 1 },
+  { target: "wasm", variants: ["default"], threads: 2 },
 ];
 
 for (const example of exampleNames) {
   const golden = readGolden(example);
   for (const setting of settings) {
-    const variant = golden.variants[setting.variant] ?? (setting.target === "wasm" ? undefined : golden.variants.default);
+    const name = setting.variants.find((v) => golden.variants[v]);
+    const variant = name && golden.variants[name];
     if (!variant) continue;
     const absent = setting.target === "wgsl" && !gpu;
-    describe.skipIf(absent)(`${example}, ${setting.variant}, ${setting.target}${absent ? ": no WebGPU adapter" : ""}`, () => {
+    describe.skipIf(absent)(`${example}, ${name}, ${setting.target}${absent ? ": no WebGPU adapter" : ""}`, () => {
       test("prediction, evaluation and three steps", () => checkTraining(example, golden, variant, setting));
       test("loss, gradients and running statistics of one step", () => checkGradients(example, golden, variant, setting));
     });

@@ -6,17 +6,23 @@ export type Shape = readonly number[];
 /** One word of 32 bits per element: FNV-1a of the name, the index mixed in, finished as in MurmurHash3. */
 export function hashes(name: string, count: number): Uint32Array {
   const start = new TextEncoder().encode(name).reduce((h, byte) => Math.imul(h ^ byte, 0x01000193), 0x811c9dc5);
-  return Uint32Array.from({ length: count }, (_, index) => {
-    let h = Math.imul(index, 0x9e3779b9) ^ start;
+  const words = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    let h = Math.imul(i, 0x9e3779b9) ^ start;
     h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
     h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    return h ^ (h >>> 16);
-  });
+    words[i] = h ^ (h >>> 16);
+  }
+  return words;
 }
 
 /** Evenly in center - radius .. center + radius. */
-const spread = (name: string, shape: Shape, center: number, radius: number): Float32Array<ArrayBuffer> =>
-  Float32Array.from(hashes(name, sizeOf(shape)), (h) => center + (h / 2 ** 31 - 1) * radius);
+function spread(name: string, shape: Shape, center: number, radius: number): Float32Array<ArrayBuffer> {
+  const words = hashes(name, sizeOf(shape));
+  const values = new Float32Array(words.length);
+  for (let i = 0; i < values.length; i++) values[i] = center + (words[i]! / 2 ** 31 - 1) * radius;
+  return values;
+}
 
 /** A parameter or state. Weights have the variance of He's initialisation. */
 export function initial(name: string, shape: Shape): Float32Array<ArrayBuffer> {

@@ -62,7 +62,7 @@ export async function gradientsOf(net: Net): Promise<Record<string, ArrayLike<nu
   return Object.fromEntries(
     params.map(({ name, shape, values }) => {
       const before = initial(name, shape);
-      return [name, Float64Array.from(values, (after, i) => (before[i]! - after) / gradientRate)];
+      return [name, Float64Array.from(before, (b, i) => (b - values[i]!) / gradientRate)];
     }),
   );
 }

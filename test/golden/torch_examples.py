@@ -165,7 +165,7 @@ EXAMPLES = {
     ),
     "lenet": dict(
         model=LeNet,
-        variants={"small": dict(channels=[6, 16], hidden=20), "default": dict(channels=[32, 64], hidden=512)},
+        variants={"tiny": dict(channels=[2, 3], hidden=10), "small": dict(channels=[6, 16], hidden=20), "default": dict(channels=[32, 64], hidden=512)},
         sgd=dict(lr=0.05, momentum=0.9, nesterov=True, weight_decay=5e-4),
         step_decay=dict(step_size=500, gamma=0.5),
         clip_norm=5.0,
@@ -173,7 +173,7 @@ EXAMPLES = {
     ),
     "tiny-resnet": dict(
         model=TinyResNet,
-        variants={"small": dict(widths=[4, 6], depth=1), "default": dict(widths=[16, 32], depth=2)},
+        variants={"tiny": dict(widths=[2, 3], depth=1), "small": dict(widths=[4, 6], depth=1), "default": dict(widths=[16, 32], depth=2)},
         sgd=dict(lr=0.05, momentum=0.9, weight_decay=5e-4),
     ),
 }
