@@ -28,7 +28,7 @@ export interface ElaborateRequest {
   readonly trainBlock: string | null;
   /** Values of named dimensions. */
   readonly dims: Readonly<Record<string, number>>;
-  /** Of the batch dimension, where `dims` does not say. */
+  /** Of the batch dimension, where `dims` and the source leave it open; null: 32 to train, else 1. */
   readonly batch: number | null;
   /** Hyper-parameters and constants, as text. */
   readonly set: Readonly<Record<string, string>>;
@@ -141,9 +141,9 @@ function elaborateTraining(
 function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems, batch: string | null, entered: Set<object>): World {
   const { dims, train } = request;
   const freeDim = (name: string, fallback: number | null): number => {
-    const given = (Object.hasOwn(dims, name) ? dims[name] : null) ?? (name === batch ? request.batch : null);
-    if (given != null) return isExtent(given) ? given : 1;
-    return fallback ?? (name === batch && train ? defaultBatch : 1);
+    const open = name === batch ? (request.batch ?? (train ? defaultBatch : 1)) : 1;
+    const extent = (Object.hasOwn(dims, name) ? dims[name] : null) ?? fallback ?? open;
+    return isExtent(extent) ? extent : 1;
   };
   return {
     root: loaded.root,

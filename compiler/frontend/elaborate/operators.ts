@@ -18,11 +18,8 @@ export interface Operand {
 
 export function binary(frame: Frame, op: BinaryOperator, a: Operand, b: Operand, span: Span): Value {
   if (isUnknown(a.value) || isUnknown(b.value)) return unknown;
-  if (a.value.kind !== "tensor" && b.value.kind !== "tensor") {
-    if (op === "&&" || op === "||") return logical(frame, op, b, span);
-    return constantBinary(frame, op, a.value, b.value, span);
-  }
   if (a.value.kind === "bool" && (op === "&&" || op === "||")) return logical(frame, op, b, span);
+  if (a.value.kind !== "tensor" && b.value.kind !== "tensor") return constantBinary(frame, op, a.value, b.value, span);
   if (op === "==" || op === "!=") {
     if (a.value.kind === "none" || b.value.kind === "none") return { kind: "bool", value: op === "!=" };
   }
