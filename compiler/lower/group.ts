@@ -37,9 +37,9 @@ export function groupNodes(graph: Graph): Group[] {
       `${n.op.schema.name} (${n.op.schema.kind}) reaches lowering without a lowering rule`,
     );
   const users = countUsers(order, roots);
-  const stored = chooseStored(order, users, new Set(roots));
-  const endsIn = absorbFolds(order, users, stored);
-  return order.filter((n) => stored.has(n) && !isMemory(n)).map((root) => makeGroup(root, endsIn.get(root) ?? null, stored));
+  const absorbed = absorbFolds(order, users);
+  const stored = chooseStored(order, users, new Set(roots), absorbed);
+  return order.filter((n) => stored.has(n) && !isMemory(n)).map((root) => makeGroup(root, absorbed.ends.get(root) ?? null, stored));
 }
 
 interface Use {
@@ -54,18 +54,23 @@ function countUsers(order: readonly Node[], roots: readonly Node[]): Map<Node, U
   return new Map(order.map((n) => [n, { nodes: by.get(n)!, root: isRoot.has(n) }]));
 }
 
-function chooseStored(order: readonly Node[], users: ReadonlyMap<Node, Use>, roots: ReadonlySet<Node>): Set<Node> {
+function chooseStored(
+  order: readonly Node[],
+  users: ReadonlyMap<Node, Use>,
+  roots: ReadonlySet<Node>,
+  { ends, inside }: Absorbed,
+): Set<Node> {
   const stored = new Set<Node>();
   const cost = new Map<Node, number>();
   for (const n of order) {
     const uses = users.get(n)!;
-    if (isMemory(n) || roots.has(n) || isFold(n) || n.op.schema.name === "relayout") stored.add(n);
-    else {
+    if (isMemory(n) || roots.has(n) || ends.has(n) || n.op.schema.name === "relayout") stored.add(n);
+    else if (!inside.has(n)) {
       invariant(isInline(n), `${n.op.schema.name} cannot be inlined`);
       const c = costOf(n, cost, stored);
       cost.set(n, c);
-      if (uses.nodes.some((u) => wantsMemory(n, u, stored, c)) || (uses.nodes.length > 1 && c > cheap && n.op.schema.kind !== "creation"))
-        stored.add(n);
+      const shared = uses.nodes.length > 1 && c > cheap && n.op.schema.kind !== "creation";
+      if (shared || uses.nodes.some((u) => wantsMemory(n, u, stored, c))) stored.add(n);
     }
   }
   return stored;
@@ -124,36 +129,34 @@ export function foldOf(n: Node): Pick<Fold, "op" | "axes"> {
   return found;
 }
 
-/** For every stored root, the fold that ends in it. A fold moves down to the last elementwise node that only it feeds. */
-function absorbFolds(order: readonly Node[], users: ReadonlyMap<Node, Use>, stored: Set<Node>): Map<Node, Node> {
-  const endsIn = new Map<Node, Node>();
-  const taken = new Set<Node>();
-  const folds = order.filter(isFold);
-  for (const contraction of [true, false])
-    for (const f of [...folds].reverse()) {
-      if ((f.op.schema.kind === "contraction") !== contraction) continue;
-      endsIn.set(lastOfChain(f, users, stored, taken), f);
-    }
-  return endsIn;
+interface Absorbed {
+  /** The nodes at which folds end, and which fold that is. */
+  readonly ends: ReadonlyMap<Node, Node>;
+  /** Folds and elementwise nodes in front of an end. */
+  readonly inside: ReadonlySet<Node>;
 }
-/** Follows the only reader while it is elementwise and of the same shape; what lies between is no longer stored. */
-function lastOfChain(f: Node, users: ReadonlyMap<Node, Use>, stored: Set<Node>, taken: Set<Node>): Node {
+/** A fold moves down to the last elementwise node that only it feeds; contractions choose first, the later ones before. */
+function absorbFolds(order: readonly Node[], users: ReadonlyMap<Node, Use>): Absorbed {
+  const ends = new Map<Node, Node>();
+  const inside = new Set<Node>();
+  const folds = order.filter(isFold).reverse();
+  const contractions = folds.filter((f) => f.op.schema.kind === "contraction");
+  for (const f of [...contractions, ...folds.filter((f) => f.op.schema.kind === "fold")]) {
+    const chain = chainFrom(f, users, (n) => inside.has(n) || ends.has(n));
+    for (const n of chain.slice(0, -1)) inside.add(n);
+    ends.set(chain.at(-1)!, f);
+  }
+  return { ends, inside };
+}
+/** From a fold along its only readers, while they are elementwise, of the same shape and in no other chain. */
+function chainFrom(f: Node, users: ReadonlyMap<Node, Use>, taken: (n: Node) => boolean): Node[] {
+  const chain = [f];
   for (let at = f; ; ) {
     const { nodes, root } = users.get(at)!;
     const next = nodes[0];
-    const goesOn =
-      !root &&
-      nodes.length === 1 &&
-      next?.op.schema.kind === "elementwise" &&
-      !taken.has(next) &&
-      sameShape(next.type.shape, f.type.shape) &&
-      sameOrder(next.type.layout, f.type.layout);
-    if (!goesOn) {
-      stored.add(at);
-      return at;
-    }
-    stored.delete(at);
-    taken.add(next);
+    const goesOn = !root && nodes.length === 1 && next?.op.schema.kind === "elementwise" && !taken(next);
+    if (!goesOn || !sameShape(next.type.shape, f.type.shape) || !sameOrder(next.type.layout, f.type.layout)) return chain;
+    chain.push(next);
     at = next;
   }
 }

@@ -18,7 +18,7 @@
 import { type Graph, type Node, topological } from "../../ir/graph/graph.ts";
 import { type Layout, layout, sameLayout } from "../../ir/layout.ts";
 import { ops } from "../../ir/ops/index.ts";
-import { sameShape } from "../../ir/type.ts";
+import { type Shape, sameShape } from "../../ir/type.ts";
 import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
 import { timesOf } from "./prepare-time.ts";
 
@@ -46,8 +46,12 @@ function run(graph: Graph): Graph {
     return made;
   };
   const image = (node: Node, original: Node): Node => {
-    const l = imageLayout(halos.get(original));
-    return node.type.layout ? node : relayout(node, l.layout, l.text);
+    const text = imageLayout(original.type.shape, halos.get(original));
+    return node.type.layout || text === null ? node : relayout(node, layout(text), text);
+  };
+  const asImage = (original: Node): Layout | null => {
+    const text = imageLayout(original.type.shape, halos.get(original));
+    return text === null ? null : layout(text);
   };
   const packed = (node: Node, text: string): Node => relayout(node, layout(text), text);
   const mustPack = (b: Node): boolean => times.get(b) === "prepare" || isTransposed(b);
@@ -58,11 +62,11 @@ function run(graph: Graph): Graph {
     switch (node.op) {
       case ops.conv2d: {
         const weights = node.attrs.groups === 1 && node.type.shape[1]! >= narrow ? packed(w!, `0/${panel} 2 3 1 0%${panel}`) : w!;
-        return withLayout({ ...node, inputs: [image(x!, x0!), weights] }, imageLayout(halos.get(original)).layout);
+        return withLayout({ ...node, inputs: [image(x!, x0!), weights] }, asImage(original));
       }
       case ops.conv2dInputGrad: {
         const weights = node.attrs.groups === 1 && node.type.shape[1]! >= narrow ? packed(w!, `1/${panel} 2 3 0 1%${panel}`) : w!;
-        return withLayout({ ...node, inputs: [image(x!, x0!), weights] }, imageLayout(halos.get(original)).layout);
+        return withLayout({ ...node, inputs: [image(x!, x0!), weights] }, asImage(original));
       }
       case ops.conv2dWeightGrad:
         return withLayout({ ...node, inputs: [image(x!, x0!), image(w!, w0!)] }, layout("1 2 3 0"));
@@ -73,7 +77,7 @@ function run(graph: Graph): Graph {
         return { ...node, inputs: [rowMajorView(x!) ? x! : relayout(x!, null, ""), b] };
       }
       default:
-        return images.has(original) ? withLayout(node, imageLayout(halos.get(original)).layout) : node;
+        return images.has(original) ? withLayout(node, asImage(original)) : node;
     }
   };
   const assigned = rewriteNodes(graph, assign);
@@ -183,9 +187,11 @@ function inputGradHalo(n: Node): Halo | null {
   return [top, bottom, left, right];
 }
 
-function imageLayout(halo: Halo = [0, 0, 0, 0]): { readonly layout: Layout; readonly text: string } {
-  const [top, bottom, left, right] = halo;
+/** Channels last, with a halo; null where that is row-major anyway. */
+function imageLayout(shape: Shape, [top, bottom, left, right]: Halo = [0, 0, 0, 0]): string | null {
+  const [, channels, height, width] = shape as [number, number, number, number];
+  const halo = top + bottom + left + right > 0;
+  if (!halo && (channels === 1 || height * width === 1)) return null;
   const side = (before: number, after: number) => (before || after ? `+${before},${after}` : "");
-  const text = `0 2${side(top, bottom)} 3${side(left, right)} 1`;
-  return { layout: layout(text), text };
+  return `0 2${side(top, bottom)} 3${side(left, right)} 1`;
 }
