@@ -62,6 +62,7 @@ function chooseStored(
 ): Set<Node> {
   const stored = new Set<Node>();
   const cost = new Map<Node, number>();
+  const together = readInOneKernel(order, users, roots, { ends, inside });
   for (const n of order) {
     const uses = users.get(n)!;
     if (isMemory(n) || roots.has(n) || ends.has(n) || n.op.schema.name === "relayout") stored.add(n);
@@ -69,11 +70,33 @@ function chooseStored(
       invariant(isInline(n), `${n.op.schema.name} cannot be inlined`);
       const c = costOf(n, cost, stored);
       cost.set(n, c);
-      const shared = uses.nodes.length > 1 && c > cheap && n.op.schema.kind !== "creation";
+      const shared = !together.has(n) && c > cheap && n.op.schema.kind !== "creation";
       if (shared || uses.nodes.some((u) => wantsMemory(n, u, stored, c))) stored.add(n);
     }
   }
   return stored;
+}
+
+/** Nodes whose readers all end in the same stored value, as far as one can tell before anything else is stored. */
+function readInOneKernel(
+  order: readonly Node[],
+  users: ReadonlyMap<Node, Use>,
+  roots: ReadonlySet<Node>,
+  { ends, inside }: Absorbed,
+): Set<Node> {
+  const fixed = new Set(order.filter((n) => isMemory(n) || roots.has(n) || ends.has(n) || n.op.schema.name === "relayout"));
+  const cost = new Map<Node, number>();
+  for (const n of order) if (!fixed.has(n)) cost.set(n, costOf(n, cost, fixed));
+  const endOf = new Map<Node, Node>();
+  const together = new Set<Node>();
+  for (const n of [...order].reverse()) {
+    const readers = users.get(n)!.nodes;
+    const endings = new Set(readers.map((u) => endOf.get(u)!));
+    const inlined = inside.has(n) || (!fixed.has(n) && endings.size === 1 && !readers.some((u) => wantsMemory(n, u, fixed, cost.get(n)!)));
+    if (inlined) together.add(n);
+    endOf.set(n, inlined ? [...endings][0]! : n);
+  }
+  return together;
 }
 
 /** Work of at most this much is done again rather than stored: an addition of two loads. */

@@ -33,7 +33,7 @@ export function lowerBound(lifetimes: readonly Lifetime[]): number {
 /** The best of several orders; stops at the first that meets the bound. */
 export function assignOffsets(lifetimes: readonly Lifetime[]): Assignment {
   const bound = lowerBound(lifetimes);
-  const orders = [bySize, byArea, byBreadth].map((key) => orderBy(lifetimes, key));
+  const orders = [bySize, byArea, byBreadth, byLength].map((key) => orderBy(lifetimes, key));
   let best: Assignment | null = null;
   for (const order of orders) {
     const found = place(lifetimes, order);
@@ -45,6 +45,7 @@ export function assignOffsets(lifetimes: readonly Lifetime[]): Assignment {
 type Key = (l: Lifetime, all: readonly Lifetime[]) => number;
 const bySize: Key = (l) => l.bytes;
 const byArea: Key = (l) => l.bytes * (l.last - l.first + 1);
+const byLength: Key = (l) => (l.last - l.first) * 1e12 + l.bytes;
 /** Tensors alive at the fullest call come first. */
 const byBreadth: Key = (l, all) => {
   const alive = (at: number) => all.reduce((n, x) => n + (x.first <= at && at <= x.last ? x.bytes : 0), 0);

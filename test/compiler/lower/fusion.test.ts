@@ -1,0 +1,53 @@
+/** What ends up in one kernel. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { compileStages } from "../../../compiler/compile.ts";
+import { printKernel } from "../../../ir/kernel/print.ts";
+
+const example = (name: string) => readFileSync(join(import.meta.dirname, "../../../examples", name), "utf8");
+const forward = async (source: string, options = {}) => {
+  const { lowered } = await compileStages(source, options);
+  return lowered.entries.find((e) => e.name === "forward")!.calls.map((c) => lowered.kernels.find((k) => k.name === c.kernel)!);
+};
+
+test("convolution, batch normalisation, residual addition and ReLU are one kernel", async () => {
+  const kernels = await forward(example("tiny-resnet.dlm"));
+  // One kernel for each of the ten convolutions, one for the image's layout, the pooling and the classifier.
+  expect(kernels.map((k) => k.name.replace(/_\d+$/, ""))).toEqual([
+    "relayout",
+    "conv2d_add_relu",
+    "conv2d_add_relu",
+    "conv2d_add_add_relu",
+    "conv2d_add_relu",
+    "conv2d_add_add_relu",
+    "conv2d_add_relu",
+    "conv2d_add",
+    "conv2d_add_add_relu",
+    "conv2d_add_relu",
+    "conv2d_add_add_relu",
+    "reduce_sum_div",
+    "matmul_add",
+  ]);
+  const residual = printKernel(kernels.find((k) => k.name.startsWith("conv2d_add_add_relu"))!);
+  expect(residual).toMatch(/y\[.*\] = max\(.*acc\[.*\] \+ x\d\[.*\] \+ x\d\[.*\].*, 0\.0\)|y\[.*\] = max\(.*, 0\.0\)/);
+  expect(residual.match(/fma\(/g)!.length).toBeGreaterThan(0);
+});
+
+test("elementwise chains are one kernel, a value read twice is computed once", async () => {
+  const kernels = await forward(`model M(x: f32[8, 8]) -> y { z = sigmoid(x) * 2 + 1; y = z * tanh(x) - exp(z) }`);
+  expect(kernels.length).toBe(1);
+  expect(printKernel(kernels[0]!).match(/var t/g)!.length).toBeGreaterThan(0);
+});
+
+test("what is expensive is not computed again for every element that it is broadcast to", async () => {
+  const kernels = await forward(`model M(x: f32[64, 64], s: f32[64]) -> y { y = x * exp(s) }`);
+  expect(kernels.map((k) => k.name)).toEqual(["exp", "mul"]);
+});
+
+test("transposed weights of a dense layer are packed before prediction, not during it", async () => {
+  const { lowered } = await compileStages(`model M(x: f32[4, 32]) -> y { y = x |> fc: Linear(16) }`);
+  const names = (entry: string) => lowered.entries.find((e) => e.name === entry)!.calls.map((c) => c.kernel);
+  expect(names("forward")).toEqual(["matmul_add"]);
+  expect(names("prepare")).toEqual(["relayout"]);
+});

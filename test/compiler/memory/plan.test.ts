@@ -1,0 +1,78 @@
+/** Plans of whole programs: sound, at the lower bound, and a verifier that notices when they are not. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { compileStages, type Stages } from "../../../compiler/compile.ts";
+import { printPlan } from "../../../compiler/memory/print.ts";
+import { verifyPlan } from "../../../compiler/memory/verify.ts";
+import { targets } from "../../../compiler/targets.ts";
+import type { Plan } from "../../../ir/plan.ts";
+
+const source = (name: string) => readFileSync(join(import.meta.dirname, "../../../examples", name), "utf8");
+
+describe.each(["logistic.dlm", "mlp.dlm", "lenet.dlm", "tiny-resnet.dlm"])("%s", (name) => {
+  // Without in-place results there are more tensors to fit, and the fit is not always perfect.
+  test.each([
+    ["wasm", 1.001],
+    ["wgsl", 1.02],
+  ] as const)("%s: sound and at the bound", async (target, ratio) => {
+    const { plan, lowered, program } = await compileStages(source(name), { target, train: true, batch: 4 });
+    expect(verifyPlan(plan, lowered, targets[target].memory)).toEqual([]);
+    expect(program.stats.arenaBytes / program.stats.lowerBoundBytes).toBeLessThanOrEqual(ratio);
+  });
+});
+
+describe("the verifier notices", () => {
+  const stages = compileStages(source("lenet.dlm"));
+  /** The plan with the arena offset of one argument changed. */
+  const moved = (plan: Plan, entry: string, call: number, arg: number, by: number): Plan => ({
+    ...plan,
+    entries: plan.entries.map((e) =>
+      e.name !== entry
+        ? e
+        : {
+            ...e,
+            calls: e.calls.map((c, i) =>
+              i !== call ? c : { ...c, args: c.args.map((a, j) => (j === arg ? { ...a, offset: a.offset + by } : a)) },
+            ),
+          },
+    ),
+  });
+  const problems = ({ lowered }: Stages, plan: Plan) => verifyPlan(plan, lowered, targets.wasm.memory);
+  const firstArenaRead = ({ plan }: Stages) => {
+    const calls = plan.entries.find((e) => e.name === "forward")!.calls;
+    const call = calls.findIndex((c) => c.args.slice(0, -1).some((a) => a.region === "arena"));
+    return { call, arg: calls[call]!.args.findIndex((a) => a.region === "arena") };
+  };
+  test("a read of the wrong place", async () => {
+    const s = await stages;
+    const { call, arg } = firstArenaRead(s);
+    expect(problems(s, moved(s.plan, "forward", call, arg, 64)).join("\n")).toMatch(/reads .*, finds/);
+  });
+  test("a place that is not aligned", async () => {
+    const s = await stages;
+    const { call, arg } = firstArenaRead(s);
+    expect(problems(s, moved(s.plan, "forward", call, arg, 4)).join("\n")).toContain("not aligned");
+  });
+  test("a result on top of its operand", async () => {
+    const s = await stages;
+    const { call, arg } = firstArenaRead(s);
+    const c = s.plan.entries.find((e) => e.name === "forward")!.calls[call]!;
+    const output = c.args.length - 1;
+    const onTop = c.args[arg]!.offset - c.args[output]!.offset;
+    expect(problems(s, moved(s.plan, "forward", call, output, onTop)).join("\n")).toContain("overwrites its operand");
+  });
+  test("a value behind the end of its region", async () => {
+    const s = await stages;
+    const small: Plan = { ...s.plan, sizes: { ...s.plan.sizes, arena: 64 } };
+    expect(problems(s, small).join("\n")).toContain("ends behind its region");
+  });
+});
+
+test("the printed plan names the ratio and draws the arena", async () => {
+  const { plan } = await compileStages(source("mlp.dlm"));
+  const text = printPlan(plan);
+  expect(text).toContain("entry forward: ");
+  expect(text).toContain("ratio 1.000");
+  expect(text).toMatch(/\|[A-Z.]+\|/);
+});
