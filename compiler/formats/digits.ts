@@ -31,7 +31,7 @@ const bell = (random: Uniform): number => ((random() + random() + random()) * 2)
 
 /** A smooth displacement of the plane: random vectors at the corners of a 3x3 grid, interpolated. */
 function warp(random: Uniform): (p: Point) => Point {
-  const vectors = Array.from({ length: 9 }, (): Point => [0.2 * bell(random), 0.18 * bell(random)]);
+  const vectors = Array.from({ length: 9 }, (): Point => [0.18 * bell(random), 0.16 * bell(random)]);
   return ([x, y]) => {
     const column = x < 0.5 ? 0 : 1;
     const row = y < 0.5 ? 0 : 1;
@@ -49,9 +49,9 @@ function placement(random: Uniform): (p: Point) => Point {
   const height = between(random, 14, 21);
   const width = height * between(random, 0.6, 1);
   const slant = 0.1 + 0.4 * bell(random);
-  const [sin, cos] = turn(0.36 * bell(random));
-  const dx = digitSize / 2 + 4 * bell(random);
-  const dy = digitSize / 2 + 3.5 * bell(random);
+  const [sin, cos] = turn(0.32 * bell(random));
+  const dx = digitSize / 2 + 3.6 * bell(random);
+  const dy = digitSize / 2 + 3.2 * bell(random);
   return ([u, v]) => {
     const y = (v - 0.5) * height;
     const x = (u - 0.5) * width - slant * y;
@@ -66,7 +66,7 @@ function turn(angle: number): readonly [sin: number, cos: number] {
   return [(2 * t) / d, (1 - t * t) / d];
 }
 
-const piecesPerSpan = 6;
+const piecesPerSpan = 5;
 
 /** Points on the Catmull-Rom spline through `curve`; its ends are mirrored to give the outer tangents. */
 function spline(curve: Curve): Point[] {
@@ -91,40 +91,38 @@ function ink(curves: readonly (readonly Point[])[], random: Uniform): Uint8Array
   const radius = between(random, 0.65, 1.75);
   const soft = between(random, 0.9, 1.5);
   const brightness = between(random, 0.65, 1);
-  const grain = between(random, 0, 0.16);
-  const squares = squaredDistances(curves, radius + soft);
-  return Uint8Array.from(squares, (square) => {
-    const edge = 0.5 + (radius - Math.sqrt(square)) / soft;
-    const value = brightness * Math.min(1, Math.max(0, edge)) + grain * bell(random);
-    return Math.floor(255 * Math.min(1, Math.max(0, value)) + 0.5);
-  });
+  const grain = between(random, 0, 0.18);
+  const squares = new Float64Array(digitSize * digitSize).fill(1e6);
+  for (const curve of curves) for (let i = 0; i + 1 < curve.length; i++) approach(squares, curve[i]!, curve[i + 1]!, radius + soft / 2);
+  const image = new Uint8Array(digitSize * digitSize);
+  for (let p = 0; p < image.length; p++) {
+    const edge = 0.5 + (radius - Math.sqrt(squares[p]!)) / soft;
+    const value = brightness * Math.min(1, Math.max(0, edge)) + grain * (random() - 0.5);
+    image[p] = Math.floor(255 * Math.min(1, Math.max(0, value)) + 0.5);
+  }
+  return image;
 }
 
-/** Of each pixel's centre to the nearest curve; pixels further than `reach` keep a large value. */
-function squaredDistances(curves: readonly (readonly Point[])[], reach: number): Float64Array {
-  const out = new Float64Array(digitSize * digitSize).fill(1e6);
-  for (const curve of curves)
-    for (let i = 0; i + 1 < curve.length; i++) {
-      const [a, b] = [curve[i]!, curve[i + 1]!];
-      const [left, right] = pixelRange(a[0], b[0], reach);
-      const [top, bottom] = pixelRange(a[1], b[1], reach);
-      for (let y = top; y <= bottom; y++)
-        for (let x = left; x <= right; x++) {
-          const at = y * digitSize + x;
-          out[at] = Math.min(out[at]!, squaredDistance(x + 0.5, y + 0.5, a, b));
-        }
-    }
-  return out;
-}
-const pixelRange = (a: number, b: number, reach: number): readonly [number, number] => [
-  Math.max(0, Math.floor(Math.min(a, b) - reach)),
-  Math.min(digitSize - 1, Math.ceil(Math.max(a, b) + reach)),
-];
-
-function squaredDistance(x: number, y: number, [ax, ay]: Point, [bx, by]: Point): number {
-  const [ux, uy] = [bx - ax, by - ay];
+/** Lowers each pixel's squared distance to that from the line between two points, where it is within `reach`. */
+function approach(squares: Float64Array, [ax, ay]: Point, [bx, by]: Point, reach: number): void {
+  const ux = bx - ax;
+  const uy = by - ay;
   const length = ux * ux + uy * uy;
-  const t = length > 0 ? Math.min(1, Math.max(0, ((x - ax) * ux + (y - ay) * uy) / length)) : 0;
-  const [dx, dy] = [x - ax - t * ux, y - ay - t * uy];
-  return dx * dx + dy * dy;
+  const [left, right] = pixelRange(ax, bx, reach);
+  const [top, bottom] = pixelRange(ay, by, reach);
+  for (let y = top; y <= bottom; y++)
+    for (let x = left; x <= right; x++) {
+      const px = x + 0.5 - ax;
+      const py = y + 0.5 - ay;
+      const t = length > 0 ? Math.min(1, Math.max(0, (px * ux + py * uy) / length)) : 0;
+      const dx = px - t * ux;
+      const dy = py - t * uy;
+      const at = y * digitSize + x;
+      squares[at] = Math.min(squares[at]!, dx * dx + dy * dy);
+    }
 }
+/** Pixels, by their centres at halves, from `reach` below the smaller to `reach` above the larger. */
+const pixelRange = (a: number, b: number, reach: number): readonly [number, number] => [
+  Math.max(0, Math.ceil(Math.min(a, b) - reach - 0.5)),
+  Math.min(digitSize - 1, Math.floor(Math.max(a, b) + reach - 0.5)),
+];

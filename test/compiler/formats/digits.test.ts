@@ -14,7 +14,7 @@ describe("digits", () => {
   test("are the same on every machine", () => {
     const first = examples(1, 32);
     expect(first.map((d) => d.label).join("")).toMatchInlineSnapshot(`"07868814511354615424241322021144"`);
-    expect(digest(first)).toMatchInlineSnapshot(`"ab99b7c6580a4bbb"`);
+    expect(digest(first)).toMatchInlineSnapshot(`"d974fcdfa5da1863"`);
   });
   test("do not depend on the order of asking", () => {
     expect(drawDigit(1, 7)).toEqual(examples(1, 8)[7]);
