@@ -1,7 +1,7 @@
 /** Comments on their way into formatted text: whoever prints something first takes the comments that stand before it. */
 import type { Span } from "../../ir/diagnostic.ts";
 import type { Comment } from "./ast.ts";
-import type { Doc } from "./pretty.ts";
+import { type Doc, hardline } from "./pretty.ts";
 
 type Position = Span["start"];
 export interface PlacedComment {
@@ -15,6 +15,8 @@ export interface Pen {
   readonly take: (before: Position) => readonly PlacedComment[];
   /** The same as a document, for places inside of statements. */
   readonly lead: (before: Position) => Doc;
+  /** The same before a closing bracket whose group is broken then. */
+  readonly trail: (before: Position) => Doc;
   /** What stands in the source at `span`, on one line. */
   readonly source: (span: Span) => string;
 }
@@ -33,7 +35,8 @@ export function penFor(source: string, comments: readonly Comment[]): Pen {
   };
   return {
     take,
-    lead: (at) => take(at).map((c) => commentDoc(c)),
+    lead: (at) => take(at).map(commentDoc),
+    trail: (at) => take(at).map((c) => [c.own ? hardline : "", commentDoc(c)]),
     source: ({ start, end }) => lines[start.line - 1]!.slice(start.column - 1, end.column - 1),
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Span } from "../../ir/diagnostic.ts";
 import type { Arg, Block, Dim, Expr, Index, Label, Pattern, Type } from "./ast.ts";
-import { closing, type Pen } from "./comments.ts";
+import { closing, commentDoc, type Pen } from "./comments.ts";
 import { precedence } from "./operators.ts";
 import { type Doc, group, hardline, ifBroken, indent, join, line, softline } from "./pretty.ts";
 
@@ -29,7 +29,7 @@ function bare(e: Expr, p: Printer): Doc {
     case "name":
       return e.name;
     case "paren":
-      return group("(", indent(softline, expression(e.value, p), p.pen.lead(closing(e.span))), softline, ")");
+      return group("(", indent(softline, expression(e.value, p), p.pen.trail(closing(e.span))), softline, ")");
     case "list":
       return list(e, p);
     case "comprehension":
@@ -57,7 +57,7 @@ export const bracketed = (open: string, items: readonly (() => Doc)[], close: st
 /** The same for a group that holds more. `span` ends with the closing bracket. */
 export function brackets(open: string, items: readonly (() => Doc)[], close: string, span: Span, p: Printer): Doc {
   const docs = items.map((item) => item());
-  const lead = p.pen.lead(closing(span));
+  const lead = p.pen.trail(closing(span));
   if (docs.length === 0) return [open, indent(lead), close];
   return [open, indent(softline, join(docs, [",", line]), ifBroken(","), lead), softline, close];
 }
@@ -75,14 +75,14 @@ function list(e: Of<"list">, p: Printer): Doc {
   if (e.items.length > 6 && e.items.every(isAtom)) return filled(e, items, p);
   if (e.form === "square") return bracketed("[", items, "]", e.span, p);
   if (items.length !== 1) return bracketed("(", items, ")", e.span, p);
-  return group("(", indent(softline, items[0]!(), ",", p.pen.lead(closing(e.span))), softline, ")");
+  return group("(", indent(softline, items[0]!(), ",", p.pen.trail(closing(e.span))), softline, ")");
 }
 const isAtom = (e: Expr) => e.kind === "int" || e.kind === "float" || e.kind === "string" || e.kind === "name" || e.kind === "unary";
 /** A long list of numbers or names: as many on a line as fit. */
 function filled(e: Of<"list">, items: readonly (() => Doc)[], p: Printer): Doc {
   const [open, close] = e.form === "square" ? ["[", "]"] : ["(", ")"];
   const docs = items.map((item, i) => (i === 0 ? item() : [",", group(line, item())]));
-  return group(open, indent(softline, docs, ifBroken(","), p.pen.lead(closing(e.span))), softline, close);
+  return group(open, indent(softline, docs, ifBroken(","), p.pen.trail(closing(e.span))), softline, close);
 }
 function comprehension(e: Of<"comprehension">, p: Printer): Doc {
   const value = expression(e.value, p);
@@ -94,7 +94,7 @@ function comprehension(e: Of<"comprehension">, p: Printer): Doc {
     " in ",
     expression(loop.list, p),
   ]);
-  return group("[", indent(softline, value, loops, p.pen.lead(closing(e.span))), softline, "]");
+  return group("[", indent(softline, value, loops, p.pen.trail(closing(e.span))), softline, "]");
 }
 
 function conditional(e: Of<"if">, p: Printer): Doc {
@@ -130,11 +130,12 @@ function pipeline(e: Of<"pipe">, p: Printer): Doc {
   const head = expression(first, p);
   const docs = stages.reverse().map((stage): Doc => {
     const start = (stage.label ?? stage.callee).span.start;
-    const comments = p.pen.lead(start);
+    const comments = p.pen.take(start);
     const label = stage.label ? [labelDoc(stage.label, p), ": "] : "";
     const call = [label, expression(stage.callee, p), stage.args ? args(stage.args, stage.span, p) : ""];
-    const breaks = start.line > stage.value.span.end.line;
-    return breaks ? [comments, hardline, "|> ", call] : [comments, group(line, "|> ", call)];
+    const breaks = comments.length > 0 || start.line > stage.value.span.end.line;
+    const before = comments.map((c) => [c.own ? hardline : "", commentDoc(c)]);
+    return breaks ? [before, hardline, "|> ", call] : group(line, "|> ", call);
   });
   return [head, indent(docs)];
 }

@@ -37,13 +37,15 @@ function lines<T extends Documented>(items: readonly T[], end: Span["end"], prin
   let last: number | null = null; // the source line on which the thing before ends
   const start = (at: number) => out.push(last !== null && at - last > 1 ? blankline : hardline);
   const comments = (before: Span["end"]) => {
-    for (const comment of p.pen.take(before)) {
-      if (comment.own) {
+    p.pen.take(before).forEach((comment, i) => {
+      // Only one can stand behind a statement; a word or bracket that went away may have separated more.
+      const own = comment.own || i > 0;
+      if (own) {
         start(comment.line);
         last = comment.line;
       }
-      out.push(comment.own ? comment.text : commentDoc(comment));
-    }
+      out.push(commentDoc({ ...comment, own }));
+    });
   };
   for (const item of items) {
     comments(item.span.start);
@@ -87,7 +89,7 @@ const named = (name: Name, p: Printer): Doc => [p.pen.lead(name.span.start), nam
 
 function importDoc(d: Import, p: Printer): Doc {
   const names = d.names.map(({ name, as }) => [named(name, p), as.name === name.name ? "" : [" as ", named(as, p)]]);
-  const inside = indent(line, join(names, [",", line]), ifBroken(","), p.pen.lead(d.pathSpan.start));
+  const inside = indent(line, join(names, [",", line]), ifBroken(","), p.pen.trail(d.pathSpan.start));
   return [group("import {", inside, line, "}"), " from ", p.pen.source(d.pathSpan)];
 }
 /** `before`: where what follows the `)` begins. */

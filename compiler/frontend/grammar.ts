@@ -1,6 +1,6 @@
 /**
  * The grammar of section 8 of the language reference, as one chevrotain parser (its rules refer to each other and to the parser's state,
- * so they stay in one class and one file). It runs on the tokens of token-pass.ts and is LL(2) with gates for labels and bindings.
+ * so they stay in one class and one file). It runs on the tokens of token-pass.ts and is LL(1) with gates for labels and bindings.
  * After a syntax error the rest of the statement is skipped; `statement` and `declaration` are where that happens.
  */
 import {
@@ -74,7 +74,7 @@ export const declarationList = "`import`, `const`, `fn`, `layer`, `model` or `tr
 class DlmParser extends EmbeddedActionsParser {
   private source!: Source;
   constructor() {
-    super(t.vocabulary, { maxLookahead: 2, errorMessageProvider: messages });
+    super(t.vocabulary, { maxLookahead: 1, errorMessageProvider: messages });
     this.performSelfAnalysis();
   }
   read(tokens: IToken[], source: Source): Declaration[] {
@@ -218,10 +218,9 @@ class DlmParser extends EmbeddedActionsParser {
     return type ?? null;
   });
   private type = this.RULE("type", (): Type => {
-    const start = this.LA(1);
-    const name = this.SUBRULE(this.name);
+    const start = this.CONSUME(t.Name, { ERR_MSG: "a type" });
     const dims = this.OPTION(() => this.SUBRULE(this.dims));
-    return { kind: "type", name, dims: dims ?? null, span: this.since(start) };
+    return { kind: "type", name: this.named(start), dims: dims ?? null, span: this.since(start) };
   });
   private dims = this.RULE("dims", (): Dim[] => {
     this.CONSUME(t.LSquare);
@@ -285,7 +284,7 @@ class DlmParser extends EmbeddedActionsParser {
       { ALT: () => this.SUBRULE(this.blockInput) },
       { ALT: () => this.SUBRULE(this.metric) },
       { ALT: () => this.SUBRULE(this.freeze) },
-      { ALT: () => this.SUBRULE(this.setting) },
+      { GATE: () => t.is(this.LA(2), t.Text), ALT: () => this.SUBRULE(this.setting) },
       { ALT: () => this.SUBRULE(this.loop) },
       { ALT: () => this.SUBRULE(this.result) },
       { ALT: () => this.SUBRULE(this.assert) },
@@ -693,10 +692,7 @@ class DlmParser extends EmbeddedActionsParser {
     });
     return { kind: "if", arms, otherwise: otherwise ?? null, span: this.since(start) };
   });
-  private name = this.RULE("name", (): Name => {
-    const token = this.CONSUME(t.Name);
-    return { kind: "name", name: token.image, span: this.spanOf(token) };
-  });
+  private name = this.RULE("name", (): Name => this.named(this.CONSUME(t.Name)));
   /** Words, numbers and `{constants}` without spaces, dots between them; neighbouring text becomes one part. */
   private label = this.RULE("label", (): Label => {
     const start = this.LA(1);
@@ -737,7 +733,6 @@ class DlmParser extends EmbeddedActionsParser {
     const items = [first()];
     this.MANY({
       GATE: () => !t.is(this.LA(2), closer),
-      MAX_LOOKAHEAD: 1,
       DEF: () => {
         this.CONSUME(t.Comma);
         items.push(next());
@@ -818,6 +813,7 @@ class DlmParser extends EmbeddedActionsParser {
       while (!t.is(this.LA(1), EOF) && !isDeclarationWord(this.LA(1))) this.SKIP_TOKEN();
       return;
     }
+    if (this.LA(1) === start) this.SKIP_TOKEN();
     const inHeader = !t.is(start, t.Import) && this.depthSince(start) === 0 && !t.is(this.LA(0), t.RCurly);
     if (inHeader && this.skipToBody()) this.readBody(start);
     this.skipStatement(this.depthSince(start));
@@ -874,6 +870,9 @@ class DlmParser extends EmbeddedActionsParser {
   }
   private spanOf(token: IToken): Span {
     return this.span(token, token);
+  }
+  private named(token: IToken): Name {
+    return { kind: "name", name: token.image, span: this.spanOf(token) };
   }
   private number(token: IToken, kind: "int" | "float"): Expr {
     return { kind, value: this.RECORDING_PHASE ? 0 : numberOf(token, this.source), span: this.spanOf(token) };

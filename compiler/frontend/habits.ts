@@ -25,6 +25,7 @@ const previousIs = (s: Scene, ...images: readonly string[]) => s.previous !== un
 const startIs = (s: Scene, ...words: readonly string[]) => words.includes(s.start);
 const atTop = (s: Scene) => s.expected === declarationList;
 const endExpected = (s: Scene) => s.expected === t.LineEnd.LABEL;
+const argsExpected = (s: Scene) => s.expected === t.LParen.LABEL;
 const blockExpected = (s: Scene) => s.expected === t.LCurly.LABEL;
 const valueExpected = (s: Scene) => s.expected.startsWith("an expression") || s.expected.startsWith("an argument");
 
@@ -35,7 +36,7 @@ const habits: readonly Habit[] = [
     when: (s) => t.is(s.found, t.QuotedText),
     help: (s) => `strings are written in double quotes: "${s.found.image.replace(/^'|'$/g, "")}"`,
   },
-  { when: (s) => t.is(s.found, t.Unknown), help: (s) => strange[s.found.image.charAt(0)] ?? "" },
+  { when: (s) => t.is(s.found, t.Unknown), help: (s) => strangeness(s.found.image) },
   { when: (s) => t.is(s.found, t.Text) && previousIs(s, '""'), help: "documentation is written as `## ...` lines above a declaration" },
   {
     when: (s) => t.is(s.found, t.Text) && s.previous !== undefined && t.isName(s.previous) && t.adjacent(s.previous, s.found),
@@ -44,6 +45,10 @@ const habits: readonly Habit[] = [
   {
     when: (s) => (previousIs(s, ".") && t.is(s.before.at(-2), t.Int)) || (image(s, ".") && t.is(s.next, t.Int) && valueExpected(s)),
     help: "a number has a digit on both sides of its dot: `1.0`, `0.5`",
+  },
+  {
+    when: (s) => startIs(s, "import", "from") || (atTop(s) && image(s, "import", "from")),
+    help: 'an import is written `import { a, b } from "./file.dlm"`',
   },
   // Comments
   {
@@ -56,7 +61,10 @@ const habits: readonly Habit[] = [
   { when: (s) => image(s, "and"), help: "`and` is written `&&`" },
   { when: (s) => image(s, "or"), help: "`or` is written `||`" },
   { when: (s) => image(s, "is"), help: "`is` is written `==`: `x == none`" },
-  { when: (s) => image(s, "in") && !startIs(s, "for"), help: "`in` belongs to `for`; there is no test of membership" },
+  {
+    when: (s) => image(s, "in") && s.before.length > 0 && !startIs(s, "for") && !previousIs(s, "|>"),
+    help: "`in` belongs to `for`; there is no test of membership",
+  },
   {
     when: (s) => s.before.some((b) => b.image === "lambda"),
     help: "there are no functions without a name: declare a `fn` and pass its name",
@@ -65,7 +73,7 @@ const habits: readonly Habit[] = [
   // Operators
   { when: (s) => s.expected === comparisonEnd, help: "comparisons do not chain: `a < b && b < c`" },
   { when: (s) => image(s, ">") && previousIs(s, "<"), help: "`<>` is written `!=`" },
-  { when: (s) => image(s, ">") && previousIs(s, "="), help: "there are no functions without a name: declare a `fn` and pass its name" },
+  { when: (s) => image(s, "=") && s.next.image === ">", help: "there are no functions without a name: declare a `fn` and pass its name" },
   { when: (s) => image(s, "+") && previousIs(s, "+"), help: "to count on: `x += 1`" },
   {
     when: (s) => image(s, "*", "**") && previousIs(s, "(", ","),
@@ -73,7 +81,7 @@ const habits: readonly Habit[] = [
   },
   // Bindings
   { when: (s) => t.is(s.found, t.Equals) && previousIs(s, "=="), help: "`===` is written `==`" },
-  { when: (s) => t.is(s.found, t.Equals) && previousIs(s, ":"), help: "`:=` is written `=`" },
+  { when: (s) => image(s, ":") && t.is(s.next, t.Equals), help: "`:=` is written `=`" },
   {
     when: (s) => isAssign(s) && continuedLine(s) !== null,
     help: (s) => `line ${continuedLine(s)?.startLine} ends with \`${continuedLine(s)?.image}\` and so goes on here`,
@@ -88,10 +96,8 @@ const habits: readonly Habit[] = [
     when: (s) => startIs(s, "let", "var", "val", "mut") && s.before.length === 1,
     help: "a name is bound without a word before it: `x = ...`",
   },
-  {
-    when: (s) => image(s, "[") && s.before.length === 3 && previousIs(s, "f32", "i32", "u8", "bool"),
-    help: "a binding has no type: `x = ...`",
-  },
+  { when: (s) => argsExpected(s) && startIs(s, "if", "elif", "else", "for"), help: "a body is written in braces: `{ ... }`" },
+  { when: (s) => argsExpected(s) && image(s, "[", "=") && s.before.length === 3, help: "a binding has no type: `x = ...`" },
   // Pipelines and labels
   {
     when: (s) => s.afterStage && image(s, "{", ".") && labelFollows(s),
@@ -110,7 +116,7 @@ const habits: readonly Habit[] = [
     help: (s) => `put the pipeline in parentheses: \`(x |> f) ${s.found.image} y\``,
   },
   {
-    when: (s) => previousIs(s, ":") && s.expected === t.Name.LABEL && !startIs(s, "train"),
+    when: (s) => previousIs(s, ":") && s.expected === t.Name.LABEL,
     help: "`name: Layer(...)` labels a layer; an argument is named with `=`",
   },
   // Blocks
@@ -148,25 +154,19 @@ const habits: readonly Habit[] = [
     when: (s) => startIs(s, "class", "struct") || image(s, "class", "struct"),
     help: "what owns parameters is a `layer`; what has named inputs and outputs is a `model`",
   },
-  {
-    when: (s) => startIs(s, "import", "from") || (atTop(s) && image(s, "import", "from")),
-    help: 'an import is written `import { a, b } from "./file.dlm"`',
-  },
-  {
-    when: (s) => s.before.length === 0 && t.declarationWords.has(s.start) && s.expected === "a statement",
-    help: "declarations stand at the top level of the file",
-  },
+  { when: (s) => atTop(s) && t.declarationWords.has(s.found.image), help: (s) => `behind \`${s.found.image}\` stands a name` },
+  { when: (s) => s.before.length === 0 && t.declarationWords.has(s.start), help: "declarations stand at the top level of the file" },
   { when: (s) => image(s, "export") && atTop(s), help: "every declaration of a file can be imported" },
   {
-    when: (s) => s.expected === t.Name.LABEL && t.isWord(s.found) && !t.isName(s.found),
+    when: (s) => t.isWord(s.found) && !t.isName(s.found) && (s.expected === t.Name.LABEL || t.is(s.next, t.Equals)),
     help: (s) => `\`${s.found.image}\` is a word of the language`,
   },
 ];
 
 const isAssign = (s: Scene) => t.is(s.found, t.Equals) || t.is(s.found, t.AssignOperator);
 const isOperator = (token: IToken) => token.tokenType.CATEGORIES?.includes(t.Operator) === true;
-/** Somewhere behind the `{` or `.` comes the `:`, on the same line. */
-const labelFollows = (s: Scene) => t.is(s.found, t.LCurly) || t.isLabelText(s.next);
+/** `layer {i}` and `a . b`, not `a.b`. */
+const labelFollows = (s: Scene) => t.is(s.found, t.LCurly) || (t.isLabelText(s.next) && !t.adjacent(s.previous!, s.found));
 /** The last token of an earlier line that made the statement go on. */
 function continuedLine({ before, found }: Scene): IToken | null {
   const last = before.findLast((b) => b.startLine! < found.startLine!);
@@ -189,6 +189,9 @@ const strange: Readonly<Record<string, string>> = {
   "\u2013": "the minus sign is `-`",
   "\u00d7": "multiplication is written `*`",
 };
+
+const strangeness = (text: string): string =>
+  strange[text.charAt(0)] ?? (/^\p{L}/u.test(text) ? "names are made of the letters A to Z and a to z, digits and `_`" : "");
 
 export function habitOf(mistake: Mistake): string | null {
   const { found, next, expected, before, start } = mistake;

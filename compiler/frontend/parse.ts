@@ -94,8 +94,14 @@ function collect(path: string) {
       else found.push(problem);
     },
     full: () => size() >= mostProblems,
-    all: () => [...found, ...unclosed.map((u) => describeUnclosed(u, path))].sort(bySpan).slice(0, mostProblems),
+    all: () => capped([...found, ...unclosed.map((u) => describeUnclosed(u, path))].sort(bySpan)),
   };
+}
+function capped(problems: readonly Diagnostic[]): Diagnostic[] {
+  if (problems.length < mostProblems) return [...problems];
+  const last = problems[mostProblems - 1]!;
+  const note = { message: `no more than ${mostProblems} errors are shown`, span: null };
+  return [...problems.slice(0, mostProblems - 1), { ...last, notes: [...last.notes, note] }];
 }
 const precedes = (a: IToken, b: IToken) => b.tokenType === EOF || a.startOffset < b.startOffset;
 const bySpan = (a: Diagnostic, b: Diagnostic) => a.span!.start.line - b.span!.start.line || a.span!.start.column - b.span!.start.column;

@@ -100,6 +100,8 @@ function write() {
   let current = "";
   /** A comment ends the current line, or the last one done. */
   let ended = false;
+  /** How much further what follows that comment is indented: it belongs to the line that the comment cut short. */
+  let hang = 0;
   let lastEnded = false;
   let blank = false;
   const newline = (withBlank: boolean) => {
@@ -111,7 +113,8 @@ function write() {
     ended = false;
     blank ||= withBlank;
   };
-  const text = (s: string, indent: number) => {
+  const text = (s: string, around: number) => {
+    const indent = ended ? around + hang : around;
     if (ended) newline(false);
     const rest = current === "" ? s.trimStart() : s;
     if (rest === "") return;
@@ -128,8 +131,10 @@ function write() {
       lastEnded = true;
       return;
     }
+    const deeper = current === "" ? 0 : ended ? hang : step;
     if (own || ended) newline(false);
-    text(current === "" ? s : `  ${s}`, indent);
+    text(current === "" ? s : `  ${s}`, indent + deeper);
+    hang = deeper;
     ended = true;
   };
   const finish = () => {

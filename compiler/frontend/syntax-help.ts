@@ -25,7 +25,7 @@ function show(token: IToken): string {
   if (t.is(token, t.LineEnd) && token.image !== ";") return "the end of the line";
   const { image } = token;
   const first = shown(image);
-  if (t.is(token, t.Unknown)) return /^[\p{L}\p{P}\p{S}]/u.test(first) ? `\`${first}\`` : `the character ${codeOf(first)}`;
+  if (t.is(token, t.Unknown)) return /^[\p{L}\p{P}\p{S}]/u.test(first) && first !== "`" ? `\`${first}\`` : `the character ${codeOf(first)}`;
   return image.length > 40 ? `\`${image.slice(0, 37)}...\`` : `\`${image}\``;
 }
 const shown = (image: string): string => String.fromCodePoint(image.codePointAt(0)!);

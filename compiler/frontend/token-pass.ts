@@ -61,7 +61,7 @@ export function passTokens(lexed: readonly IToken[]): Tokens {
 function place(state: State, token: IToken, next: IToken | undefined): void {
   const previous = state.out.at(-1);
   const top = state.open.at(-1);
-  const starts = !previous || t.is(previous, t.LineEnd) || t.is(previous, t.LCurly);
+  const starts = !previous || t.is(previous, t.LineEnd) || (t.is(previous, t.LCurly) && !top?.joins);
   if (starts || hasBlock.has(token.tokenType)) state.header = token;
   if (starts && next && isContextual(token, next)) {
     const word = t.retagged(token, t.contextualWords.get(token.image)!);
@@ -110,9 +110,12 @@ function slipAt(state: State, previous: IToken, then: IToken, after: IToken | un
   if (t.is(previous, t.LineEnd) || t.is(previous, t.LCurly)) return null;
   if (t.is(then, t.LCurly) && !startsHole(then, after) && state.header && hasBlock.has(state.header.tokenType)) return "brace";
   const inBlock = state.open.length > 0;
-  return inBlock && leading.has(then.tokenType) && then.image !== "//" ? "operator" : null;
+  return inBlock && leading.has(then.tokenType) && !startsComment(then, after) ? "operator" : null;
 }
 /** `{i}.conv: ...`, as far as can be told from its first two tokens. */
 const startsHole = (brace: IToken, after: IToken | undefined) => after !== undefined && t.adjacent(brace, after) && !t.is(after, t.Newline);
+/** `//` and `/*` of other languages. */
+const startsComment = (slash: IToken, after: IToken | undefined) =>
+  slash.image === "//" || (slash.image === "/" && after !== undefined && after.image.startsWith("*") && t.adjacent(slash, after));
 const hasBlock: ReadonlySet<TokenType> = new Set([t.Fn, t.Layer, t.Model, t.Train, t.If, t.For]);
 const leading: ReadonlySet<TokenType> = new Set([t.Plus, t.Times, t.Compare, t.Power, t.And, t.Or, t.Comma]);

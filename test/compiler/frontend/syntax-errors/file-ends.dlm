@@ -1,0 +1,2 @@
+model A(x: f32[N]) -> y {
+  y = x x
