@@ -86,8 +86,8 @@ function nameShared(root: Expr, { lets, scope }: State): Expr {
   };
   return visit(root);
 }
-/** Integers are left alone: indices must stay visible as arithmetic. */
-const isWork = (e: Expr) => e.kind !== "const" && e.kind !== "var" && e.kind !== "load" && typeOf(e) !== "i32";
+/** Integers and tests on them are left alone: indices must stay visible as arithmetic. */
+const isWork = (e: Expr) => e.kind !== "const" && e.kind !== "var" && e.kind !== "load" && (typeOf(e) === "f32" || typeOf(e) === "u32");
 
 function declared(value: Expr, lets: Stmt[], axes: Axes): Expr {
   const name = axes.fresh("t");

@@ -2,6 +2,7 @@
 import type { Kernel } from "../../ir/kernel/kernel.ts";
 import { collapse } from "./collapse.ts";
 import { flatten } from "./flatten.ts";
+import { hoist } from "./hoist.ts";
 import { legalize } from "./legalize.ts";
 import { pointers } from "./pointers.ts";
 import { registers } from "./registers.ts";
@@ -23,6 +24,7 @@ export const wasmKernelPasses: readonly KernelPass[] = [
   ...common,
   { name: "legalize", run: legalize({ target: "wasm" }) },
   { name: "simplify", run: simplify },
+  { name: "hoist", run: hoist },
   { name: "flatten", run: flatten },
   { name: "pointers", run: pointers },
 ];
