@@ -56,11 +56,23 @@ export function foldSerially(f: Fold, index: readonly Expr[], axes: Axes): Folde
   const type = typeOf(term.value);
   const acc = axes.fresh("acc");
   if (f.op === "argmax" || f.op === "argmin") return foldPosition(f.op, term, type, axes);
-  const start = declare(acc, identity(f.op, type));
-  return {
-    body: [start, ...nest(term.axes, [...term.lets, set(acc, combine(f.op, local(acc, type), term.value))])],
-    value: local(acc, type),
-  };
+  return { body: foldByLevels(f.op, term, type, acc, axes), value: local(acc, type) };
+}
+/** Rows shorter than this are no level of their own. */
+const shortestLevel = 16;
+/**
+ * Sums of innermost rows, then of rows, and so on outwards: each sum is short, so rounding errors stay small. One long sum
+ * of like terms is off by their number times half an ulp, all in one direction. Other folds do not round.
+ */
+function foldByLevels(op: Exclude<FoldOp, "argmax" | "argmin">, term: Term, type: ScalarType, acc: string, axes: Axes): readonly Stmt[] {
+  const start = declare(acc, identity(op, type));
+  const onto = (value: Expr) => set(acc, combine(op, local(acc, type), value));
+  const [outer, ...inner] = term.axes;
+  const terms = inner.reduce((n, a) => n * a.extent, 1);
+  if (!outer || op !== "sum" || terms < shortestLevel) return [start, ...nest(term.axes, [...term.lets, onto(term.value)])];
+  const part = axes.fresh("acc");
+  const row = foldByLevels(op, { ...term, axes: inner }, type, part, axes);
+  return [start, ...nest([outer], [...row, onto(local(part, type))])];
 }
 /** The first position at which the best value stands. */
 function foldPosition(op: "argmax" | "argmin", term: Term, type: ScalarType, axes: Axes): Folded {
