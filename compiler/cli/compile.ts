@@ -46,7 +46,11 @@ async function compile(args: Arguments, io: Io): Promise<number> {
   const settings = compileSettings({ ...args, get: (name) => (name === "target" ? chosen[0] : args.get(name)) });
   const stem = basename(path, extname(path));
   const programs: Program[] = [];
-  for (const target of chosen) programs.push((await buildFile(path, { ...settings, target }, { train: args.has("train") }, io)).program);
+  for (const [i, target] of chosen.entries()) {
+    // warnings of the source are the same for every target
+    const to = i === 0 ? io : { ...io, err: () => undefined };
+    programs.push((await buildFile(path, { ...settings, target }, { train: args.has("train") }, to)).program);
+  }
   const files = await filesOf(programs, weightFile(args, programs[0]!, stem, io), stem);
   makeFolder(folder);
   for (const [name, content] of Object.entries(files)) writeAtomically(join(folder, name), content);

@@ -1,0 +1,160 @@
+/** Commands on the real compiler: small models, every command once. */
+import { existsSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { writeNpy } from "../../../compiler/formats/npy.ts";
+import { load, parseSafetensors, programFromArtefact, writeSafetensors } from "../../../runtime/index.ts";
+import { dlm, folder } from "./harness.ts";
+
+const net = `## Digits, small.
+model Net(image: f32[N, 1, 28, 28], width = 8) -> logits {
+  logits = image |> flatten |> fc1: Linear(width) |> relu |> dropout(0.2) |> fc2: Linear(10)
+}
+
+train Net {
+  input label: i32[N]
+  loss = cross_entropy(logits, label)
+  metric accuracy = mean(argmax(logits) == label)
+  optimizer = sgd(lr=0.05, momentum=0.9)
+}
+`;
+const affine = "model Affine(x: f32[N, 3]) -> y {\n  y = x |> fc: Linear(2)\n}\n";
+const bytes = (...values: number[]) => new Uint8Array(Float32Array.from(values).buffer);
+const affineWeights = writeSafetensors([
+  { name: "fc.weight", dtype: "F32", shape: [2, 3], data: bytes(1, 2, 3, 4, 5, 6) },
+  { name: "fc.bias", dtype: "F32", shape: [2], data: bytes(0.5, -0.5) },
+]);
+
+describe("run", () => {
+  test.each(["wasm", "reference"])("the numbers are right on %s", async (target) => {
+    const x = writeNpy({ type: "f4", shape: [2, 3], data: Float32Array.of(1, 0, 0, 1, 1, 1) });
+    const at = folder({ "a.dlm": affine, "w.safetensors": affineWeights, "x.npy": x });
+    const argv = ["run", at("a.dlm"), "--weights", at("w.safetensors"), "--input", `x=${at("x.npy")}`, "--target", target, "--json"];
+    const { code, out, err } = await dlm(argv);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(JSON.parse(out)).toEqual({ outputs: { y: { shape: [2, 2], data: [1.5, 3.5, 6.5, 14.5] } } });
+  });
+  test("weights that do not fit are the user's mistake", async () => {
+    const at = folder({ "a.dlm": affine.replace("Linear(2)", "Linear(4)"), "w.safetensors": affineWeights });
+    const { code, out, err } = await dlm(["run", at("a.dlm"), "--weights", at("w.safetensors")]);
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toContain("error[weights]: the weights do not fit Affine:");
+  });
+  test("mistakes in the source are shown with their place", async () => {
+    const at = folder({ "a.dlm": affine.replace("Linear(2)", "Liner(2)") });
+    const { code, err } = await dlm(["run", at("a.dlm")]);
+    expect(code).toBe(1);
+    expect(err).toContain(`--> ${at("a.dlm")}:2:16`);
+    expect(err).toContain("Linear");
+  });
+});
+
+describe("check", () => {
+  test("fine files, and several mistakes as JSON", async () => {
+    const at = folder({ "a.dlm": affine, "b.dlm": "model M(x: f32[N]) -> y {\n  y = x + u\n  z = relu(v)\n}\n" });
+    expect(await dlm(["check", at("a.dlm")])).toEqual({ code: 0, out: `${at("a.dlm")}: fine\n`, err: "" });
+    const { code, out } = await dlm(["check", at("a.dlm"), at("b.dlm"), "--json"]);
+    expect(code).toBe(1);
+    const found = JSON.parse(out);
+    expect(found.map((d: { range: { start: object } }) => d.range.start)).toEqual([
+      { line: 2, column: 11 },
+      { line: 3, column: 12 },
+    ]);
+    expect(Object.keys(found[0])).toEqual(["file", "severity", "code", "message", "range", "notes", "help"]);
+    expect(found[0]).toMatchObject({ file: at("b.dlm"), severity: "error", code: "name" });
+  });
+});
+
+describe("compile", () => {
+  test("the artefact runs, alone", async () => {
+    const at = folder({ "a.dlm": affine, "w.safetensors": affineWeights });
+    const { code, out } = await dlm(["compile", at("a.dlm"), "-o", at("out"), "--target", "wasm,wgsl", "--weights", at("w.safetensors")]);
+    expect(code).toBe(0);
+    expect(out).toContain("parameters   8 (32 B)");
+    const read = async (name: string) => new Uint8Array(readFileSync(at(`out/${name}`)));
+    const program = await programFromArtefact(JSON.parse(readFileSync(at("out/a.json"), "utf8")), read);
+    const loaded = await load(program, { weights: await read("a.safetensors") });
+    expect((await loaded.run({ x: [0, 0, 1] })).y).toEqual(Float32Array.of(3.5, 5.5));
+    await loaded.dispose();
+    const gpu = await programFromArtefact(JSON.parse(readFileSync(at("out/a.webgpu.json"), "utf8")), read);
+    expect(gpu.target).toBe("wgsl");
+    for (const name of ["a.wasm", "a.relaxed.wasm", "a.wgsl.json", "a.js", "a.d.ts"])
+      expect(existsSync(at(`out/${name}`)), name).toBe(true);
+  });
+});
+
+describe("inspect", () => {
+  test.each([
+    ["ast", "model Affine"],
+    ["graph", "graph Affine("],
+    ["kernels", "kernel "],
+    ["plan", "plan Affine"],
+    ["wat", "(module"],
+    ["wgsl", "@compute"],
+    ["program", '"format": "dlm"'],
+  ])("--emit %s", async (stage, text) => {
+    const at = folder({ "a.dlm": affine });
+    const { code, out, err } = await dlm(["inspect", at("a.dlm"), "--emit", stage]);
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toContain(text);
+  });
+  test("--print-after shows one pass on one entry, or offers the passes", async () => {
+    const at = folder({ "a.dlm": affine });
+    const { code, out } = await dlm(["inspect", at("a.dlm"), "--print-after", "cse", "--entry", "forward"]);
+    expect(code).toBe(0);
+    expect([...new Set(out.match(/^# after .*$/gm))]).toEqual(["# after cse (forward)"]);
+    expect((await dlm(["inspect", at("a.dlm"), "--print-after", "css"])).err).toBe(
+      "error[flag]: there is no pass `css`\n  help: did you mean `cse`?\n",
+    );
+  });
+});
+
+describe("train and eval", () => {
+  const train = (at: (name: string) => string, ...more: string[]) =>
+    dlm(["train", at("net.dlm"), "--data", "synthetic:digits?count=160", "--val", "0.2", "--batch", "12", "--threads", "1", ...more]);
+  test("interrupted or not, the weights have the same bits; eval sees what validation saw", async () => {
+    const at = folder({ "net.dlm": net });
+    const whole = await train(at, "--steps", "14", "--out", at("whole"), "--json");
+    expect(whole.code).toBe(0);
+    expect((await train(at, "--steps", "6", "--checkpoint", at("c"))).code).toBe(0);
+    const rest = await train(at, "--steps", "14", "--resume", at("c"), "--out", at("parts"), "--json");
+    expect(rest.out).toBe(whole.out);
+    expect(readFileSync(at("parts"))).toEqual(readFileSync(at("whole")));
+    expect(parseSafetensors(readFileSync(at("whole"))).entries.map((e) => e.name)).toEqual([
+      "fc1.weight",
+      "fc1.bias",
+      "fc2.weight",
+      "fc2.bias",
+    ]);
+    // 32 examples: two batches of 12 and a remainder of 8, or one batch of 32
+    const spec = ["--data", "synthetic:digits?count=160", "--val", "0.2", "--weights", at("whole"), "--threads", "1", "--json"];
+    const { loss, metrics, examples } = JSON.parse((await dlm(["eval", at("net.dlm"), ...spec])).out);
+    const trained = JSON.parse(whole.out);
+    expect(examples).toBe(32);
+    expect(metrics.accuracy).toBeCloseTo(trained.metrics.accuracy, 6);
+    expect(loss).toBeCloseTo(trained.loss, 5);
+  });
+  test("a weight that is missing is an error for eval and a note for train", async () => {
+    const at = folder({
+      "net.dlm": net,
+      w: writeSafetensors([{ name: "fc2.bias", dtype: "F32", shape: [10], data: bytes(...Array(10).fill(0)) }]),
+    });
+    const evaluated = await dlm(["eval", at("net.dlm"), "--data", "synthetic:digits", "--weights", at("w")]);
+    expect(evaluated.code).toBe(1);
+    expect(evaluated.err).toContain("missing  fc1.weight");
+    const trained = await train(at, "--weights", at("w"), "--steps", "1");
+    expect(trained.code).toBe(0);
+    expect(trained.err).toContain("note: not in the weights, initialised: fc1.weight, fc1.bias, fc2.weight\n");
+  });
+  test("labels beyond the classes are found before they are used", async () => {
+    const at = folder({ "net.dlm": net.replace("Linear(10)", "Linear(5)") });
+    const { code, err } = await train(at);
+    expect(code).toBe(1);
+    expect(err).toMatch(/error\[data\]: `label` of example \d+ is \d, outside 0 to 4\n/);
+  });
+  test("a model without a train block cannot be trained", async () => {
+    const at = folder({ "net.dlm": affine });
+    const { code, err } = await train(at);
+    expect(code).toBe(1);
+    expect(err).toContain("no train block");
+  });
+});
