@@ -90,7 +90,7 @@ function comprehension(e: Of<"comprehension">, p: Printer): Doc {
     p.pen.lead(loop.pattern.span.start),
     line,
     "for ",
-    pattern(loop.pattern, p),
+    pattern(loop.pattern),
     " in ",
     expression(loop.list, p),
   ]);
@@ -205,13 +205,11 @@ export function labelDoc(label: Label, p: Printer): Doc {
   const parts = label.parts.map((part): Doc => (part.kind === "text" ? part.text : ["{", expression(part.value, p), "}"]));
   return [p.pen.lead(label.span.start), parts];
 }
-/** Without the outermost parentheses: `for i, (a, b) in ...`. */
-export function pattern(of: Pattern, p: Printer): Doc {
-  if (of.kind === "name") return [p.pen.lead(of.span.start), of.name];
-  const items = of.items.map((item) =>
-    item.kind === "name" ? pattern(item, p) : [p.pen.lead(item.span.start), "(", pattern(item, p), ")"],
-  );
-  return [join(items, ", "), items.length === 1 ? "," : ""];
+/** Without the outermost parentheses, on one line: comments in it wait for what comes behind the `in` or `=`. */
+export function pattern(of: Pattern): string {
+  if (of.kind === "name") return of.name;
+  const items = of.items.map((item) => (item.kind === "name" ? item.name : `(${pattern(item)})`));
+  return items.join(", ") + (items.length === 1 ? "," : "");
 }
 export function typeDoc(type: Type, p: Printer): Doc {
   const name = [p.pen.lead(type.span.start), type.name.name];

@@ -111,7 +111,7 @@ function modelDoc(d: Model, p: Printer): Doc {
 function statement(s: Statement, p: Printer): Doc {
   switch (s.kind) {
     case "bind":
-      return [pattern(s.pattern, p), ` ${s.op} `, expression(s.value, p)];
+      return [pattern(s.pattern), ` ${s.op} `, expression(s.value, p)];
     case "param":
     case "state":
       return [`${s.kind} `, labelDoc(s.label, p), alias(s.as, p), ": ", typeDoc(s.type, p), " = ", expression(s.value, p)];
@@ -128,7 +128,7 @@ function statement(s: Statement, p: Printer): Doc {
     case "setting":
       return [named(s.name, p), " ", globs(s.globs, p), " = ", expression(s.value, p)];
     case "for":
-      return ["for ", pattern(s.pattern, p), " in ", expression(s.list, p), " ", p.block(s.body)];
+      return ["for ", pattern(s.pattern), " in ", expression(s.list, p), " ", p.block(s.body)];
     case "return":
       return ["return ", expression(s.value, p)];
     case "assert":

@@ -45,7 +45,7 @@ function program(choose: Choose): string {
   const args = (depth: number) =>
     `(${gap()}${items(some(0, 3, () => maybe(() => `${name()}${gap()}=${gap()}`) + expr(depth - 1)(true)))}${gap()})`;
   const pattern = (depth = 1): string => {
-    const parts = some(1, 3, () => (depth > 0 && choose(4) === 1 ? `(${pattern(depth - 1)})` : name()));
+    const parts = some(1, 3, () => (depth > 0 && choose(4) === 1 ? `(${gap()}${pattern(depth - 1)}${gap()})` : name()));
     return parts.join(", ") + (parts.length === 1 ? maybe(() => ",", 4) : "");
   };
   /** No pipelines: a `:` directly inside the brackets is the slice's, a label's would need parentheses. */
