@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -31,12 +31,14 @@ test("random programs keep their meaning, and formatting twice is formatting onc
   fc.assert(fc.property(programs, expectStable), { numRuns: 250 });
 });
 
-const shared = "/work/shared/drafts";
-describe.skipIf(!existsSync(shared))("whole models", () => {
-  const files = ["zoo", "tricky", "prelude"].flatMap((folder) =>
-    existsSync(join(shared, folder)) ? readdirSync(join(shared, folder)).map((name) => join(shared, folder, name)) : [],
+describe("the models of this repository", () => {
+  const root = join(import.meta.dirname, "../../..");
+  const files = ["examples", "compiler/prelude"].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".dlm"))
+      .map((name) => join(folder, name)),
   );
-  test.each(files)("%s", (path) => expectStable(readFileSync(path, "utf8")));
+  test.each(files)("%s", (path) => expectStable(readFileSync(join(root, path), "utf8")));
 });
 
 const body = (line: string) => `fn f(x) {\n  ${line}\n}\n`;
