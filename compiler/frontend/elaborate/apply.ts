@@ -7,7 +7,7 @@ import { at, bind, complain, type Frame, newScope } from "./frame.ts";
 import type { Instance } from "./instance.ts";
 import { bindingOf } from "./names.ts";
 import { adapt, origin } from "./operators.ts";
-import { exceed, limits } from "./session.ts";
+import { charge, costs, exceed, limits } from "./session.ts";
 import { isTensorType, matchType } from "./signature.ts";
 import type { SourceFile } from "./source.ts";
 import { runBody } from "./statement.ts";
@@ -71,6 +71,7 @@ function newFrame(declaration: Fn | Layer | Model, file: SourceFile, instance: I
 /** Bounds how deep applications nest. */
 function within(frame: Frame, e: Entering, f: () => Value): Value {
   const { budget } = frame.session.world;
+  charge(budget, costs.application, e.span);
   if (++budget.depth > limits.depth) {
     exceed(
       budget,

@@ -2,8 +2,8 @@
 import type { Span } from "../../../ir/diagnostic.ts";
 import type { BinaryOperator } from "../ast.ts";
 import { complain, type Frame, warn } from "./frame.ts";
-import { exceed, limits } from "./session.ts";
-import { bool, describe, int, isNumber, list, text, type Value } from "./values.ts";
+import { charge, limits } from "./session.ts";
+import { bool, describe, int, isNumber, list, show, text, type Value } from "./values.ts";
 
 export function constantBinary(frame: Frame, op: BinaryOperator, a: Value, b: Value, span: Span): Value {
   if (op === "==" || op === "!=") return bool(same(frame, a, b, span) === (op === "=="));
@@ -74,7 +74,20 @@ function number(frame: Frame, value: number, isInt: boolean, span: Span): Value 
   return int(value + 0);
 }
 
-export function joined(frame: Frame, s: string, span: Span): Value {
+/** What `str` gives: strings bare, in lists quoted. */
+export function textOf(frame: Frame, v: Value, span: Span): string {
+  if (v.kind !== "list") return show(v);
+  let out = "[";
+  const part = (x: Value): string => (x.kind === "string" ? JSON.stringify(x.value) : textOf(frame, x, span));
+  for (const [i, x] of v.items.entries()) {
+    charge(frame.session.world.budget, 1, span);
+    out += (i ? ", " : "") + part(x);
+    if (out.length > limits.text) complain(frame, "limit", `this string has more than ${limits.text} characters`, span);
+  }
+  return `${out}]`;
+}
+
+function joined(frame: Frame, s: string, span: Span): Value {
   return s.length > limits.text ? complain(frame, "limit", `this string has more than ${limits.text} characters`, span) : text(s);
 }
 
@@ -89,14 +102,14 @@ function onLists(frame: Frame, op: BinaryOperator, a: Value, b: Value, span: Spa
 }
 const tooLong = (frame: Frame, span: Span): never => complain(frame, "limit", `this list has more than ${limits.list} items`, span);
 export function bounded(frame: Frame, items: readonly Value[], span: Span): Value {
-  frame.session.world.budget.steps += items.length >> 4;
+  charge(frame.session.world.budget, items.length >> 2, span);
   return items.length > limits.list ? tooLong(frame, span) : list(items);
 }
 
 /** Equality of constants; those of different kinds differ. */
 export function same(frame: Frame, a: Value, b: Value, span: Span): boolean {
   const { budget } = frame.session.world;
-  if (++budget.steps > limits.steps) exceed(budget, "comparing these lists takes too long", span, "they share very many parts");
+  charge(budget, 1, span);
   if (isNumber(a) && isNumber(b) && a.kind !== b.kind) {
     warn(
       frame,

@@ -6,7 +6,7 @@ import { indexValue } from "./indexing.ts";
 import { memberOf } from "./instance.ts";
 import { assign, knownNames, lookup } from "./names.ts";
 import { binary, unary } from "./operators.ts";
-import { exceed, limits } from "./session.ts";
+import { charge, exceed, limits } from "./session.ts";
 import { blockValue } from "./statement.ts";
 import { helpForMember } from "./suggest.ts";
 import { bool, describe, float, int, isUnknown, list, none, text, unknown, type Value } from "./values.ts";
@@ -22,25 +22,11 @@ export function evaluate(expr: Expr, frame: Frame): Value {
     spine.push(leaf);
     leaf = next;
   }
-  charge(frame, expr, spine.length + 1);
+  charge(budget, spine.length + 1, expr.span);
   let value = atom(leaf, frame);
   for (let e = spine.pop(); e; e = spine.pop()) value = step(e, value, frame);
   budget.nesting--;
   return value;
-}
-
-/** Counts evaluated expressions, so that no program elaborates for ever. */
-export function charge(frame: Frame, expr: { readonly span: Expr["span"] }, steps: number): void {
-  const { budget } = frame.session.world;
-  budget.steps += steps;
-  if (budget.steps > limits.steps) {
-    exceed(
-      budget,
-      `the program expands to more than ${limits.steps} steps`,
-      expr.span,
-      "is there a recursion without end, or a very long loop?",
-    );
-  }
 }
 
 /** The operand that is evaluated first and is all that stands to the left. */
@@ -177,7 +163,7 @@ function comprehension(e: Extract<Expr, { kind: "comprehension" }>, frame: Frame
     const rounds = iterable(over, frame);
     if (!rounds) broken = true;
     rounds?.forEach((item, round) => {
-      charge(frame, e, 1);
+      charge(frame.session.world.budget, 1, e.span);
       frame.loops.push(round);
       assign(frame, pattern, item, "loop");
       if (depth + 1 < e.loops.length) loop(depth + 1);

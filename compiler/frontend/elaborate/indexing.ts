@@ -3,11 +3,12 @@ import type { Span } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
 import { ops } from "../../../ir/ops/index.ts";
 import type { Expr, Index } from "../ast.ts";
+import { bounded } from "./constants.ts";
 import { evaluate } from "./expression.ts";
 import { complain, type Frame } from "./frame.ts";
 import { memberOf } from "./instance.ts";
 import { tensorValue } from "./tensors.ts";
-import { describe, isUnknown, list, showType, unknown, type Value } from "./values.ts";
+import { describe, isUnknown, showType, unknown, type Value } from "./values.ts";
 
 type IndexExpr = Extract<Expr, { kind: "index" }>;
 
@@ -29,7 +30,13 @@ function indexList(frame: Frame, span: Span, item: Index, items: readonly Value[
   if (item.kind === "ellipsis") return complain(frame, "type", "a list takes no `...`", item.span);
   if (item.kind === "slice") {
     const r = range(frame, item, items.length);
-    return r ? list(items.slice(r.start, Math.max(r.start, r.limit)).filter((_, i) => i % r.step === 0)) : unknown;
+    return r
+      ? bounded(
+          frame,
+          items.slice(r.start, Math.max(r.start, r.limit)).filter((_, i) => i % r.step === 0),
+          span,
+        )
+      : unknown;
   }
   const i = integer(frame, item, "an index");
   if (i === null) return unknown;

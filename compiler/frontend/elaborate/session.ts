@@ -15,11 +15,13 @@ export const limits = {
   depth: 64,
   /** Expressions inside each other, over all applications: the stack of the compiler. */
   nesting: 1200,
-  /** Expressions evaluated in all. */
+  /** Expressions evaluated in all, and what else takes time, counted in them. */
   steps: 2_000_000,
   nodes: 200_000,
   elements: 2 ** 30,
   list: 100_000,
+  /** Numbers of a literal table. */
+  table: 2 ** 20,
   text: 10_000,
 } as const;
 
@@ -133,6 +135,15 @@ export const newSession = (world: World, training: boolean): Session => ({
   bound: new Map(),
   used: new Set(),
 });
+
+/** Counts work, so that no program elaborates for ever. */
+export function charge(budget: Budget, steps: number, span: Span | null): void {
+  budget.steps += steps;
+  if (budget.steps <= limits.steps) return;
+  exceed(budget, `the program expands to more than ${limits.steps} steps`, span, "is there a recursion without end, or a very long loop?");
+}
+/** Steps that a thing costs beside the evaluation of its parts, by what it takes: about half a microsecond each. */
+export const costs = { application: 25, operation: 5 } as const;
 
 /** Stops the elaboration: the program expands beyond a bound. */
 export function exceed(budget: Budget, message: string, span: Span | null, help: string): never {

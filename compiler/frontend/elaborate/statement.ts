@@ -3,14 +3,15 @@ import { CompileError } from "../../../ir/diagnostic.ts";
 import type { Block, Expr, Fn, Layer, Model, Statement } from "../ast.ts";
 import { boundNames, variableOf } from "../walk.ts";
 import { evaluateArgs, makeInstance } from "./call.ts";
-import { charge, condition, evaluate, iterable } from "./expression.ts";
+import { textOf } from "./constants.ts";
+import { condition, evaluate, iterable } from "./expression.ts";
 import { bind, complain, type Frame, poison, skip } from "./frame.ts";
 import { assign, checkBindable, lookup } from "./names.ts";
 import { binary } from "./operators.ts";
-import { limits } from "./session.ts";
+import { charge, limits } from "./session.ts";
 import { declareVariable, updateState } from "./state.ts";
 import { settingStatement, trainBinding, trainInput, trainMetric } from "./train-statements.ts";
-import { none, show, unknown, type Value } from "./values.ts";
+import { none, unknown, type Value } from "./values.ts";
 
 /** What a `return` gave; null: the body goes on. */
 type Returned = { readonly value: Value } | null;
@@ -40,7 +41,7 @@ function executeSafely(s: Statement, frame: Frame): Returned {
   const { scope } = frame;
   const loops = frame.loops.length;
   try {
-    charge(frame, s, 1);
+    charge(budget, 1, s.span);
     return execute(s, frame);
   } catch (e) {
     if (!(e instanceof CompileError) || budget.spent) throw e;
@@ -125,7 +126,7 @@ function executeFor(s: Extract<Statement, { kind: "for" }>, frame: Frame): Retur
   }
   if (items.length === 0) skip(frame, boundNames(s), "in a loop over an empty list");
   for (const [round, item] of items.entries()) {
-    charge(frame, s, 1);
+    charge(frame.session.world.budget, 1, s.span);
     frame.loops.push(round);
     assign(frame, s.pattern, item, "loop");
     const returned = executeBlock(s.body, frame);
@@ -146,7 +147,7 @@ function executeReturn(s: Extract<Statement, { kind: "return" }>, frame: Frame):
 function executeAssert(s: Extract<Statement, { kind: "assert" }>, frame: Frame): void {
   const holds = condition(s.condition, frame, "`assert`");
   if (holds !== false) return;
-  const message = s.message ? show(evaluate(s.message, frame)) : "this does not hold";
+  const message = s.message ? textOf(frame, evaluate(s.message, frame), s.message.span) : "this does not hold";
   complain(frame, "assert", message, s.condition.span);
 }
 

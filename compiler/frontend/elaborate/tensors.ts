@@ -3,7 +3,7 @@ import { CompileError, type Note, type Span } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
 import { sizeOf } from "../../../ir/type.ts";
 import { at, complain, type Frame } from "./frame.ts";
-import { exceed, limits } from "./session.ts";
+import { charge, costs, exceed, limits } from "./session.ts";
 import { showType, type Value } from "./values.ts";
 
 /** The value of nodes made by `f` at a place; `notes` explain the operands when a shape rule complains. */
@@ -20,6 +20,7 @@ function explained(frame: Frame, span: Span, f: () => Node, notes: (() => readon
 }
 export function checked(frame: Frame, span: Span, node: Node): Node {
   const { budget } = frame.session.world;
+  charge(budget, costs.operation + node.inputs.length, span);
   if (++budget.nodes > limits.nodes) {
     exceed(
       budget,

@@ -121,29 +121,21 @@ export function describe(v: Value): string {
   }
 }
 
-/** How a value prints in `str`, labels and messages; long lists are cut. */
-export function show(v: Value, depth = 0): string {
+/** How a value prints in `str`, labels and messages; `textOf` prints lists. */
+export function show(v: Value): string {
   switch (v.kind) {
     case "int":
     case "bool":
+    case "string":
       return String(v.value);
     case "float":
       return showFloat(v.value);
-    case "string":
-      return depth ? JSON.stringify(v.value) : v.value;
     case "none":
       return "none";
     case "type":
       return v.dtype;
     case "tensor":
       return showType(v.node.type);
-    case "list":
-      return depth > 3
-        ? "[...]"
-        : `[${v.items
-            .slice(0, 20)
-            .map((x) => show(x, depth + 1))
-            .join(", ")}${v.items.length > 20 ? ", ..." : ""}]`;
     default:
       return describe(v);
   }

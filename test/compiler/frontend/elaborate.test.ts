@@ -267,7 +267,9 @@ test("param and state: names, `as`, initial values", () => {
     param table: f32[2, 3] = xavier_uniform()
     param own: f32[2, 3] = from_shape
     param direct: f32[3] = cast(arange(3), f32)
-    y = x * scale + cast(count, f32) * sum(table) * sum(own) * sum(direct)`) + "fn from_shape(s) { return random_normal(s) * 0.5 }",
+    y = x * scale + cast(count, f32) * sum(table) * sum(own) * sum(direct)
+    }
+    fn from_shape(s) { return random_normal(s) * 0.5`),
   );
   expect(variables(module)).toEqual([
     "w_0 f32[6]",

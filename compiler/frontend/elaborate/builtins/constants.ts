@@ -1,9 +1,9 @@
 /** Functions on constants and lists. */
 import { anyArg, type Builtin, type BuiltinCall, builtin, listArg } from "../builtin.ts";
-import { bounded, joined } from "../constants.ts";
+import { bounded, textOf } from "../constants.ts";
 import { complain } from "../frame.ts";
-import { limits } from "../session.ts";
-import { describe, float, int, isNumber, kindName, list, show, text, type Value } from "../values.ts";
+import { charge, limits } from "../session.ts";
+import { describe, float, int, isNumber, kindName, list, text, type Value } from "../values.ts";
 
 /** Python's range(stop), range(start, stop), range(start, stop, step). */
 const range: Builtin = {
@@ -21,8 +21,11 @@ const range: Builtin = {
     if (step === 0) return complain(c.frame, "constant", "the step of a range is not 0", c.span);
     const length = Math.max(0, Math.ceil((stop - start) / step));
     if (length > limits.list) return complain(c.frame, "limit", `this range has more than ${limits.list} items`, c.span);
-    c.frame.session.world.budget.steps += length >> 4;
-    return list(Array.from({ length }, (_, i) => int(start + i * step)));
+    return bounded(
+      c.frame,
+      Array.from({ length }, (_, i) => int(start + i * step)),
+      c.span,
+    );
   },
 };
 function wrongRange(values: readonly Value[], c: BuiltinCall): never {
@@ -43,6 +46,7 @@ const zip: Builtin = {
       a.value.kind === "list" ? a.value.items : complain(c.frame, "type", `zip expects lists, got ${describe(a.value)}`, a.span),
     );
     const length = lists.length ? Math.min(...lists.map((l) => l.length)) : 0;
+    charge(c.frame.session.world.budget, length * (lists.length + 1), c.span);
     return bounded(
       c.frame,
       Array.from({ length }, (_, i) => list(lists.map((l) => l[i]!))),
@@ -50,6 +54,11 @@ const zip: Builtin = {
     );
   },
 };
+
+function enumerated(xs: readonly Value[], c: BuiltinCall): Value {
+  charge(c.frame.session.world.budget, 2 * xs.length, c.span);
+  return list(xs.map((x, i) => list([int(i), x])));
+}
 
 function toInt(v: Value, c: BuiltinCall): Value {
   if (v.kind === "int") return v;
@@ -78,11 +87,11 @@ function lengthOf(v: Value, c: BuiltinCall): Value {
 export const constantFunctions: readonly Builtin[] = [
   range,
   zip,
-  builtin("enumerate", { xs: listArg }, ({ xs }) => list(xs.map((x, i) => list([int(i), x])))),
-  builtin("reversed", { xs: listArg }, ({ xs }) => list([...xs].reverse())),
+  builtin("enumerate", { xs: listArg }, ({ xs }, c) => enumerated(xs, c)),
+  builtin("reversed", { xs: listArg }, ({ xs }, c) => bounded(c.frame, [...xs].reverse(), c.span)),
   builtin("len", { xs: anyArg }, ({ xs }, c) => lengthOf(xs, c)),
   builtin("int", { x: anyArg }, ({ x }, c) => toInt(x, c)),
   builtin("float", { x: anyArg }, ({ x }, c) => toFloat(x, c)),
-  builtin("str", { x: anyArg }, ({ x }, c) => joined(c.frame, show(x), c.span)),
+  builtin("str", { x: anyArg }, ({ x }, c) => text(textOf(c.frame, x, c.span))),
   builtin("kind", { x: anyArg }, ({ x }) => text(kindName(x))),
 ];

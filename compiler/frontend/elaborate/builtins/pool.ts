@@ -14,6 +14,7 @@ import {
   tensorArg,
 } from "../builtin.ts";
 import { complain } from "../frame.ts";
+import { limits } from "../session.ts";
 import { showType } from "../values.ts";
 import { range } from "./axes.ts";
 import { byMatrix } from "./tables.ts";
@@ -127,7 +128,10 @@ function adaptiveAvgPool(x: Node, size: Pair, c: BuiltinCall): Node {
     const kernel = wanted.map((n, i) => shape[2 + i]! / n);
     return ops.avgPool2d({ x }, { kernel, stride: kernel });
   }
-  return wanted.reduce<Node>((y, n, i) => (shape[2 + i] === n ? y : byMatrix(y, 2 + i, adaptiveWeights(shape[2 + i]!, n))), x);
+  const rows = wanted.find((n, i) => n * shape[2 + i]! > limits.table);
+  if (rows !== undefined)
+    complain(c.frame, "limit", `${c.subject}: ${showType(x.type)} to [${wanted.join(", ")}] needs too large a table`, c.span);
+  return wanted.reduce<Node>((y, n, i) => (shape[2 + i] === n ? y : byMatrix(y, 2 + i, adaptiveWeights(shape[2 + i]!, n), c)), x);
 }
 const adaptiveWeights = (extent: number, n: number): number[][] =>
   range(0, n).map((i) => {

@@ -5,6 +5,7 @@ import { sameShape } from "../../../../ir/type.ts";
 import { type Builtin, type BuiltinCall, boolArg, floatArg, intArg, operation, optional, tensorArg } from "../builtin.ts";
 import { complain } from "../frame.ts";
 import { binary } from "../operators.ts";
+import { charge } from "../session.ts";
 import { describe, int, isNumber, showType, type Value } from "../values.ts";
 import { axesArg, axesOf, axisOf } from "./axes.ts";
 
@@ -50,6 +51,7 @@ function norm(x: Node, p: number, o: Over, c: BuiltinCall): Node {
 
 /** `sum` of a list adds its elements. */
 function sumOfList(items: readonly Value[], c: BuiltinCall): Value {
+  charge(c.frame.session.world.budget, items.length, c.span);
   const counts = items.map((v) => (v.kind === "bool" ? int(Number(v.value)) : v));
   const first = counts[0];
   if (!first) return int(0);
@@ -75,6 +77,7 @@ function extreme(name: "max" | "min", f: Reduction): Builtin {
     call: (args, c) => {
       const only = args.length === 1 ? args[0]!.value : null;
       const values = only?.kind === "list" ? only.items : args.map((a) => a.value);
+      charge(c.frame.session.world.budget, values.length >> 2, c.span);
       if (values.length > 0 && values.every(isNumber) && args.every((a) => a.name === null)) return extremeOf(name, values);
       if (only?.kind === "list" && values.some((v) => v.kind === "tensor")) {
         return complain(c.frame, "type", `${name} of a list of tensors`, c.span, {

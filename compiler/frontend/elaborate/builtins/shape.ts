@@ -24,7 +24,7 @@ import { limits } from "../session.ts";
 import { checked } from "../tensors.ts";
 import { describe, list, showType, type Value } from "../values.ts";
 import { axesArg, axesOf, axisOf, range } from "./axes.ts";
-import { byTable } from "./tables.ts";
+import { byIds, byTable } from "./tables.ts";
 
 /** One extent may be -1: what is left. */
 function reshape(x: Node, shape: readonly number[], c: BuiltinCall): Node {
@@ -156,7 +156,7 @@ function pad(x: Node, widths: readonly Value[], mode: string, value: number, c: 
     }
     const inside = (i: number) =>
       mode === "edge" ? Math.min(Math.max(i, 0), extent - 1) : i < 0 ? -i : i >= extent ? 2 * (extent - 1) - i : i;
-    return before + after === 0 ? y : byTable(y, axis, range(-before, extent + after).map(inside));
+    return before + after === 0 ? y : byTable(y, axis, range(-before, extent + after).map(inside), c);
   }, x);
 }
 
@@ -169,7 +169,12 @@ function roll(x: Node, shift: readonly number[], axis: readonly number[], c: Bui
     return by === 0 ? y : ops.concat({ xs: [sliceAxis(y, a, extent - by, extent), sliceAxis(y, a, 0, extent - by)] }, { axis: a });
   }, x);
 }
-const flip = (x: Node, axes: readonly number[]): Node => axes.reduce((y, a) => byTable(y, a, range(0, y.type.shape[a]!).reverse()), x);
+const flip = (x: Node, axes: readonly number[]): Node =>
+  axes.reduce((y, a) => {
+    const extent = y.type.shape[a]!;
+    const last = ops.full({}, { value: extent - 1, dtype: "i32", shape: [] });
+    return byIds(y, a, ops.sub({ a: last, b: ops.iota({}, { axis: 0, dtype: "i32", shape: [extent] }) }));
+  }, x);
 
 /** [N, C r r, H, W] to [N, C, H r, W r]. */
 function pixelShuffle(x: Node, r: number, c: BuiltinCall): Node {

@@ -4,25 +4,42 @@ import { ops } from "../../../../ir/ops/index.ts";
 import { sizeOf } from "../../../../ir/type.ts";
 import { type Builtin, type BuiltinCall, floatArg, intArg, operation, optional, stringArg, tensorArg } from "../builtin.ts";
 import { complain } from "../frame.ts";
+import { charge, limits } from "../session.ts";
 import { showType } from "../values.ts";
 import { axisOf, movedFromLast, movedLast, range } from "./axes.ts";
 
 const permuted = (x: Node, axes: readonly number[]): Node => (axes.every((a, i) => a === i) ? x : ops.permute({ x }, { axes }));
 
-/** y[..., i, ...] = x[..., table[i], ...] at `axis`. */
-export function byTable(x: Node, axis: number, table: readonly number[]): Node {
+/** A literal table; it is part of the program, so it has bounds of its own. */
+function tableOf(data: readonly number[], dtype: "f32" | "i32", shape: readonly number[], c: BuiltinCall): Node {
+  if (data.length > limits.table)
+    complain(c.frame, "limit", `${c.subject} needs a table of ${data.length} numbers, at most ${limits.table} are allowed`, c.span);
+  charge(c.frame.session.world.budget, data.length >> 3, c.span);
+  return ops.dense({}, { data, dtype, shape });
+}
+/** y[..., i, ...] = x[..., ids[i], ...] at `axis`. */
+export function byIds(x: Node, axis: number, ids: Node): Node {
   const rank = x.type.shape.length;
   const first = [axis, ...range(0, axis), ...range(axis + 1, rank)];
   const back = [...range(1, axis + 1), 0, ...range(axis + 1, rank)];
-  const ids = ops.dense({}, { data: table, dtype: "i32", shape: [table.length] });
   return permuted(ops.take({ x: permuted(x, first), ids }), back);
 }
+export const byTable = (x: Node, axis: number, ids: readonly number[], c: BuiltinCall): Node =>
+  byIds(x, axis, tableOf(ids, "i32", [ids.length], c));
+/** Numbers along `axis` of a tensor of this rank, 1 along the others. */
+const along = (data: readonly number[], axis: number, rank: number, c: BuiltinCall): Node =>
+  tableOf(
+    data,
+    "f32",
+    range(0, rank).map((a) => (a === axis ? data.length : 1)),
+    c,
+  );
 /** y[..., i, ...] = sum over j of weights[i][j] x[..., j, ...] at `axis`. */
-export function byMatrix(x: Node, axis: number, weights: readonly (readonly number[])[]): Node {
+export function byMatrix(x: Node, axis: number, weights: readonly (readonly number[])[], c: BuiltinCall): Node {
   const rank = x.type.shape.length;
   const [rows, columns] = [weights.length, x.type.shape[axis]!];
   const data = range(0, columns).flatMap((j) => weights.map((row) => row[j]!));
-  const matrix = ops.dense({}, { data, dtype: "f32", shape: [columns, rows] });
+  const matrix = tableOf(data, "f32", [columns, rows], c);
   const last = permuted(x, movedLast(rank, axis));
   const flat = ops.reshape({ x: last }, { shape: [sizeOf(last.type.shape) / columns, columns] });
   const shape = [...last.type.shape.slice(0, -1), rows];
@@ -50,16 +67,22 @@ function gather(x: Node, axis: number, ids: Node, c: BuiltinCall): Node {
   return ops.take({ x: ops.reshape({ x }, { shape: [sizeOf(shape)] }), ids: position! });
 }
 
-/** Rows of linear interpolation between pixel centres (align_corners=false): row i of n from `extent` pixels. */
-function linearWeights(extent: number, n: number, scale: number): number[][] {
-  return range(0, n).map((i) => {
-    const at = Math.max(0, (i + 0.5) / scale - 0.5);
-    const low = Math.min(Math.floor(at), extent - 1);
-    const high = Math.min(low + 1, extent - 1);
-    const row = range(0, extent).map(() => 0);
-    row[low]! += 1 - (at - low);
-    row[high]! += at - low;
-    return row;
+/** Linear interpolation between pixel centres (align_corners=false). */
+function interpolated(x: Node, axis: number, n: number, scale: number, c: BuiltinCall): Node {
+  const { shape } = x.type;
+  const extent = shape[axis]!;
+  const places = range(0, n).map((i) => Math.max(0, (i + 0.5) / scale - 0.5));
+  const low = places.map((p) => Math.min(Math.floor(p), extent - 1));
+  const high = low.map((l) => Math.min(l + 1, extent - 1));
+  const weight = places.map((p, i) => Math.min(1, p - low[i]!));
+  const part = (ids: readonly number[], weights: readonly number[]) =>
+    ops.mul({ a: byTable(x, axis, ids, c), b: along(weights, axis, shape.length, c) });
+  return ops.add({
+    a: part(
+      low,
+      weight.map((w) => 1 - w),
+    ),
+    b: part(high, weight),
   });
 }
 /** Height and width times `scale`, rounded down. */
@@ -73,6 +96,8 @@ function upsampleAxis(x: Node, axis: number, scale: number, mode: string, c: Bui
   const extent = x.type.shape[axis]!;
   const n = Math.floor(extent * scale);
   if (n < 1) complain(c.frame, "shape", `upsample: nothing is left of axis ${axis} of ${showType(x.type)}`, c.span);
+  if (n > limits.elements)
+    complain(c.frame, "limit", `upsample: axis ${axis} of ${showType(x.type)} grows beyond ${limits.elements}`, c.span);
   switch (mode) {
     case "nearest":
       return Number.isInteger(scale)
@@ -81,9 +106,10 @@ function upsampleAxis(x: Node, axis: number, scale: number, mode: string, c: Bui
             x,
             axis,
             range(0, n).map((i) => Math.min(extent - 1, Math.floor(i / scale))),
+            c,
           );
     case "bilinear":
-      return byMatrix(x, axis, linearWeights(extent, n, scale));
+      return interpolated(x, axis, n, scale, c);
     case "bed_of_nails":
       if (!Number.isInteger(scale)) complain(c.frame, "constant", `upsample: bed_of_nails needs a whole scale, got ${scale}`, c.span);
       return spread(x, axis, scale);
