@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /** The program `dlm`: the command line on the real process. */
 import { main } from "./command-line.ts";
+import { report } from "./errors.ts";
 import type { Io } from "./io.ts";
 import { realToolchain } from "./toolchain.ts";
 
@@ -22,6 +23,8 @@ for (const stream of [process.stdout, process.stderr])
   stream.on("error", (error: NodeJS.ErrnoException) => {
     process.exit(error.code === "EPIPE" ? 0 : 2);
   });
+
+process.on("uncaughtException", (error) => process.exit(report(error, io)));
 
 const code = await main(process.argv.slice(2), io);
 // Threads and GPU devices may outlive their work; what was printed must be out first.

@@ -36,7 +36,7 @@ export const trainCommand: Command = {
     ...dataOption,
     steps: { value: "S", help: "updates, of the whole run" },
     epochs: { value: "E", help: "passes over the data, of the whole run" },
-    val: { value: "F", help: "keep the last fraction F of the examples for validation" },
+    val: { value: "F", help: "keep the last fraction F of the examples for validation; 0: none" },
     "no-shuffle": { help: "take the examples in their order" },
     out: { value: "FILE", help: "write the trained weights (safetensors)" },
     checkpoint: { value: "DIR", help: "save everything that is needed to resume, after every epoch" },

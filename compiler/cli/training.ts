@@ -1,4 +1,5 @@
 /** The training loop: batches in a reproducible order, progress, validation, checkpoints. */
+import { setImmediate } from "node:timers/promises";
 import { fail } from "../../ir/diagnostic.ts";
 import type { Net, StepResult } from "../../runtime/index.ts";
 import type { Feed } from "../formats/feed.ts";
@@ -40,9 +41,11 @@ export async function trainSteps(t: Training, io: Io): Promise<Trained> {
   const epochLength = t.data ? batchesOf(t.data.split.count, t.run.batch) : t.run.steps;
   const meter = speedMeter(io, t.run);
   const interrupt = listen(io);
+  const breathe = breather();
   let score: Score | null = null;
   let step = t.run.step;
   while (step < t.run.steps && !interrupt.asked()) {
+    await breathe(io.now());
     const result = await t.net.step(batches(step));
     step++;
     const epoch = Math.ceil(step / epochLength);
@@ -70,6 +73,17 @@ function listen(io: Io): { readonly asked: () => boolean; readonly end: () => vo
     io.err("\nstopping after this step ...\n");
   });
   return { asked: () => asked, end };
+}
+
+const breathEvery = 50;
+/** Signals arrive between turns of the event loop, which steps alone never end. */
+function breather(): (now: number) => Promise<void> {
+  let last = Number.NEGATIVE_INFINITY;
+  return async (now) => {
+    if (now - last < breathEvery) return;
+    last = now;
+    await setImmediate();
+  };
 }
 
 /** Inputs of micro-batch `step`. Each epoch has its own order, which depends on the seed and its number only. */
