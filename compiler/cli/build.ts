@@ -1,6 +1,5 @@
 /** From the files and flags of a command to a program, and from there to a loaded one. */
-import { dirname } from "node:path";
-import { fail, renderDiagnostics } from "../../ir/diagnostic.ts";
+import { renderDiagnostics } from "../../ir/diagnostic.ts";
 import type { Program } from "../../ir/program.ts";
 import type { LoadOptions, Net } from "../../runtime/index.ts";
 import type { CompileOptions, Stages } from "../compile.ts";
@@ -42,8 +41,4 @@ export function weightsOf(args: Arguments): { readonly prefix: string; readonly 
     return { prefix: prefix!, data: readBytes(path!) };
   });
   return given.length ? given : null;
-}
-
-export function checkFolderOf(path: string, flag: string): void {
-  if (!exists(dirname(path))) fail("file", `cannot write ${path} (\`${flag}\`): there is no folder ${dirname(path)}`, null);
 }

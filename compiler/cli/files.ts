@@ -33,6 +33,9 @@ export function makeFolder(path: string): void {
   }
 }
 
+/** Makes the folder of a file that will be written, where it is missing. */
+export const makeFolderOf = (path: string): void => makeFolder(dirname(path));
+
 let temporaries = 0;
 
 /** Writes a temporary file in the same folder, then renames it: readers see the old content or the new, never a part. */

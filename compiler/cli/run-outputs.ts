@@ -3,7 +3,7 @@ import { fail } from "../../ir/diagnostic.ts";
 import { type DType, printType, type Shape, tensor } from "../../ir/type.ts";
 import { elementTypeOf, type TensorData } from "../formats/array.ts";
 import { writeNpy } from "../formats/npy.ts";
-import { writeAtomically } from "./files.ts";
+import { makeFolderOf, writeAtomically } from "./files.ts";
 import type { Arguments } from "./options.ts";
 import { short } from "./progress.ts";
 import { pairs } from "./settings.ts";
@@ -18,12 +18,11 @@ export interface Output {
 /** `--output NAME=FILE.npy`. */
 export function writeOutputs(outputs: readonly Output[], args: Arguments): void {
   for (const [name, path] of pairs(args, "output")) {
-    const output = outputs.find((o) => o.name === name);
-    if (!output)
-      fail("flag", `the model has no output \`${name}\``, null, {
-        help: `its outputs are: ${outputs.map((o) => o.name).join(", ")}`,
-      });
-    else writeAtomically(path, writeNpy({ type: elementTypeOf[output.dtype], shape: output.shape, data: output.data }));
+    const output =
+      outputs.find((o) => o.name === name) ??
+      fail("flag", `the model has no output \`${name}\``, null, { help: `its outputs are: ${outputs.map((o) => o.name).join(", ")}` });
+    makeFolderOf(path);
+    writeAtomically(path, writeNpy({ type: elementTypeOf[output.dtype], shape: output.shape, data: output.data }));
   }
 }
 

@@ -2,11 +2,11 @@
 import { fail } from "../../ir/diagnostic.ts";
 import type { Net } from "../../runtime/index.ts";
 import { feedOf } from "../formats/feed.ts";
-import { checkFolderOf, loadProgram, weightsOf } from "./build.ts";
+import { loadProgram, weightsOf } from "./build.ts";
 import { type RunState, readCheckpoint } from "./checkpoint-folder.ts";
 import { describeScore, entryOf } from "./evaluate.ts";
 import { buildTraining, dataOption, defaultBatch, needData, sourceOf, splitsOf, type TrainingBuild } from "./examples.ts";
-import { writeAtomically } from "./files.ts";
+import { makeFolderOf, writeAtomically } from "./files.ts";
 import { exit, type Io, note } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
 import {
@@ -53,7 +53,8 @@ export const trainCommand: Command = {
 };
 
 async function train(args: Arguments, io: Io): Promise<number> {
-  for (const option of ["out", "log", "plot"]) if (args.has(option)) checkFolderOf(args.get(option)!, `--${option}`);
+  // a folder that cannot be made is better known before the work than after it
+  for (const option of ["out", "log", "plot"]) if (args.has(option)) makeFolderOf(args.get(option)!);
   const resumed = resumeOf(args);
   const settings = compileSettings(args);
   const batch = settings.batch ?? resumed?.state.batch ?? defaultBatch;

@@ -178,13 +178,23 @@ describe("train", () => {
     [["--mean", "a"], "error[flag]: `--mean` must be numbers separated by commas, found `a`\n"],
     [["--std", "0"], "error[flag]: `--std` must not be 0\n"],
     [["--weights", "none"], "error[file]: cannot read none: there is no such file or folder\n"],
-    [["--out", "none/w"], "error[file]: cannot write none/w (`--out`): there is no folder none\n"],
   ])("%j is a mistake", async (more, message) => {
     const at = folder(files);
     expect(await dlm(["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, ...more], { toolchain })).toEqual({
       code: 1,
       out: "",
       err: message,
+    });
+  });
+  test("folders of what is written are made, before the work", async () => {
+    const at = folder(files);
+    const argv = ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`];
+    expect((await dlm([...argv, "--out", at("new/deep/w"), "--log", at("logs/l")], { toolchain })).code).toBe(0);
+    expect(existsSync(at("new/deep/w")) && existsSync(at("logs/l"))).toBe(true);
+    expect(await dlm([...argv, "--out", at("a.csv/w")], { toolchain })).toEqual({
+      code: 1,
+      out: "",
+      err: `error[file]: cannot create ${at("a.csv")}: a file with this name is in the way\n`,
     });
   });
   test("data is asked for by name", async () => {
