@@ -51,6 +51,8 @@ export interface Emitter<E, S> {
   readonly constant: (value: number, of: Value) => E;
   readonly variable: (v: Variable) => E;
   readonly load: (p: Place<E>, lanes: Lanes) => E;
+  /** i32: 0, 1, 2, 3. */
+  readonly lanes: () => E;
   /** One element in all four lanes. */
   readonly loadSplat: (p: Place<E>) => E;
   readonly splat: (a: E, type: ScalarType) => E;
@@ -112,8 +114,8 @@ export function translator<E, S>(kernel: Kernel, t: Emitter<E, S>): (body: reado
     return t.divide(e.op as "div" | "mod", expr(e.a), expr(e.b), of.lanes, rounding(e.a, e.b));
   }
   function rounding(a: Expr, b: Expr): Rounding {
-    const [lo, hi] = boundsOf(stripSplat(a), ranges);
-    const [least] = boundsOf(stripSplat(b), ranges);
+    const [lo, hi] = boundsOf(a, ranges);
+    const [least] = boundsOf(b, ranges);
     return lo >= 0 && hi < 2 ** 31 && least > 0 ? "toZero" : "down";
   }
   function expr(e: Expr): E {
@@ -124,6 +126,8 @@ export function translator<E, S>(kernel: Kernel, t: Emitter<E, S>): (body: reado
         return t.variable(e);
       case "load":
         return t.load(place(e.buffer, e.base, e.index), e.lanes);
+      case "lanes":
+        return t.lanes();
       case "splat":
         return splat(e.a);
       case "lane":

@@ -12,6 +12,7 @@ export function constantOf({ m }: Unit, value: number, { type, lanes }: Value): 
   const bytes = [...new Uint8Array(word.buffer)];
   return m.v128.const([...bytes, ...bytes, ...bytes, ...bytes]);
 }
+export const lanesOf = ({ m }: Unit): Ref => m.v128.const([0, 1, 2, 3].flatMap((i) => [i, 0, 0, 0]));
 export function splatOf({ m }: Unit, a: Ref, type: ScalarType): Ref {
   if (type === "f32") return m.f32x4.splat(a);
   return m.i32x4.splat(type === "bool" ? m.i32.sub(m.i32.const(0), a) : a);

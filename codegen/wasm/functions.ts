@@ -14,17 +14,27 @@ export function divisionFunction(u: Unit, op: Division): string {
   }
   return name;
 }
-/** The same on four lanes. */
+/**
+ * The same on four lanes, two at a time in double precision: a quotient of 32-bit integers is never so close to a whole
+ * number that rounding reaches it.
+ */
 export function divisionFunction4(u: Unit, op: Division): string {
   const { b, m } = u;
-  const one = divisionFunction(u, op);
-  const name = `${one}4`;
+  const { f64x2, i32x4, v128 } = m;
+  const name = `${floorDivision[op]}4`;
   if (u.shared.has(name)) return name;
   u.shared.add(name);
-  const lane = (v: number, i: number) => m.i32x4.extract_lane(m.local.get(v, b.v128), i);
-  const quotient = (i: number) => m.call(one, [lane(0, i), lane(1, i)], b.i32);
-  const all = [1, 2, 3].reduce((v, i) => m.i32x4.replace_lane(v, i, quotient(i)), m.i32x4.splat(quotient(0)));
-  m.addFunction(name, b.createType([b.v128, b.v128]), b.v128, [], all);
+  const [x, y, q] = [() => m.local.get(0, b.v128), () => m.local.get(1, b.v128), () => m.local.get(2, b.v128)];
+  const splat = (value: number) => i32x4.splat(m.i32.const(value));
+  const upper = (v: () => Ref) => m.i8x16.shuffle(v(), v(), [8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7]);
+  const half = (v: Ref, w: Ref) =>
+    i32x4.trunc_sat_f64x2_s_zero(f64x2.floor(f64x2.div(f64x2.convert_low_i32x4_s(v), f64x2.convert_low_i32x4_s(w))));
+  const both = m.i8x16.shuffle(half(x(), y()), half(upper(x), upper(y)), [0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]);
+  // The quotient of -2^31 and -1 wraps, but has saturated.
+  const quotient = v128.bitselect(i32x4.neg(x()), q(), i32x4.eq(y(), splat(-1)));
+  const value = op === "div" ? quotient : i32x4.sub(x(), i32x4.mul(quotient, y()));
+  const body = [m.local.set(2, both), v128.and(value, i32x4.ne(y(), splat(0)))];
+  m.addFunction(name, b.createType([b.v128, b.v128]), b.v128, [b.v128], m.block(null, body, b.v128));
   return name;
 }
 

@@ -8,7 +8,7 @@ import type { Buffer, Kernel, Lanes } from "../../ir/kernel/kernel.ts";
 import { isShared } from "../effects.ts";
 import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
 import { type Emitter, type Loop, type Outlined, type Place, type Rounding, translator, type Value, type Variable } from "../translate.ts";
-import { bitcastOf, castOf, constantOf, laneOf, reduceOf, splatOf } from "./convert.ts";
+import { bitcastOf, castOf, constantOf, laneOf, lanesOf, reduceOf, splatOf } from "./convert.ts";
 import { divisionFunction, divisionFunction4 } from "./functions.ts";
 import { type Access, type Address, memoryAccess } from "./memory.ts";
 import { type Frame, openFrame, type Ref, relaxedMadd, twice, type Unit } from "./module.ts";
@@ -173,6 +173,7 @@ function emitterOf(w: Writer): Emitter<Ref, Ref> {
     constant: (value, of) => constantOf(u, value, of),
     variable: (v) => getVariable(w, v),
     load: (p, lanes) => access[p.buffer.type].load[lanes](address(w, p)),
+    lanes: () => lanesOf(u),
     loadSplat: (p) => access[p.buffer.type].loadSplat(address(w, p)),
     splat: (a, type) => splatOf(u, a, type),
     lane: (a, index, type) => laneOf(u, a, index, type),

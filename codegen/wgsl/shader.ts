@@ -170,6 +170,7 @@ function emitterOf(w: Writer): Emitter<string, string> {
     constant: (value, of) => constant(value, of, p),
     variable: (v) => w.ident("v", v.name),
     load: (at, lanes) => load(w, elementOf(w, at), lanes),
+    lanes: () => "vec4<i32>(0, 1, 2, 3)",
     loadSplat: (at) => vectorOf(4, elementType(at.buffer), load(w, elementOf(w, at), 1)),
     splat: (a, type) => vectorOf(4, type, a),
     lane: (a, index) => `${a}.${"xyzw"[index]}`,

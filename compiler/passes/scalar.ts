@@ -41,6 +41,7 @@ export function evaluate(e: Expr): number | null {
     case "load":
     case "fma":
     case "bitcast":
+    case "lanes":
     case "splat":
     case "lane":
     case "reduce":

@@ -6,9 +6,9 @@
  * Indices never overflow; elsewhere i32 arithmetic is touched only where the extents of its axes say so.
  */
 import { bool } from "../../ir/kernel/build.ts";
-import { type Expr, type Kernel, lanesOf, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
-import { bounds, boundsOf, keyOf, linear, plus, type Ranges, simplifyIndex, times } from "../../ir/kernel/linear.ts";
-import { flatMapSame, mapExpr, mapSame, mapStmt, partsOf, withBody } from "../../ir/kernel/rewrite.ts";
+import { type Expr, type Kernel, type Stmt } from "../../ir/kernel/kernel.ts";
+import { bounds, isSmall, keyOf, linear, plus, type Ranges, simplifyIndex, times } from "../../ir/kernel/linear.ts";
+import { flatMapSame, mapExpr, mapSame, mapStmt, withBody } from "../../ir/kernel/rewrite.ts";
 
 export const simplify = (k: Kernel): Kernel => withBody(k, stmts(k.body, new Map()));
 
@@ -51,12 +51,6 @@ function expr(e: Expr, ranges: Ranges): Expr {
     default:
       return inside;
   }
-}
-/** i32 arithmetic whose every step is known to stay inside 32 bits. */
-function isSmall(e: Expr, ranges: Ranges): boolean {
-  if (typeOf(e) !== "i32" || lanesOf(e) !== 1 || (e.kind !== "binary" && e.kind !== "const" && e.kind !== "var")) return false;
-  const [lo, hi] = boundsOf(e, ranges);
-  return lo >= -(2 ** 31) && hi < 2 ** 31 && partsOf(e).every((x) => isSmall(x, ranges));
 }
 /** A comparison or connective that extents or constants decide; null: they do not. */
 function condition(e: Extract<Expr, { kind: "binary" }>, ranges: Ranges): Expr | null {

@@ -8,14 +8,15 @@
  *
  * Requires: lanes do not depend on each other through memory. What is declared inside gets four lanes (f32 always, so that one load serves
  * all uses; other types where lanes differ). An access is wide where its physical stride along the axis is 1, and one for
- * all where it is 0. A vector loop of 4n becomes a serial loop of n around four lanes.
+ * all where it is 0. As a number, i * 4 + j is splat(i * 4) + lanes(). A vector loop of 4n becomes a serial loop of n around
+ * four lanes.
  */
 
 import { invariant } from "../../ir/diagnostic.ts";
 import { flattenIndex, strideOf } from "../../ir/kernel/address.ts";
-import { at, axis as axisVar, i32, lane, splat } from "../../ir/kernel/build.ts";
+import { add, at, axis as axisVar, i32, lane, lanes, mul, splat } from "../../ir/kernel/build.ts";
 import { type Buffer, type Expr, type Kernel, lanesOf, type Stmt } from "../../ir/kernel/kernel.ts";
-import type { Ranges } from "../../ir/kernel/linear.ts";
+import { isSmall, linear, type Ranges, toExpr } from "../../ir/kernel/linear.ts";
 import {
   flatMapSame,
   mapExpr,
@@ -90,7 +91,10 @@ const strideIn = (b: Buffer, index: readonly Expr[], l: Lanes, ranges: Ranges): 
 
 function differs(e: Expr, l: Lanes, ranges: Ranges): boolean {
   if (e.kind === "var") return e.name === l.axis || l.differ.has(e.name);
-  if (e.kind !== "load") return partsOf(e).some((x) => differs(x, l, ranges));
+  if (e.kind !== "load") {
+    const isFixed = isSmall(e, ranges) && strideOf(e, l.axis, ranges) === 0;
+    return !isFixed && partsOf(e).some((x) => differs(x, l, ranges));
+  }
   if (e.buffer.space === "register" && l.differ.has(e.buffer.name)) return true;
   return e.index.some((x) => differs(x, l, ranges)) && strideIn(e.buffer, e.index, l, ranges) !== 0;
 }
@@ -145,16 +149,29 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
     const stride = strideIn(e.buffer, e.index, l, ranges);
     if (stride === 0) return { ...e, index: first(e.index) };
     if (stride !== 1) refuse(`a load from ${e.buffer.name} with stride ${stride}`);
-    if (isBytes(e.buffer)) refuse(`four lanes of ${e.buffer.type} from ${e.buffer.name}`);
     return { ...e, lanes: 4, index: first(e.index) };
+  }
+  /** Arithmetic on axes: what lanes share is computed once. null: not inside 32 bits. */
+  function position(e: Expr, ranges: Ranges): Expr | null {
+    const { terms, constant } = linear(e, ranges);
+    if (!isSmall(toExpr({ terms, constant }), ranges)) return null;
+    const own = [...terms].filter(([, t]) => mentions(t.atom, axis));
+    const base = toExpr({ terms: new Map([...terms].filter(([, t]) => !mentions(t.atom, axis))), constant });
+    const parts = own.map(([key, { atom, scale }]) => {
+      const each = key === axis ? lanes : mapExpr(atom, (x) => toFour(expr(x, ranges)));
+      return scale === 1 ? each : mul(splat(i32(scale)), each);
+    });
+    if (parts.length === 0) return base;
+    return (base.kind === "const" && base.value === 0 ? parts : [splat(base), ...parts]).reduce(add);
   }
   /** One lane where all are equal, else four. */
   function expr(e: Expr, ranges: Ranges): Expr {
+    const small = mentions(e, axis) && isSmall(e, ranges) ? position(e, ranges) : null;
+    if (small) return small;
     switch (e.kind) {
       case "const":
         return e;
       case "var":
-        if (e.name === axis) refuse("the axis is a value");
         return l.wide.has(e.name) ? { ...e, lanes: 4 } : e;
       case "load":
         return load(e, ranges);
@@ -188,7 +205,6 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
       return { ...s, index: first(s.index), value: shared(s.value, ranges, `what is stored to one place of ${buffer.name}`) };
     }
     if (stride !== 1) refuse(`a store to ${buffer.name} with stride ${stride}`);
-    if (isBytes(buffer)) refuse(`four lanes of ${buffer.type} to ${buffer.name}`);
     spread.add(buffer.name);
     return { ...s, index: first(s.index), value: toFour(expr(s.value, ranges)) };
   }
@@ -230,8 +246,6 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
   for (const name of narrow) if (spread.has(name)) refuse(`stores to one place and to several of ${name}`);
   return { body: wide, problems };
 }
-/** One byte an element, in WebAssembly. */
-const isBytes = (b: Buffer): boolean => b.type === "u8" || b.type === "bool";
 
 function reads(body: readonly Stmt[], name: string): boolean {
   let found = false;

@@ -145,6 +145,8 @@ export const fma = (a: Expr, b: Expr, c: Expr): Expr => ({ kind: "fma", a, b, c 
 export const select = (cond: Expr, a: Expr, b: Expr): Expr => ({ kind: "select", cond, a, b });
 export const cast = (to: ScalarType, a: Expr): Expr => (typeOf(a) === to ? a : { kind: "cast", to, a });
 export const bitcast = (to: "f32" | "i32" | "u32", a: Expr): Expr => (typeOf(a) === to ? a : { kind: "bitcast", to, a });
+/** 0, 1, 2, 3. */
+export const lanes: Expr = { kind: "lanes" };
 export const splat = (a: Expr): Expr => ({ kind: "splat", a });
 export const lane = (a: Expr, index: 0 | 1 | 2 | 3): Expr => ({ kind: "lane", index, a });
 export const reduce = (op: "add" | "min" | "max", a: Expr): Expr => ({ kind: "reduce", op, a });

@@ -40,6 +40,8 @@ export function evaluate(e: Expr, lane: number, scope: Scope): Thunk {
       return castThunk(typeOf(e.a), e.to, scope.model, part(e.a));
     case "bitcast":
       return bitcastThunk(typeOf(e.a), e.to, part(e.a));
+    case "lanes":
+      return constantThunk(lane);
     case "splat":
       return evaluate(e.a, 0, scope);
     case "lane":

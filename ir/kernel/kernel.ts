@@ -68,6 +68,8 @@ export type Expr =
   | { readonly kind: "cast"; readonly to: ScalarType; readonly a: Expr }
   /** The same 32 bits. */
   | { readonly kind: "bitcast"; readonly to: "f32" | "i32" | "u32"; readonly a: Expr }
+  /** The number of each lane, i32: 0, 1, 2, 3. */
+  | { readonly kind: "lanes" }
   /** One scalar in all four lanes. */
   | { readonly kind: "splat"; readonly a: Expr }
   /** Lane `index` of a vector. */
@@ -114,6 +116,8 @@ export const typeOf = (e: Expr): ScalarType => {
       return elementType(e.buffer);
     case "fma":
       return "f32";
+    case "lanes":
+      return "i32";
     case "unary":
     case "splat":
     case "lane":
@@ -136,6 +140,7 @@ export const lanesOf = (e: Expr): Lanes => {
     case "var":
     case "load":
       return e.lanes;
+    case "lanes":
     case "splat":
       return 4;
     case "unary":

@@ -4,7 +4,7 @@
  */
 import { printLayout } from "../layout.ts";
 import { add, div, floorDiv, floorMod, i32, max, min, mod, mul, sub } from "./build.ts";
-import { type Expr, typeOf } from "./kernel.ts";
+import { type Expr, lanesOf, typeOf } from "./kernel.ts";
 import { partsOf } from "./rewrite.ts";
 
 export interface Term {
@@ -37,6 +37,8 @@ function spell(e: Expr): string {
       return e.type === "i32" ? String(e.value) : `${e.type}:${Object.is(e.value, -0) ? "-0" : e.value}`;
     case "var":
       return e.name;
+    case "lanes":
+      return "lanes()";
     case "load":
       return `${e.base ?? `${e.buffer.name}{${e.buffer.shape}|${printLayout(e.buffer.layout)}}`}[${parts}]:${e.lanes}`;
     case "unary":
@@ -112,7 +114,7 @@ export function bounds(l: Linear, ranges: Ranges): Bounds {
   }
   return [lo, hi];
 }
-/** Least and greatest value of an i32 expression, as far as its form tells. */
+/** Least and greatest value of an i32 expression, of any lane, as far as its form tells. */
 export function boundsOf(e: Expr, ranges: Ranges): Bounds {
   switch (e.kind) {
     case "const":
@@ -123,6 +125,10 @@ export function boundsOf(e: Expr, ranges: Ranges): Bounds {
     }
     case "load":
       return e.buffer.type === "u8" ? [0, 255] : anything;
+    case "lanes":
+      return [0, 3];
+    case "splat":
+      return boundsOf(e.a, ranges);
     case "cast":
       return typeOf(e.a) === "bool" ? [0, 1] : anything;
     case "select":
@@ -163,6 +169,13 @@ function boundsOfBinary(e: Extract<Expr, { kind: "binary" }>, ranges: Ranges): B
     default:
       return anything;
   }
+}
+
+/** Arithmetic on axes whose every step is known to stay inside 32 bits. */
+export function isSmall(e: Expr, ranges: Ranges): boolean {
+  if (typeOf(e) !== "i32" || lanesOf(e) !== 1 || (e.kind !== "binary" && e.kind !== "const" && e.kind !== "var")) return false;
+  const [lo, hi] = boundsOf(e, ranges);
+  return lo >= -(2 ** 31) && hi < 2 ** 31 && partsOf(e).every((x) => isSmall(x, ranges));
 }
 
 /* ---- the normal form ------------------------------------------------------------------------------------------- */

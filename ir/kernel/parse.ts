@@ -283,6 +283,7 @@ function parseCall(r: Reader, names: Names, word: string): Expr {
   if (head === "reduce" && (detail === "add" || detail === "min" || detail === "max")) return arity(1) && { kind: "reduce", op: detail, a };
   if (word === "fma") return arity(3) && { kind: "fma", a, b, c };
   if (word === "select") return arity(3) && { kind: "select", cond: a, a: b, b: c };
+  if (word === "lanes") return arity(0) && { kind: "lanes" };
   if (word === "splat") return arity(1) && { kind: "splat", a };
   if (word === "lane" && arity(2) && b.kind === "const" && [0, 1, 2, 3].includes(b.value)) {
     return { kind: "lane", index: b.value as 0 | 1 | 2 | 3, a };

@@ -72,6 +72,8 @@ export function printExpr(e: Expr, level = 0): string {
       return call(e.to, e.a);
     case "bitcast":
       return call(`bits.${e.to}`, e.a);
+    case "lanes":
+      return call("lanes");
     case "splat":
       return call("splat", e.a);
     case "lane":

@@ -6,6 +6,7 @@ export function partsOf(e: Expr): readonly Expr[] {
   switch (e.kind) {
     case "const":
     case "var":
+    case "lanes":
       return [];
     case "load":
       return e.index;
@@ -45,6 +46,7 @@ export function mapExpr(e: Expr, f: (e: Expr) => Expr): Expr {
   switch (e.kind) {
     case "const":
     case "var":
+    case "lanes":
       return e;
     case "load":
       return { ...e, index: after };

@@ -177,8 +177,6 @@ function checkStore(s: Extract<Stmt, { kind: "store" }>, p: Place, c: Check): vo
   const isArray = s.buffer.space === "register" && m?.kind === "buffer";
   if (isArray && m.depth < p.depth) c.report(`${s.buffer.name} is set inside an outline but declared outside`);
   expectType(s.buffer.name, s.value, elementType(s.buffer), isArray ? m.lanes : lanesOf(s.value), c);
-  if (s.buffer.type === "bool" && lanesOf(s.value) === 4 && !isArray) c.report(`${s.buffer.name}: four lanes of bool in memory`);
-  if (s.buffer.type === "u8" && lanesOf(s.value) === 4) c.report(`${s.buffer.name}: four lanes of u8`);
 }
 function checkPointer(s: Extract<Stmt, { kind: "pointer" }>, p: Place, c: Check): void {
   if (c.stage !== "pointers") c.report(`${s.name}: a pointer before the pass that makes them`);
@@ -206,8 +204,6 @@ function checkExpr(e: Expr, p: Place, c: Check): void {
     const m = p.names.get(e.buffer.name);
     if (e.buffer.space === "register" && m?.kind === "buffer" && m.lanes !== e.lanes)
       c.report(`${printExpr(e)}: ${e.lanes} lanes of ${m.lanes}`);
-    if (e.lanes === 4 && (e.buffer.type === "u8" || e.buffer.type === "bool") && e.buffer.space !== "register")
-      c.report(`${printExpr(e)}: four lanes of ${e.buffer.type}`);
   }
 }
 const sameForm = (a: Expr, b: Expr) => typeOf(a) === typeOf(b) && lanesOf(a) === lanesOf(b);
@@ -224,6 +220,7 @@ function complaint(e: Expr, p: Place): string | null {
       return m.type === e.type && m.lanes === e.lanes ? null : `declared as ${m.type} with ${m.lanes} lanes`;
     }
     case "load":
+    case "lanes":
       return null;
     case "unary":
       return hasUnary(e.op, typeOf(e.a)) ? null : `${e.op} of ${typeOf(e.a)}`;

@@ -17,6 +17,7 @@ import {
   grid,
   i32,
   lane,
+  lanes,
   load,
   local,
   lt,
@@ -211,6 +212,25 @@ function lanesAndReductions(): Case {
   });
   return { kernel: kernel("lanes", [x, y], body), inputs: { x: wave } };
 }
+/** Numbers of lanes; divisors are constants, or differ between lanes. */
+function numbersOfLanes(): Case {
+  const [x, y] = [buffer("x", "in", [64], null, "i32"), buffer("y", "out", [64 * 4], null, "i32")];
+  const body = grid("i", 16, (i) => {
+    const position = add(splat(at(i, 4)), lanes);
+    const read = wideLoad(x, at(i, 4));
+    const values = [
+      div(read, splat(i32(7))),
+      mod(position, splat(i32(3))),
+      mul(div(read, position), lanes),
+      select(lt(lanes, splat(mod(i, i32(4)))), mod(read, sub(position, splat(i32(20)))), splat(lane(lanes, 3))),
+    ];
+    return values.map((e, n) => store(y, [at(i, 16, n * 4)], e));
+  });
+  return {
+    kernel: kernel("numbers_of_lanes", [x, y], body),
+    inputs: { x: wave.map((v, i) => (i % 9 === 0 ? int.min + i : Math.trunc(v * 1e8))) },
+  };
+}
 /** Indices from memory, bytes, floor division of what may be negative, conditions. */
 function gather(): Case {
   const [x, y] = [f32s("x", "in", 64), f32s("y", "out", 64)];
@@ -318,4 +338,4 @@ function mixed(): Case {
   };
 }
 export const pointerCases: readonly Case[] = [behindPointers()];
-export const languageCases: readonly Case[] = [lanesAndReductions(), gather(), wideBytes(), tile(), unaligned(), mixed()];
+export const languageCases: readonly Case[] = [lanesAndReductions(), numbersOfLanes(), gather(), wideBytes(), tile(), unaligned(), mixed()];

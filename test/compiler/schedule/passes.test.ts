@@ -75,9 +75,9 @@ test.each([
   ["a reduction into an outer variable", "s = s + x[j]"],
   ["a store to one place", "y[0] = x[j]"],
   ["an accumulation in memory", "y[0] = y[0] + 1.0"],
-  ["the axis as a value", "y[j] = f32(j)"],
+  ["an index with a remainder of the axis", "y[j] = x[(j + 1) % 4]"],
   ["a condition of lanes", "if x[j] < 0.0 { y[j] = 1.0 }"],
-  ["bytes", "y[j] = f32(m[j])"],
+  ["a condition of numbers", "if j < 2 { y[j] = 1.0 }"],
   ["a store with stride 2", "y[j * 2] = 1.0"],
   ["one place and several", "y[0] = 1.0 y[j] = 2.0"],
 ])("a vector loop refuses %s", (_, body) => {

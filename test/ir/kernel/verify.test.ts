@@ -41,7 +41,7 @@ test.each<readonly [problem: string, body: string]>([
   ["acc: register index i is not constant", "array acc: f32[2] serial i in 2 { acc[i] = 1.0 }"],
   ["barrier under an if", "thread t in 4 { if mask[t] { barrier } }"],
   ["barrier outside thread loops", "serial i in 4 { barrier }"],
-  ["mask[0]:4: four lanes of bool", "y[0, 0] = select(mask[0]:4, x[0, 0]:4, x[0, 4]:4)"],
+  ["ids[0] + lanes(): operands disagree in type or lanes", "z[0] = ids[0] + lanes()"],
   ["acc[0]: 1 lanes of 4", "array acc: f32x4[1] y[0, 0] = acc[0]"],
 ])("%s", (problem, body) => {
   expect(verifyKernel(inKernel(body), "logical").join("\n")).toContain(problem);
@@ -51,6 +51,8 @@ test.each<readonly [what: string, body: string]>([
   ["an index that is not exactly known", "serial i in 4 { y[i, 0] = x[min(i + 1, 3), ids[i]] }"],
   ["register indices that unroll makes constant", "array acc: f32[2] unrolled i in 2 { acc[i] = 1.0 }"],
   ["one condition for four lanes", "y[0, 0] = select(mask[0], x[0, 0]:4, x[0, 4]:4)"],
+  ["bytes in four lanes", "y[0, 0] = select(mask[0]:4, x[0, 0]:4, x[0, 4]:4)"],
+  ["numbers of lanes", "y[0, 0] = f32(lanes() + splat(ids[0]))"],
   ["a variable set in its own outline", "outline o { var a: f32 a = 1.0 }"],
   ["barriers in loops", "thread t in 4 { serial i in 2 { barrier } }"],
   ["names of functions", "vector lane in 4 { y[0, lane] = 0.0 }"],

@@ -74,6 +74,7 @@ function stepOf(e: Expr, visit: (e: Expr) => number, memory: (buffer: string) =>
       return loadStep(memory(e.buffer.name), e.index.map(visit), e.buffer.name);
     case "var":
     case "fma":
+    case "lanes":
     case "splat":
     case "lane":
     case "reduce":
