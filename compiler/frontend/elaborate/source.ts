@@ -42,7 +42,7 @@ export function loadFiles(path: string, text: string, resolve: (path: string) =>
     loading.push(at);
     const parsed = parse(content, at);
     problems.push(...parsed.problems, ...checkDeclarations(parsed.file));
-    const file = declare(at, content, parsed.file, parsed.problems.length > 0, (i) => importNames(i, at));
+    const file = declare(at, content, parsed.file, { standard: false, broken: parsed.problems.length > 0 }, (i) => importNames(i, at));
     loading.pop();
     done.set(at, file);
     return file;
@@ -78,11 +78,17 @@ export function loadFiles(path: string, text: string, resolve: (path: string) =>
   return { root: load(path, text), sources, problems };
 }
 
-function declare(path: string, text: string, ast: File, broken: boolean, importNames: (i: Import) => [string, Declared][]): SourceFile {
+function declare(
+  path: string,
+  text: string,
+  ast: File,
+  { standard, broken }: Pick<SourceFile, "standard" | "broken">,
+  importNames: (i: Import) => [string, Declared][],
+): SourceFile {
   const declarations = new Map<string, Declared>();
   const imports = new Map<string, Declared>();
   const isTrain = (d: Declaration): d is Train => d.kind === "train";
-  const file: SourceFile = { path, text, standard: false, declarations, imports, trains: ast.declarations.filter(isTrain), broken };
+  const file: SourceFile = { path, text, standard, declarations, imports, trains: ast.declarations.filter(isTrain), broken };
   for (const d of ast.declarations) {
     if (d.kind === "import") for (const [name, declared] of importNames(d)) imports.set(name, declared);
     else if (d.kind !== "train" && !declarations.has(d.name.name))
@@ -102,7 +108,7 @@ export function standardLibrary(): ReadonlyMap<string, Declared> {
     invariant(problems.length === 0, `${path} has syntax errors`, () =>
       problems.map((p) => `${p.message} ${JSON.stringify(p.span)}`).join("\n"),
     );
-    const file = { ...declare(path, text, ast, false, () => []), standard: true };
+    const file = declare(path, text, ast, { standard: true, broken: false }, () => []);
     for (const d of ast.declarations) {
       invariant(d.kind !== "import" && d.kind !== "train", `${path} holds an ${d.kind}`);
       invariant(!all.has(d.name.name), `the standard library declares ${d.name.name} twice`);

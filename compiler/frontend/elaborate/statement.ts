@@ -34,7 +34,10 @@ export function executeBlock(block: Block, frame: Frame): Returned {
   return null;
 }
 
-/** Reports the errors of a statement and goes on with what it would have bound unknown. */
+/**
+ * Reports the errors of a statement and goes on with what it would have bound unknown. A failed `assert` ends the body: what
+ * follows relies on it; so does any error inside the standard library, whose lines are not the user's.
+ */
 function executeSafely(s: Statement, frame: Frame): Returned {
   const { budget, problems } = frame.session.world;
   const { nesting, depth } = budget;
@@ -47,8 +50,9 @@ function executeSafely(s: Statement, frame: Frame): Returned {
     if (!(e instanceof CompileError) || budget.spent) throw e;
     for (const d of e.diagnostics) problems.report(d);
     [budget.nesting, budget.depth, frame.scope, frame.loops.length] = [nesting, depth, scope, loops];
-    poison(frame, boundNames(s));
-    return s.kind === "return" ? { value: unknown } : null;
+    const over = s.kind === "assert" || frame.file.standard;
+    poison(frame, boundNames(over && frame.body ? frame.body : s));
+    return over || s.kind === "return" ? { value: unknown } : null;
   }
 }
 
@@ -188,7 +192,9 @@ export function blockValue(block: Block, frame: Frame): Value {
   for (const s of block.statements) {
     if (s === last && s.kind === "expression") return evaluate(s.value, frame);
     if (s.kind === "error") return unknown;
-    if (executeSafely(s, frame)) complain(frame, "syntax", "`return` cannot stand inside a value", s.span);
+    const returned = executeSafely(s, frame);
+    if (returned?.value.kind === "unknown") return unknown;
+    if (returned) complain(frame, "syntax", "`return` cannot stand inside a value", s.span);
   }
   return complain(frame, "type", "this block has no value", block.span, { help: "the value of a block is its last line" });
 }
