@@ -4,10 +4,11 @@
  *     y_0[0] = tanh(x_0[0])   =>   var tanh_x: f32 = x_0[0]; var tanh_z: f32 = tanh_x * tanh_x; ...; y_0[0] = select(...)
  *
  * wasm: exp, log, sin, cos, tanh, erf, sign, pow, f32 mod. wgsl: the same without exp, whose accuracy is guaranteed
- * (3 + 2|x| ulp), and outlined bodies come back in line. i32 division, casts and the NaN rules of min and max are spelled
- * by the emitters. Values that are used twice become variables in front of the statement.
+ * (3 + 2|x| ulp), and outlined bodies come back in line. Both: i32 division of four lanes by a power of two; other i32
+ * divisions, casts and the NaN rules of min and max are spelled by the emitters. Values that are used twice become variables
+ * in front of the statement.
  */
-import { names, unary } from "../../ir/kernel/build.ts";
+import { and, binary, bitcast, i32, names, splat, sub, u32, unary, xor } from "../../ir/kernel/build.ts";
 import { type BinaryOp, type Expr, type Kernel, lanesOf, type Stmt, typeOf, type UnaryOp } from "../../ir/kernel/kernel.ts";
 import { flatMapSame, mapExpr, mapStmt, namesOf, partsOf, withBody } from "../../ir/kernel/rewrite.ts";
 import type { Exp, Let } from "./functions.ts";
@@ -46,12 +47,12 @@ export const legalize =
     function expr(e: Expr, bind: Let): Expr {
       const inside = mapExpr(e, (x) => expr(x, bind));
       if (inside.kind === "unary") return expansions[target][inside.op]?.(inside.a, bind, expOf[target]) ?? inside;
-      if (inside.kind === "binary" && typeOf(inside.a) === "f32") return binaryExpansion(inside.op, inside.a, inside.b, bind) ?? inside;
-      return inside;
+      return (inside.kind === "binary" && binaryExpansion(inside.op, inside.a, inside.b, bind)) || inside;
     }
     function binaryExpansion(op: BinaryOp, a: Expr, b: Expr, bind: Let): Expr | null {
       if (op === "pow") return functions.pow(a, b, bind, expOf[target]);
-      return op === "mod" ? functions.mod(a, b, bind) : null;
+      if (op === "mod" && typeOf(a) === "f32") return functions.mod(a, b, bind);
+      return op === "div" || op === "mod" ? divisionByPower(op, a, b) : null;
     }
     const stmts = (body: readonly Stmt[]): readonly Stmt[] =>
       flatMapSame(body, (s): readonly Stmt[] => {
@@ -68,4 +69,13 @@ export const legalize =
       });
     return withBody(k, stmts(k.body));
   };
+/** Division of i32x4 by 2, 4, 8, ...; null: it is something else. A shift of words rounds down what has been made positive. */
+function divisionByPower(op: "div" | "mod", a: Expr, b: Expr): Expr | null {
+  if (b.kind !== "splat" || b.a.kind !== "const" || b.a.type !== "i32") return null;
+  const bits = 31 - Math.clz32(b.a.value);
+  if (bits < 1 || b.a.value !== 2 ** bits) return null;
+  if (op === "mod") return and(a, splat(i32(b.a.value - 1)));
+  const positive = xor(bitcast("u32", a), splat(u32(2 ** 31)));
+  return sub(bitcast("i32", binary("shr", positive, splat(u32(bits)))), splat(i32(2 ** (31 - bits))));
+}
 const isLeaf = (e: Expr): boolean => e.kind === "const" || e.kind === "var" || (e.kind === "splat" && partsOf(e).every(isLeaf));

@@ -6,7 +6,7 @@
  * Indices never overflow; elsewhere i32 arithmetic is touched only where the extents of its axes say so.
  */
 import { bool } from "../../ir/kernel/build.ts";
-import { type Expr, type Kernel, type Stmt } from "../../ir/kernel/kernel.ts";
+import type { Expr, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
 import { bounds, isSmall, keyOf, linear, plus, type Ranges, simplifyIndex, times } from "../../ir/kernel/linear.ts";
 import { flatMapSame, mapExpr, mapSame, mapStmt, withBody } from "../../ir/kernel/rewrite.ts";
 

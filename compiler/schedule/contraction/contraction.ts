@@ -115,19 +115,21 @@ function loops(c: Computation, s: Shape, axes: Axes): readonly Stmt[] {
   const rowRuns = s.row === null ? [{ size: 1, count: 1, start: 0 }] : splitRows(extents[s.row]!, blockRows);
   const outer = order.slice(0, 1).filter((axis) => extents[axis]! > 1);
   const inner = order.filter((axis) => extents[axis]! > 1 && !outer.includes(axis));
-  const nest = (rest: readonly number[], index: readonly Expr[], body: (index: readonly Expr[]) => readonly Stmt[]): readonly Stmt[] => {
+  type Body = (index: readonly Expr[]) => readonly Stmt[];
+  const nest = (kind: "grid" | "serial", rest: readonly number[], index: readonly Expr[], body: Body): readonly Stmt[] => {
     const [axis, ...more] = rest;
     if (axis === undefined) return body(index);
-    return [axes.loop("grid", `i${axis}`, extents[axis]!, (i) => nest(more, index.with(axis, i), body))];
+    return [axes.loop(kind, `i${axis}`, extents[axis]!, (i) => nest(kind, more, index.with(axis, i), body))];
   };
   const zero = extents.map(() => i32(0));
-  return nest(outer, zero, (index) =>
+  return nest("grid", outer, zero, (index) =>
     rowRuns.flatMap((block) => {
       const overPanels = (row0: Expr) =>
         panels.map((p) =>
           axes.loop("grid", "n", p.count, (n) => {
             const place = { row0, rows: block.size, column0: at(n, p.size, p.start), panel: p };
-            const body = (slice: Expr | null) => nest(inner, index, (at2) => tiles(c, { ...s, slice }, joined, at2, place, axes));
+            const body = (slice: Expr | null) =>
+              nest(slice ? "serial" : "grid", inner, index, (at2) => tiles(c, { ...s, slice }, joined, at2, place, axes));
             return sliced ? [axes.loop("serial", "slice", s.reduce[0]!.extent, body)] : body(null);
           }),
         );

@@ -11,7 +11,7 @@ import { visitExprs, visitStmts } from "../../../ir/kernel/rewrite.ts";
 import { interpretSingle, runWasm } from "../../codegen/support.ts";
 
 const [outer, inner] = [5, 8];
-const constants = fc.constantFrom(-7, -4, -1, 0, 1, 2, 3, 4, 5, 8, 40, 65537, 2 ** 31 - 1, -(2 ** 31)).map(i32);
+const constants = fc.constantFrom(-7, -4, -1, 0, 1, 2, 3, 4, 5, 8, 40, 65537, 2 ** 30, 2 ** 31 - 1, -(2 ** 31)).map(i32);
 const { tree } = fc.letrec<{ leaf: Expr; tree: Expr }>((tie) => ({
   leaf: fc.oneof(fc.constantFrom(axis("i"), axis("j")), constants),
   tree: fc.oneof(
