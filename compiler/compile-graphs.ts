@@ -7,6 +7,7 @@ import { printGraph } from "../ir/graph/print.ts";
 import { verifyGraph } from "../ir/graph/verify.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import { printKernel } from "../ir/kernel/print.ts";
+import { requireSound } from "../ir/kernel/verify.ts";
 import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
 import { type Code, type EntryName, entryNames, type Program } from "../ir/program.ts";
@@ -91,7 +92,9 @@ function splitPrepare(graphs: Graphs): Graphs {
 }
 function lowerKernel(kernel: Kernel, target: Target, { onPass }: CodeOptions): Kernel {
   const after = (name: string, k: Kernel, ms: number) => onPass?.({ stage: "kernel", name, entry: k.name, text: () => printKernel(k), ms });
-  return runPasses(target.kernelPasses, kernel, { after });
+  const lowered = runPasses(target.kernelPasses, kernel, { after });
+  requireSound(lowered);
+  return lowered;
 }
 /** What has memory of its own outside the arena. */
 function residentsOf(graphs: Graphs, variables: Residents["variables"]): Residents {
@@ -111,7 +114,9 @@ async function emit(plan: Plan, lowered: Lowered, planned: Planned, target: Targ
       const trains = plan.entries.some((e) => e.name === "step");
       const wantsRelaxed = o.relaxed ?? !(o.reproducible || trains);
       const plain = await emitWasm(plan, { relaxed: false });
-      return { kind: "wasm", ...plain, relaxed: wantsRelaxed ? (await emitWasm(plan, { relaxed: true })).module : null };
+      const relaxed = wantsRelaxed ? (await emitWasm(plan, { relaxed: true })).module : null;
+      const differs = relaxed !== null && !sameBytes(relaxed, plain.module);
+      return { kind: "wasm", ...plain, relaxed: differs ? relaxed : null };
     }
     case "wgsl":
       return { kind: "wgsl", ...emitWgsl(plan) };
@@ -119,3 +124,4 @@ async function emit(plan: Plan, lowered: Lowered, planned: Planned, target: Targ
       return { kind: "host", start: () => referenceBackend(lowered, planned.placeOf) };
   }
 }
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((x, i) => x === b[i]);

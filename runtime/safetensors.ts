@@ -22,7 +22,8 @@ const headerLimit = 100_000_000;
 
 /** Reads a file strictly by the specification; whatever is wrong with it is a DlmError "safetensors". */
 export function parseSafetensors(source: Uint8Array | ArrayBuffer): Tensors {
-  const file = source instanceof Uint8Array ? source : new Uint8Array(source);
+  // A plain array, whatever comes in: `slice` of Node's Buffer is a view of other memory.
+  const file = source instanceof Uint8Array ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : new Uint8Array(source);
   const length = headerLength(file);
   const header = parseHeader(file.subarray(8, 8 + length));
   const body = file.subarray(8 + length);

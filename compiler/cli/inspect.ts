@@ -97,11 +97,18 @@ const printers: Record<Exclude<Stage, "ast">, Printer> = {
       .filter((e) => graphs[e] && (entry === null || e === entry))
       .map((e) => `# ${e}\n${printGraph(graphs[e]!)}`)
       .join("\n\n"),
-  kernels: ({ plan }, entry) => {
-    const used = new Set(plan.entries.filter((e) => entry === null || e.name === entry).flatMap((e) => e.calls.map((c) => c.kernel)));
-    return plan.kernels
-      .filter((k) => used.has(k.name))
-      .map(printKernel)
+  kernels: ({ lowered }, entry) => {
+    const kernels = new Map(lowered.kernels.map((k) => [k.name, k]));
+    return lowered.entries
+      .filter((e) => entry === null || e.name === entry)
+      .map((e) => {
+        const used = [...new Set(e.calls.map((c) => c.kernel))].map((name) => kernels.get(name)!);
+        for (const k of used) kernels.delete(k.name);
+        return [
+          `# ${e.name}: ${e.calls.map((c) => c.kernel).join(", ") || "nothing to do"}`,
+          ...used.filter((k) => k).map(printKernel),
+        ].join("\n\n");
+      })
       .join("\n\n");
   },
   plan: ({ plan }, entry) => printPlan(entry === null ? plan : { ...plan, entries: plan.entries.filter((e) => e.name === entry) }),

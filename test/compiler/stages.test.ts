@@ -20,7 +20,7 @@ describe.each(examples)("%s", (name) => {
     let printed = 0;
     const { lowered, plan } = await compileStages(source(name), {
       train: true,
-      batch: 2,
+      batch: 8, // long enough reductions for every schedule
       onPass: ({ stage, text }) => {
         printed++;
         const now = text();

@@ -245,3 +245,11 @@ test("half precision agrees with distances to its neighbours", () => {
     { numRuns: 2000 },
   );
 });
+
+test("a view into a larger buffer gives its own bytes only", () => {
+  const file = writeSafetensors([floatEntry("w", [2], Float32Array.of(1.5, -2), "F16")]);
+  const pool = Buffer.alloc(4096, 0xff);
+  pool.set(file, 1000);
+  const [entry] = parseSafetensors(pool.subarray(1000, 1000 + file.length)).entries;
+  expect(numbersOf(entry!)).toEqual([1.5, -2]);
+});
