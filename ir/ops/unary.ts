@@ -60,10 +60,10 @@ export const sigmoid: Unary = unary("sigmoid", {
   lower: (x) => k.div(k.f32(1), k.add(k.f32(1), k.exp(k.neg(x)))),
   grad: (_, dy, y) => times(dy, times(y, sub({ a: scalar(1), b: y }))),
 });
-/** max(x, 0); NaN stays; the derivative at 0 is 0. */
+/** max(x, 0); NaN stays; the derivative at 0 is 0. It asks the result, so that a step need not keep the operand. */
 export const relu: Unary = unary("relu", {
   lower: (x) => k.max(x, k.f32(0)),
-  grad: (x, dy) => where({ cond: less({ a: scalar(0), b: x }), a: dy, b: scalar(0) }),
+  grad: (_, dy, y) => where({ cond: less({ a: scalar(0), b: y }), a: dy, b: scalar(0) }),
 });
 /** The same value, without a gradient. */
 export const stopGradient: Unary = unary("stop_gradient", { types: ["f32", "i32", "u8", "bool"], lower: (x) => x });
