@@ -55,7 +55,7 @@ export function checkFile(request: Pick<ElaborateRequest, "path" | "text" | "res
   for (const d of loaded.problems) problems.report(d);
   const entered = new Set<object>();
   for (const choice of targetsOf(loaded.root)) {
-    guarded(problems, () => elaborateTarget({ ...request, ...choice, dims: {}, batch: null, set: {} }, loaded, problems, entered));
+    guarded(problems, () => elaborateTarget({ ...request, ...choice, dims: {}, batch: null, set: {} }, loaded, problems, { entered }));
   }
   for (const d of loaded.root.declarations.values()) {
     if (loaded.root.broken || d.kind !== "declared" || d.declaration.kind === "const" || entered.has(d.declaration)) continue;
@@ -64,6 +64,10 @@ export function checkFile(request: Pick<ElaborateRequest, "path" | "text" | "res
   return { diagnostics: inOrder(problems.all, loaded), sources: loaded.sources };
 }
 
+/** What `checkFile` adds to an elaboration: a look at everything that no model enters, and suggestions. */
+interface Check {
+  readonly entered: Set<object>;
+}
 /** Runs `f`; what stops it is reported. A stack that overflows in spite of all bounds is a program nested too deeply. */
 function guarded<T>(problems: Problems, f: () => T): T | null {
   try {
@@ -76,7 +80,7 @@ function guarded<T>(problems: Problems, f: () => T): T | null {
   }
 }
 
-function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: Problems, entered = new Set<object>()): Module | null {
+function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: Problems, check: Check | null = null): Module | null {
   const chosen = choose(loaded.root, request);
   if ("problem" in chosen) {
     if (problems.errors() === 0 || chosen.problem.span) problems.report(chosen.problem);
@@ -84,7 +88,7 @@ function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: Pr
   }
   const { target } = chosen;
   const batch = batchName(target);
-  const world = newWorld(request, loaded, problems, batch, entered);
+  const world = newWorld(request, loaded, problems, batch, check);
   const forward = newSession(world, false);
   const frame = modelFrame(forward, target.model, target.modelFile);
   const given = readOverrides(frame, target.model, request.set);
@@ -138,7 +142,7 @@ function elaborateTraining(
   };
 }
 
-function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems, batch: string | null, entered: Set<object>): World {
+function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems, batch: string | null, check: Check | null): World {
   const { dims, train } = request;
   const freeDim = (name: string, fallback: number | null): number => {
     const open = name === batch ? (request.batch ?? (train ? defaultBatch : 1)) : 1;
@@ -154,7 +158,8 @@ function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems,
     variables: new Map(),
     constants: new Map(),
     overrides: new Map(),
-    entered,
+    suggests: check !== null,
+    entered: check?.entered ?? new Set(),
     freeDim,
     dims: new Map(),
     ...newCounters(),

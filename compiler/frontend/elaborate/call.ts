@@ -1,5 +1,5 @@
 /** Calls: of functions, layers, instances and builtin functions. */
-import type { Span } from "../../../ir/diagnostic.ts";
+import { diagnostic, type Span } from "../../../ir/diagnostic.ts";
 import type { Arg, Expr, Label } from "../ast.ts";
 import { applyFunction, applyLayer } from "./apply.ts";
 import { type Argument, type Called, fillArguments, matchArguments, takeTraining } from "./arguments.ts";
@@ -96,6 +96,7 @@ function callLayer(frame: Frame, layer: LayerValue, site: CallSite, args: readon
     });
   }
   checkCase(frame, site, true);
+  if (!site.label) suggestLabel(frame, site);
   const label = site.label ? labelText(frame, site.label) : implicitLabel(frame, site);
   if (label === null) return unknown;
   const subject = site.label ? `${label}: ${site.callee}` : site.callee;
@@ -106,6 +107,19 @@ function callLayer(frame: Frame, layer: LayerValue, site: CallSite, args: readon
   const { args: own, training } = takeTraining(args, c);
   const names = layer.declaration.params.map((p) => p.name.name);
   return applyLayer(instance, matchArguments(names, names, own, c), { ...c, place: "", training });
+}
+/** Parameters should not be named by counting. */
+function suggestLabel(frame: Frame, site: CallSite): void {
+  const { world } = frame.session;
+  if (!world.suggests || frame.file.standard) return;
+  const name = implicitLabel({ ...frame, loops: [] }, site);
+  const help = `name it: name: ${site.callee}(...)`;
+  world.problems.report(
+    diagnostic("label", `this \`${site.callee}\` has no label; its parameters are called \`${name}\``, site.span, {
+      severity: "note",
+      help,
+    }),
+  );
 }
 function checkSameLayer(frame: Frame, instance: Instance, layer: LayerValue, span: Span): void {
   if (instance.layer.declaration === layer.declaration) return;

@@ -71,6 +71,8 @@ export interface World {
   readonly constants: Map<Const, Value | "busy">;
   /** Constants of the root file given from outside. */
   readonly overrides: Map<string, Value>;
+  /** Whether unlabelled layers get a note. */
+  readonly suggests: boolean;
   /** Declarations whose body was walked. */
   readonly entered: Set<object>;
   /** Value of a dimension that nothing in the source gives. */

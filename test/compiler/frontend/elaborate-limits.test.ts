@@ -116,3 +116,12 @@ train M { input t: f32[N]; loss = mse(y, t); metric m = mean(y); optimizer "*" =
     expect(Array.isArray(checkFile(request(mutated.join(" "))).diagnostics)).toBe(true);
   }
 });
+
+test("check suggests labels", () => {
+  const text = "model M(x: f32[N, 2]) -> y { for i in range(2) { x = x |> Linear(2) }; y = x |> fc: Linear(2) }";
+  const { diagnostics } = checkFile(request(text));
+  expect(diagnostics.map((d) => `${d.severity} ${d.message}; ${d.help}`)).toEqual([
+    "note this `Linear` has no label; its parameters are called `linear_1`; name it: name: Linear(...)",
+  ]);
+  expect(build(text).warnings).toEqual([]);
+});

@@ -46,9 +46,9 @@ export function softplus(x: Node): Node {
   const m = ops.stopGradient({ x: ops.maximum({ a: x, b: scalar(0) }) });
   return add(m, ops.log({ x: add(exp(sub(x, m)), exp(ops.neg({ x: m }))) }));
 }
-const negativePart = (x: Node): Node => ops.minimum({ a: x, b: scalar(0) });
-const expm1 = (x: Node): Node => sub(exp(negativePart(x)), scalar(1));
 const positive = (x: Node): Node => less(scalar(0), x);
+/** exp(x) - 1 where x is not positive; elsewhere 0, so that nothing overflows. */
+const expm1 = (x: Node): Node => sub(exp(where(positive(x), scalar(0), x)), scalar(1));
 const seluAlpha = 1.6732632423543772;
 const seluScale = 1.0507009873554805;
 
