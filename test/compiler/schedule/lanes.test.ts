@@ -83,3 +83,11 @@ test("an index is wide with stride 1, and legal with no other", () => {
   expect(legal(binary("div", axis("j"), i32(2)))).toBe(false);
   expect(legal(binary("mul", axis("j"), i32(2)))).toBe(false);
 });
+test("a causal mask, of rows that four does not divide", async () => {
+  const place = "(q * 4 + l) / 6, (q * 4 + l) % 6";
+  const masked = `grid q in 9 { vector l in 4 { y[${place}] = select((q * 4 + l) % 6 <= (q * 4 + l) / 6, x[${place}], -inf) } }`;
+  const kernel = parseKernel(`kernel causal(in x: f32[6,6], out y: f32[6,6]) { ${masked} }`);
+  const x = Array.from({ length: 36 }, (_, n) => n);
+  const { y } = await runWasm(lowerKernel(kernel, wasmKernelPasses).at(-1)!.kernel, { x });
+  expect([...y!]).toEqual(x.map((n) => (n % 6 <= Math.floor(n / 6) ? n : Number.NEGATIVE_INFINITY)));
+});
