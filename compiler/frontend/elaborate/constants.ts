@@ -68,6 +68,7 @@ function power(frame: Frame, x: number, y: number, ints: boolean, span: Span): V
   return number(frame, x ** y, ints && y >= 0, span);
 }
 function number(frame: Frame, value: number, isInt: boolean, span: Span): Value {
+  if (Number.isNaN(value)) return complain(frame, "constant", "this is not a number", span, { help: "as inf - inf or 0 * inf" });
   if (!isInt) return { kind: "float", value };
   if (!Number.isSafeInteger(value))
     return complain(frame, "limit", "this int is too large", span, { help: "ints reach up to 2 ** 53 - 1" });

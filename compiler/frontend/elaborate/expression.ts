@@ -7,7 +7,7 @@ import { memberOf } from "./instance.ts";
 import { assign, knownNames, lookup } from "./names.ts";
 import { binary, unary } from "./operators.ts";
 import { charge, exceed, limits } from "./session.ts";
-import { blockValue } from "./statement.ts";
+import { conditional } from "./statement.ts";
 import { helpForMember } from "./suggest.ts";
 import { bool, describe, float, int, isUnknown, list, none, text, unknown, type Value } from "./values.ts";
 
@@ -133,16 +133,6 @@ export function condition(e: Expr, frame: Frame, what: string): boolean | null {
   return complain(frame, "type", `${what} needs a bool, got ${describe(value)}`, e.span, {
     help: value.kind === "int" ? "compare it: ... != 0" : value.kind === "none" ? "compare it: ... != none" : null,
   });
-}
-
-function conditional(e: Extract<Expr, { kind: "if" }>, frame: Frame): Value {
-  for (const arm of e.arms) {
-    const taken = condition(arm.condition, frame, "`if`");
-    if (taken === null) return unknown;
-    if (taken) return blockValue(arm.body, frame);
-  }
-  if (e.otherwise) return blockValue(e.otherwise, frame);
-  return complain(frame, "type", "this `if` has no value: no condition holds and there is no `else`", e.span);
 }
 
 /** The items of a list to loop over; null when it is unknown. */

@@ -1,7 +1,7 @@
 /** Statements: bodies are executed top to bottom; an error ends its statement, not the body. */
 import { CompileError } from "../../../ir/diagnostic.ts";
 import type { Block, Expr, Fn, Layer, Model, Statement } from "../ast.ts";
-import { boundNames, variableOf } from "../walk.ts";
+import { boundNames, variableOf, walk } from "../walk.ts";
 import { evaluateArgs, makeInstance } from "./call.ts";
 import { textOf } from "./constants.ts";
 import { condition, evaluate, iterable } from "./expression.ts";
@@ -13,6 +13,7 @@ import { declareVariable, updateState } from "./state.ts";
 import { settingStatement, trainBinding, trainInput, trainMetric } from "./train-statements.ts";
 import { none, unknown, type Value } from "./values.ts";
 
+type If = Extract<Expr, { kind: "if" }>;
 /** What a `return` gave; null: the body goes on. */
 type Returned = { readonly value: Value } | null;
 
@@ -52,7 +53,7 @@ function executeSafely(s: Statement, frame: Frame): Returned {
     [budget.nesting, budget.depth, frame.scope, frame.loops.length] = [nesting, depth, scope, loops];
     const over = s.kind === "assert" || frame.file.standard;
     poison(frame, boundNames(over && frame.body ? frame.body : s));
-    return over || s.kind === "return" ? { value: unknown } : null;
+    return over || hasReturn(s) ? { value: unknown } : null;
   }
 }
 
@@ -126,7 +127,7 @@ function executeFor(s: Extract<Statement, { kind: "for" }>, frame: Frame): Retur
   const items = iterable(s.list, frame);
   if (!items) {
     poison(frame, boundNames(s));
-    return null;
+    return hasReturn(s) ? { value: unknown } : null;
   }
   if (items.length === 0) skip(frame, boundNames(s), "in a loop over an empty list");
   for (const [round, item] of items.entries()) {
@@ -162,23 +163,44 @@ function executeExpression(e: Expr, frame: Frame): Returned {
     evaluate(e, frame);
     return complain(frame, "syntax", "this value goes nowhere", e.span, { help: "bind it to a name: y = ..." });
   }
-  for (const [i, arm] of e.arms.entries()) {
-    const taken = condition(arm.condition, frame, "`if`");
-    if (taken === null) {
-      poison(frame, boundNames(e));
-      return null;
-    }
-    if (!taken) continue;
-    const returned = executeBlock(arm.body, frame);
-    skipOthers(e, i, frame);
-    return returned;
-  }
-  const returned = e.otherwise ? executeBlock(e.otherwise, frame) : null;
-  skipOthers(e, -1, frame);
+  const taken = takenArm(e, frame);
+  if (taken === null) return hasReturn(e) ? { value: unknown } : null;
+  const block = taken < 0 ? e.otherwise : e.arms[taken]!.body;
+  const returned = block ? executeBlock(block, frame) : null;
+  skipOthers(e, taken, frame);
   return returned;
 }
+
+/** The value of an `if`: that of the branch taken. */
+export function conditional(e: If, frame: Frame): Value {
+  const taken = takenArm(e, frame);
+  if (taken === null) return unknown;
+  const block = taken < 0 ? e.otherwise : e.arms[taken]!.body;
+  if (!block) return complain(frame, "type", "this `if` has no value: no condition holds and there is no `else`", e.span);
+  const value = blockValue(block, frame);
+  skipOthers(e, taken, frame);
+  return value;
+}
+/** The arm whose condition holds, -1 for none; null when that is unknown, and then every name bound inside is, too. */
+function takenArm(e: If, frame: Frame): number | null {
+  for (const [i, arm] of e.arms.entries()) {
+    const holds = condition(arm.condition, frame, "`if`");
+    if (holds) return i;
+    if (holds !== null) continue;
+    poison(frame, boundNames(e));
+    return null;
+  }
+  return -1;
+}
+function hasReturn(tree: Expr | Statement): boolean {
+  let found = false;
+  walk(tree, (s) => {
+    found ||= s.kind === "return";
+  });
+  return found;
+}
 /** Names of the branches that were not taken; `taken` -1: all arms. */
-function skipOthers(e: Extract<Expr, { kind: "if" }>, taken: number, frame: Frame): void {
+function skipOthers(e: If, taken: number, frame: Frame): void {
   const why = "in a branch that is not taken";
   e.arms.forEach((arm, i) => {
     if (i !== taken) skip(frame, boundNames(arm.body), why);
@@ -187,7 +209,7 @@ function skipOthers(e: Extract<Expr, { kind: "if" }>, taken: number, frame: Fram
 }
 
 /** The value of a block is its last line. */
-export function blockValue(block: Block, frame: Frame): Value {
+function blockValue(block: Block, frame: Frame): Value {
   const last = block.statements.at(-1);
   for (const s of block.statements) {
     if (s === last && s.kind === "expression") return evaluate(s.value, frame);

@@ -118,3 +118,14 @@ test("a hyper-parameter or constant may be given from outside", () => {
   expect(flag({ k: "1) const z = (2" })).toEqual(["error[flag]: --set k=1) const z = (2: this is not a constant expression"]);
   expect(flag({ k: "nothing" })).toEqual(["error[flag]: --set k=nothing: unknown name `nothing`"]);
 });
+
+test("what a value-if did not take binds nothing, either", () => {
+  expect(headlines(modelOf("a = if true { 1 } else {\n b = 2\n b\n}\ny = x * b"))).toEqual(["error[name]: `b` has no value here"]);
+  expect(headlines("fn f(x, c) { if c { return [x] }; return x }\nmodel M(x: f32[2]) -> y { y = f(x, nothing) + [] }")).toEqual([
+    "error[name]: unknown name `nothing`",
+  ]);
+  expect(headlines("fn f(x) { if nothing { return [x] }; return [x] }\nmodel M(x: f32[2]) -> y { y = f(x) + 1 }")).toEqual([
+    "error[name]: unknown name `nothing`",
+  ]);
+  expect(wrong("inf - inf")).toBe("error[constant]: this is not a number");
+});
