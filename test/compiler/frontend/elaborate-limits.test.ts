@@ -47,7 +47,19 @@ test("work is bounded", () => {
   expect(error("y = reshape(zeros([100000]), [-1, 1]) * zeros([100000])")).toMatch(
     /^error\[limit\]: a tensor f32\[100000, 100000\] has more/,
   );
-  expect(error("y = unstack(zeros([1000000]))[0]")).toMatch(/^error\[limit\]/);
+  for (const huge of [
+    "unstack(zeros([1000000]))[0]",
+    "split(zeros([1000000]), 1000000)[0]",
+    'pad(x, [(0, 1000000000)], mode="edge")',
+    "upsample(zeros([1, 1, 1000]), 1000000.5)",
+    'upsample(zeros([1, 1, 1000]), 1000000, mode="bilinear")',
+    "upsample(zeros([1, 1, 1000]), 10000000)",
+    "adaptive_avg_pool(zeros([1, 1, 3000, 1]), (2999, 1))",
+    "pad(x, [(0, 1000000000)])",
+    "concat([x] * 100001)",
+  ]) {
+    expect(error(`y = ${huge}`), huge).toMatch(/^error\[limit\]/);
+  }
 });
 
 test("long chains need no stack", () => {

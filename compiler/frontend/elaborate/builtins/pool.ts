@@ -14,10 +14,9 @@ import {
   tensorArg,
 } from "../builtin.ts";
 import { complain } from "../frame.ts";
-import { limits } from "../session.ts";
 import { showType } from "../values.ts";
 import { range } from "./axes.ts";
-import { byMatrix } from "./tables.ts";
+import { byMatrix, expectTable } from "./tables.ts";
 
 type Pair = readonly [number, number];
 type Sides = readonly [number, number, number, number];
@@ -101,6 +100,7 @@ function avgPool(x: Node, w: Window, countPadding: boolean, c: BuiltinCall): Nod
     const [t, b, l, r] = padded(p);
     const wide = ops.pad({ x: plane }, { before: [0, 0, t, l], after: [0, 0, b, r] });
     const y = ops.avgPool2d({ x: wide }, { ...attrs, padding: [0, 0, 0, 0] });
+    expectTable(y.type.shape[2]! + y.type.shape[3]!, c);
     const factors = ([0, 1] as const).map((a) => windowFactors(plane.type.shape[2 + a]!, y.type.shape[2 + a]!, p, a, countPadding));
     const table = (data: readonly number[], shape: readonly number[]) => ops.dense({}, { data, dtype: "f32", shape });
     const rows = ops.mul({ a: y, b: table(factors[0]!, [factors[0]!.length, 1]) });
@@ -128,9 +128,7 @@ function adaptiveAvgPool(x: Node, size: Pair, c: BuiltinCall): Node {
     const kernel = wanted.map((n, i) => shape[2 + i]! / n);
     return ops.avgPool2d({ x }, { kernel, stride: kernel });
   }
-  const rows = wanted.find((n, i) => n * shape[2 + i]! > limits.table);
-  if (rows !== undefined)
-    complain(c.frame, "limit", `${c.subject}: ${showType(x.type)} to [${wanted.join(", ")}] needs too large a table`, c.span);
+  for (const [i, n] of wanted.entries()) if (n !== shape[2 + i]) expectTable(n * shape[2 + i]!, c);
   return wanted.reduce<Node>((y, n, i) => (shape[2 + i] === n ? y : byMatrix(y, 2 + i, adaptiveWeights(shape[2 + i]!, n), c)), x);
 }
 const adaptiveWeights = (extent: number, n: number): number[][] =>

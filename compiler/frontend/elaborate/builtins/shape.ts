@@ -24,7 +24,7 @@ import { limits } from "../session.ts";
 import { checked } from "../tensors.ts";
 import { describe, list, showType, type Value } from "../values.ts";
 import { axesArg, axesOf, axisOf, range } from "./axes.ts";
-import { byIds, byTable } from "./tables.ts";
+import { byIds, byTable, expectTable } from "./tables.ts";
 
 /** One extent may be -1: what is left. */
 function reshape(x: Node, shape: readonly number[], c: BuiltinCall): Node {
@@ -101,6 +101,7 @@ function split(x: Node, parts: Value, axis: number, c: BuiltinCall): Value {
   const a = axisOf(c, x, axis);
   const extent = x.type.shape[a]!;
   const n = parts.kind === "int" ? parts.value : 0;
+  if (n > limits.list) complain(c.frame, "limit", `this list has more than ${limits.list} items`, c.span);
   if (parts.kind === "int" && (n < 1 || extent % n !== 0)) {
     complain(c.frame, "shape", `axis ${a} of ${showType(x.type)} does not split into ${n} equal parts`, c.span, {
       help: "give the extents of the parts: split(x, [a, b, ...])",
@@ -146,6 +147,7 @@ function pad(x: Node, widths: readonly Value[], mode: string, value: number, c: 
     return complain(c.frame, "constant", `pad: mode is "constant", "reflect" or "edge", got "${mode}"`, c.span);
   return pairs.reduce((y, [before, after], axis) => {
     const extent = y.type.shape[axis]!;
+    if (before + after > 0) expectTable(before + extent + after, c);
     if (mode === "reflect" && Math.max(before, after) >= extent) {
       complain(
         c.frame,

@@ -10,11 +10,14 @@ import { axisOf, movedFromLast, movedLast, range } from "./axes.ts";
 
 const permuted = (x: Node, axes: readonly number[]): Node => (axes.every((a, i) => a === i) ? x : ops.permute({ x }, { axes }));
 
-/** A literal table; it is part of the program, so it has bounds of its own. */
+/** Complains before a literal table of so many numbers is made: it is part of the program. */
+export function expectTable(size: number, c: BuiltinCall): void {
+  if (size > limits.table)
+    complain(c.frame, "limit", `${c.subject} needs a table of ${size} numbers, at most ${limits.table} are allowed`, c.span);
+  charge(c.frame.session.world.budget, size >> 3, c.span);
+}
 function tableOf(data: readonly number[], dtype: "f32" | "i32", shape: readonly number[], c: BuiltinCall): Node {
-  if (data.length > limits.table)
-    complain(c.frame, "limit", `${c.subject} needs a table of ${data.length} numbers, at most ${limits.table} are allowed`, c.span);
-  charge(c.frame.session.world.budget, data.length >> 3, c.span);
+  expectTable(data.length, c);
   return ops.dense({}, { data, dtype, shape });
 }
 /** y[..., i, ...] = x[..., ids[i], ...] at `axis`. */
@@ -96,8 +99,7 @@ function upsampleAxis(x: Node, axis: number, scale: number, mode: string, c: Bui
   const extent = x.type.shape[axis]!;
   const n = Math.floor(extent * scale);
   if (n < 1) complain(c.frame, "shape", `upsample: nothing is left of axis ${axis} of ${showType(x.type)}`, c.span);
-  if (n > limits.elements)
-    complain(c.frame, "limit", `upsample: axis ${axis} of ${showType(x.type)} grows beyond ${limits.elements}`, c.span);
+  if (!Number.isInteger(scale) || mode === "bilinear") expectTable(n, c);
   switch (mode) {
     case "nearest":
       return Number.isInteger(scale)
