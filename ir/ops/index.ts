@@ -1,19 +1,26 @@
 /** The one list of operations. */
 import type { Op } from "../op.ts";
 import { argmax, argmin } from "./arg-reduce.ts";
-import { avgPool2d, avgPool2dGrad } from "./avg-pool2d.ts";
+import { avgPool2d, avgPool2dGrad, avgPool3d, avgPool3dGrad } from "./avg-pool.ts";
 import { add, div, equal, less, lessEqual, logicalAnd, logicalOr, maximum, minimum, mod, mul, notEqual, pow, sub } from "./binary.ts";
 import { broadcast } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 import { concat } from "./concat.ts";
-import { conv2d } from "./conv2d.ts";
-import { conv2dInputGrad } from "./conv2d-input-grad.ts";
-import { conv2dWeightGrad } from "./conv2d-weight-grad.ts";
+import { conv2d, conv2dInputGrad, conv2dWeightGrad, conv3d, conv3dInputGrad, conv3dWeightGrad } from "./convolve.ts";
 import { full, iota } from "./creation.ts";
 import { gradient } from "./gradient.ts";
 import { counter, dense, input, param, prepared, slot, state } from "./leaf.ts";
 import { matmul } from "./matmul.ts";
-import { maxPool2d, maxPool2dGrad, maxPool2dIndex, maxPool2dWinner } from "./max-pool2d.ts";
+import {
+  maxPool2d,
+  maxPool2dGrad,
+  maxPool2dIndex,
+  maxPool2dWinner,
+  maxPool3d,
+  maxPool3dGrad,
+  maxPool3dIndex,
+  maxPool3dWinner,
+} from "./max-pool.ts";
 import { oneHot } from "./one-hot.ts";
 import { pad } from "./pad.ts";
 import { permute } from "./permute.ts";
@@ -115,14 +122,23 @@ export const ops = {
   maxPool2dGrad,
   avgPool2d,
   avgPool2dGrad,
+  maxPool3d,
+  maxPool3dWinner,
+  maxPool3dGrad,
+  avgPool3d,
+  avgPool3dGrad,
   // contraction
   matmul,
   conv2d,
   conv2dInputGrad,
   conv2dWeightGrad,
+  conv3d,
+  conv3dInputGrad,
+  conv3dWeightGrad,
   // composite
   randomNormal,
   maxPool2dIndex,
+  maxPool3dIndex,
   mean,
   variance,
   softmax,

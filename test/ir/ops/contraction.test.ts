@@ -57,18 +57,41 @@ const convolutions: readonly Case[] = [
   { x: [1, 2, 2, 3], w: [2, 2, 1, 1], y: [1, 2, 4, 4], attrs: { padding: [1, 1, 0, 1] } },
   { x: [1, 2, 5, 5], w: [2, 2, 1, 1], y: [1, 2, 3, 3], attrs: { stride: [2, 2] } },
 ];
+const volumes: readonly Case[] = [
+  { x: [2, 2, 3, 4, 3], w: [3, 2, 2, 3, 2], y: [2, 3, 2, 2, 2], attrs: {} },
+  { x: [1, 2, 3, 4, 5], w: [4, 1, 3, 3, 3], y: [1, 4, 2, 4, 5], attrs: { groups: 2, stride: [2, 1, 1], padding: [1, 1, 1, 1, 1, 1] } },
+  {
+    x: [1, 1, 5, 3, 4],
+    w: [2, 1, 2, 1, 2],
+    y: [1, 2, 4, 2, 3],
+    attrs: { stride: [1, 2, 2], padding: [1, 0, 0, 0, 0, 2], dilation: [2, 1, 1] },
+  },
+  { x: [1, 5, 2, 2, 2], w: [4, 5, 1, 1, 1], y: [1, 4, 2, 2, 2], attrs: {} },
+];
 const how = (attrs: Attrs) => attrs as unknown as naive.Convolution;
 checkOp(ops.conv2d, {
   samples: convolutions.map(({ x, w, y, attrs }) => ({ inputs: [f32(...x), f32(...w)], attrs, shape: y })),
-  reference: ([x, w], attrs, { shape }) => naive.conv2d(x!, w!, shape, how(attrs)),
+  reference: ([x, w], attrs, { shape }) => naive.convolution(x!, w!, shape, how(attrs)),
 });
 checkOp(ops.conv2dInputGrad, {
   samples: convolutions.map(({ x, w, y, attrs }) => ({ inputs: [f32(...y), f32(...w)], attrs: { ...attrs, shape: x }, shape: x })),
-  reference: ([dy, w], attrs, { shape }) => naive.conv2dInputGrad(dy!, w!, shape, how(attrs)),
+  reference: ([dy, w], attrs, { shape }) => naive.convolutionInputGrad(dy!, w!, shape, how(attrs)),
 });
 checkOp(ops.conv2dWeightGrad, {
   samples: convolutions.map(({ x, w, y, attrs }) => ({ inputs: [f32(...x), f32(...y)], attrs: { ...attrs, shape: w }, shape: w })),
-  reference: ([x, dy], attrs, { shape }) => naive.conv2dWeightGrad(x!, dy!, shape, how(attrs)),
+  reference: ([x, dy], attrs, { shape }) => naive.convolutionWeightGrad(x!, dy!, shape, how(attrs)),
+});
+checkOp(ops.conv3d, {
+  samples: volumes.map(({ x, w, y, attrs }) => ({ inputs: [f32(...x), f32(...w)], attrs, shape: y })),
+  reference: ([x, w], attrs, { shape }) => naive.convolution(x!, w!, shape, how(attrs)),
+});
+checkOp(ops.conv3dInputGrad, {
+  samples: volumes.map(({ x, w, y, attrs }) => ({ inputs: [f32(...y), f32(...w)], attrs: { ...attrs, shape: x }, shape: x })),
+  reference: ([dy, w], attrs, { shape }) => naive.convolutionInputGrad(dy!, w!, shape, how(attrs)),
+});
+checkOp(ops.conv3dWeightGrad, {
+  samples: volumes.map(({ x, w, y, attrs }) => ({ inputs: [f32(...x), f32(...y)], attrs: { ...attrs, shape: w }, shape: w })),
+  reference: ([x, dy], attrs, { shape }) => naive.convolutionWeightGrad(x!, dy!, shape, how(attrs)),
 });
 
 describe("form", () => {
@@ -154,6 +177,7 @@ describe("complaints", () => {
     expect(conv(f32(1, 3, 8, 8), f32(16, 3, 3, 3), { padding: [1, 1] })).toMatchInlineSnapshot(
       `"error[shape]: conv2d expects 4 numbers for padding, got [1, 1]"`,
     );
+    expect(complaint(() => ops.conv3d.make([value(f32(1, 3, 8, 8)), value(f32(4, 3, 3, 3, 3))]))).toMatchInlineSnapshot(`"error[shape]: conv3d expects x with 5 dimensions (N, C, D, H, W), got f32[1,3,8,8]"`);
     expect(
       complaint(() => ops.conv2dInputGrad({ dy: value(f32(1, 2, 3, 3)), w: value(f32(2, 3, 3, 3)) }, { shape: [1, 3, 8, 8] })),
     ).toMatchInlineSnapshot(`"error[shape]: conv2d_input_grad expects dy of type f32[1,2,6,6], got f32[1,2,3,3]"`);

@@ -52,12 +52,14 @@ export function matmul(a: Tensor, b: Tensor, shape: readonly number[]): number[]
   });
 }
 
+/** One entry for each spatial axis; padding before and after it. */
 export interface Convolution {
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number, number, number];
-  readonly dilation: readonly [number, number];
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly dilation: readonly number[];
   readonly groups: number;
 }
+const isInside = (shape: readonly number[], index: readonly number[]) => index.every((i, a) => i >= 0 && i < shape[a]!);
 /** Calls `f` with the positions in x, w and y of every product of a convolution. */
 function products(
   x: readonly number[],
@@ -68,32 +70,31 @@ function products(
 ): void {
   const perGroup = y[1]! / groups;
   for (let at = 0; at < sizeOf(y); at++) {
-    const [n, o, i, j] = unravel(y, at) as [number, number, number, number];
+    const [n, o, ...window] = unravel(y, at) as [number, number, ...number[]];
     for (let tap = 0; tap < sizeOf(w.slice(1)); tap++) {
-      const [c, r, s] = unravel(w.slice(1), tap) as [number, number, number];
-      const row = i * stride[0] + r * dilation[0] - padding[0];
-      const column = j * stride[1] + s * dilation[1] - padding[2];
-      if (row < 0 || row >= x[2]! || column < 0 || column >= x[3]!) continue;
+      const [c, ...r] = unravel(w.slice(1), tap) as [number, ...number[]];
+      const place = window.map((i, a) => i * stride[a]! + r[a]! * dilation[a]! - padding[2 * a]!);
+      if (!isInside(x.slice(2), place)) continue;
       const channel = Math.floor(o / perGroup) * w[1]! + c;
-      f(position(x, [n, channel, row, column]), position(w, [o, c, r, s]), at);
+      f(position(x, [n, channel, ...place]), position(w, [o, c, ...r]), at);
     }
   }
 }
-export function conv2d(x: Tensor, w: Tensor, y: readonly number[], how: Convolution): number[] {
+export function convolution(x: Tensor, w: Tensor, y: readonly number[], how: Convolution): number[] {
   const out = new Array<number>(sizeOf(y)).fill(0);
   products(x.shape, w.shape, y, how, (px, pw, py) => {
     out[py]! += x.data[px]! * w.data[pw]!;
   });
   return out;
 }
-export function conv2dInputGrad(dy: Tensor, w: Tensor, x: readonly number[], how: Convolution): number[] {
+export function convolutionInputGrad(dy: Tensor, w: Tensor, x: readonly number[], how: Convolution): number[] {
   const out = new Array<number>(sizeOf(x)).fill(0);
   products(x, w.shape, dy.shape, how, (px, pw, py) => {
     out[px]! += dy.data[py]! * w.data[pw]!;
   });
   return out;
 }
-export function conv2dWeightGrad(x: Tensor, dy: Tensor, w: readonly number[], how: Convolution): number[] {
+export function convolutionWeightGrad(x: Tensor, dy: Tensor, w: readonly number[], how: Convolution): number[] {
   const out = new Array<number>(sizeOf(w)).fill(0);
   products(x.shape, w, dy.shape, how, (px, pw, py) => {
     out[pw]! += x.data[px]! * dy.data[py]!;
@@ -102,54 +103,51 @@ export function conv2dWeightGrad(x: Tensor, dy: Tensor, w: readonly number[], ho
 }
 
 export interface Pooling {
-  readonly kernel: readonly [number, number];
-  readonly stride: readonly [number, number];
-  readonly padding: readonly [number, number, number, number];
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
 }
-/** Positions in its plane of the elements of window (i, j), in row-major order. */
-function windowOf([, , height, width]: readonly number[], { kernel, stride, padding }: Pooling, i: number, j: number): number[] {
-  const inside: number[] = [];
-  for (let h = i * stride[0] - padding[0]; h < i * stride[0] - padding[0] + kernel[0]; h++) {
-    for (let v = j * stride[1] - padding[2]; v < j * stride[1] - padding[2] + kernel[1]; v++) {
-      if (h >= 0 && h < height! && v >= 0 && v < width!) inside.push(h * width! + v);
-    }
-  }
-  return inside;
+/** Positions in its plane or volume of the elements of window `i`, in row-major order. */
+function windowOf([, , ...extents]: readonly number[], { kernel, stride, padding }: Pooling, i: readonly number[]): number[] {
+  const places = Array.from({ length: sizeOf(kernel) }, (_, at) =>
+    unravel(kernel, at).map((r, a) => i[a]! * stride[a]! - padding[2 * a]! + r),
+  );
+  return places.filter((place) => isInside(extents, place)).map((place) => position(extents, place));
 }
-const planeStart = (x: readonly number[], n: number, c: number) => (n * x[1]! + c) * x[2]! * x[3]!;
+const imageStart = (x: readonly number[], n: number, c: number) => (n * x[1]! + c) * sizeOf(x.slice(2));
 
 export function maxPoolIndex(x: Tensor, y: readonly number[], how: Pooling): number[] {
-  return build(y, ([n, c, i, j]) => {
-    const start = planeStart(x.shape, n!, c!);
-    return windowOf(x.shape, how, i!, j!).reduce((best, at) => (x.data[start + at]! > x.data[start + best]! ? at : best));
+  return build(y, ([n, c, ...i]) => {
+    const start = imageStart(x.shape, n!, c!);
+    return windowOf(x.shape, how, i).reduce((best, at) => (x.data[start + at]! > x.data[start + best]! ? at : best));
   });
 }
 export function maxPool(x: Tensor, y: readonly number[], how: Pooling): number[] {
   const index = maxPoolIndex(x, y, how);
-  return build(y, ([n, c, i, j]) => x.data[planeStart(x.shape, n!, c!) + index[position(y, [n!, c!, i!, j!])]!]!);
+  return build(y, ([n, c, ...i]) => x.data[imageStart(x.shape, n!, c!) + index[position(y, [n!, c!, ...i])]!]!);
 }
 export function maxPoolGrad(dy: Tensor, index: Tensor, x: readonly number[]): number[] {
   const out = new Array<number>(sizeOf(x)).fill(0);
   for (let at = 0; at < dy.data.length; at++) {
     const [n, c] = unravel(dy.shape, at);
-    out[planeStart(x, n!, c!) + index.data[at]!]! += dy.data[at]!;
+    out[imageStart(x, n!, c!) + index.data[at]!]! += dy.data[at]!;
   }
   return out;
 }
-const divisor = (inside: number, how: Pooling, includePad: boolean) => (includePad ? how.kernel[0] * how.kernel[1] : inside);
+const divisor = (inside: number, how: Pooling, includePad: boolean) => (includePad ? sizeOf(how.kernel) : inside);
 
 export function avgPool(x: Tensor, y: readonly number[], how: Pooling, includePad: boolean): number[] {
-  return build(y, ([n, c, i, j]) => {
-    const window = windowOf(x.shape, how, i!, j!);
-    return window.reduce((sum, at) => sum + x.data[planeStart(x.shape, n!, c!) + at]!, 0) / divisor(window.length, how, includePad);
+  return build(y, ([n, c, ...i]) => {
+    const window = windowOf(x.shape, how, i);
+    return window.reduce((sum, at) => sum + x.data[imageStart(x.shape, n!, c!) + at]!, 0) / divisor(window.length, how, includePad);
   });
 }
 export function avgPoolGrad(dy: Tensor, x: readonly number[], how: Pooling, includePad: boolean): number[] {
   const out = new Array<number>(sizeOf(x)).fill(0);
   for (let at = 0; at < dy.data.length; at++) {
-    const [n, c, i, j] = unravel(dy.shape, at);
-    const window = windowOf(x, how, i!, j!);
-    for (const p of window) out[planeStart(x, n!, c!) + p]! += dy.data[at]! / divisor(window.length, how, includePad);
+    const [n, c, ...i] = unravel(dy.shape, at);
+    const window = windowOf(x, how, i);
+    for (const p of window) out[imageStart(x, n!, c!) + p]! += dy.data[at]! / divisor(window.length, how, includePad);
   }
   return out;
 }

@@ -19,13 +19,29 @@ const cases: readonly Case[] = [
   { x: [1, 1, 6, 5], y: [1, 1, 3, 3], attrs: { kernel: [3, 2], stride: [2, 2], padding: [0, 1, 1, 0] } },
   { x: [1, 2, 3, 3], y: [1, 2, 1, 1], attrs: { kernel: [3, 3], stride: [3, 3] } },
 ];
+const volumes: readonly Case[] = [
+  { x: [1, 2, 4, 2, 4], y: [1, 2, 2, 1, 2], attrs: { kernel: [2, 2, 2], stride: [2, 2, 2] } },
+  { x: [2, 1, 3, 4, 5], y: [2, 1, 3, 2, 5], attrs: { kernel: [2, 3, 2], stride: [1, 2, 1], padding: [0, 1, 1, 0, 1, 0] } },
+];
 const how = (attrs: Attrs) => attrs as unknown as naive.Pooling;
 /** Winners in valid places, some of them in several windows. */
 const winners = (x: Shape, y: Shape, attrs: Attrs): number[] => {
-  const full = { padding: [0, 0, 0, 0], ...attrs };
-  const data = naive.build(x, ([n, c, h, w]) => ((n! + 3 * c! + 7 * h! + 5 * w!) * 11) % 13);
+  const full = { padding: x.slice(2).flatMap(() => [0, 0]), ...attrs };
+  const data = naive.build(x, (index) => (index.reduce((sum, i, a) => sum + i * [1, 3, 7, 5, 2][a]!, 0) * 11) % 13);
   return naive.maxPoolIndex({ shape: x, data }, y, how(full));
 };
+
+/** The row-major position in each window of its first winner. */
+function winnersInWindows(x: naive.Tensor, y: Shape, { kernel, stride, padding }: naive.Pooling): number[] {
+  const found = naive.maxPoolIndex(x, y, { kernel, stride, padding });
+  return naive.build(y, ([n, c, ...i]) => {
+    const place = naive.unravel(x.shape.slice(2), found[naive.position(y, [n!, c!, ...i])]!);
+    return naive.position(
+      kernel,
+      place.map((p, a) => p - i[a]! * stride[a]! + padding[2 * a]!),
+    );
+  });
+}
 
 checkOp(ops.maxPool2d, {
   samples: cases.map(({ x, y, attrs }) => ({ inputs: [f32(...x)], attrs, shape: y })),
@@ -37,15 +53,7 @@ checkOp(ops.maxPool2dIndex, {
 });
 checkOp(ops.maxPool2dWinner, {
   samples: cases.map(({ x, y, attrs }) => ({ inputs: [f32(...x)], attrs, shape: y, dtype: "i32" })),
-  reference: ([x], attrs, { shape }) => {
-    const index = naive.maxPoolIndex(x!, shape, how(attrs));
-    const { kernel, stride, padding } = how(attrs);
-    return naive.build(shape, ([n, c, i, j]) => {
-      const at = index[naive.position(shape, [n!, c!, i!, j!])]!;
-      const width = x!.shape[3]!;
-      return (Math.floor(at / width) - i! * stride[0] + padding[0]) * kernel[1] + (at % width) - j! * stride[1] + padding[2];
-    });
-  },
+  reference: ([x], attrs, { shape }) => winnersInWindows(x!, shape, how(attrs)),
 });
 checkOp(ops.maxPool2dGrad, {
   samples: cases.map(({ x, y, attrs }) => ({
@@ -56,14 +64,44 @@ checkOp(ops.maxPool2dGrad, {
   })),
   reference: ([dy, index], _, { shape }) => naive.maxPoolGrad(dy!, index!, shape),
 });
+checkOp(ops.maxPool3d, {
+  samples: volumes.map(({ x, y, attrs }) => ({ inputs: [f32(...x)], attrs, shape: y })),
+  reference: ([x], attrs, { shape }) => naive.maxPool(x!, shape, how(attrs)),
+});
+checkOp(ops.maxPool3dIndex, {
+  samples: volumes.map(({ x, y, attrs }) => ({ inputs: [f32(...x)], attrs, shape: y, dtype: "i32" })),
+  reference: ([x], attrs, { shape }) => naive.maxPoolIndex(x!, shape, how(attrs)),
+});
+checkOp(ops.maxPool3dWinner, {
+  samples: volumes.map(({ x, y, attrs }) => ({ inputs: [f32(...x)], attrs, shape: y, dtype: "i32" })),
+  reference: ([x], attrs, { shape }) => winnersInWindows(x!, shape, how(attrs)),
+});
+checkOp(ops.maxPool3dGrad, {
+  samples: volumes.map(({ x, y, attrs }) => ({
+    inputs: [f32(...y), i32(...y)],
+    attrs: { ...attrs, shape: x },
+    shape: x,
+    values: (n) => (n ? winners(x, y, attrs) : null),
+  })),
+  reference: ([dy, index], _, { shape }) => naive.maxPoolGrad(dy!, index!, shape),
+});
 
-const counted = cases.flatMap((c) => [true, false].map((count_include_pad) => ({ ...c, attrs: { ...c.attrs, count_include_pad } })));
+const countedOrNot = (list: readonly Case[]) =>
+  list.flatMap((c) => [true, false].map((count_include_pad) => ({ ...c, attrs: { ...c.attrs, count_include_pad } })));
 checkOp(ops.avgPool2d, {
-  samples: counted.map(({ x, y, attrs }) => ({ inputs: [f32(...x)], attrs, shape: y })),
+  samples: countedOrNot(cases).map(({ x, y, attrs }) => ({ inputs: [f32(...x)], attrs, shape: y })),
   reference: ([x], attrs, { shape }) => naive.avgPool(x!, shape, how(attrs), attrs.count_include_pad === true),
 });
 checkOp(ops.avgPool2dGrad, {
-  samples: counted.map(({ x, y, attrs }) => ({ inputs: [f32(...y)], attrs: { ...attrs, shape: x }, shape: x })),
+  samples: countedOrNot(cases).map(({ x, y, attrs }) => ({ inputs: [f32(...y)], attrs: { ...attrs, shape: x }, shape: x })),
+  reference: ([dy], attrs, { shape }) => naive.avgPoolGrad(dy!, shape, how(attrs), attrs.count_include_pad === true),
+});
+checkOp(ops.avgPool3d, {
+  samples: countedOrNot(volumes).map(({ x, y, attrs }) => ({ inputs: [f32(...x)], attrs, shape: y })),
+  reference: ([x], attrs, { shape }) => naive.avgPool(x!, shape, how(attrs), attrs.count_include_pad === true),
+});
+checkOp(ops.avgPool3dGrad, {
+  samples: countedOrNot(volumes).map(({ x, y, attrs }) => ({ inputs: [f32(...y)], attrs: { ...attrs, shape: x }, shape: x })),
   reference: ([dy], attrs, { shape }) => naive.avgPoolGrad(dy!, shape, how(attrs), attrs.count_include_pad === true),
 });
 
