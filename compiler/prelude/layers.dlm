@@ -1,8 +1,11 @@
 # Layers of feed-forward networks. Lower-case names used here (conv2d, take, var, ...) are builtin operations or functions
 # of the other files.
 
+## A number for each of n axes, as a list.
+fn each(v, n: int) { return if kind(v) == "list" { v } else { [v] * n } }
+
 ## A number or a pair, as a pair.
-fn pair(v) { return if kind(v) == "list" { v } else { (v, v) } }
+fn pair(v) { return each(v, 2) }
 
 ## Padding (before, after) that keeps ceil(size / stride).
 fn same_padding(size: int, kernel: int, stride: int, dilation: int) {
@@ -10,13 +13,13 @@ fn same_padding(size: int, kernel: int, stride: int, dilation: int) {
   return total // 2, total - total // 2
 }
 
-## A number, (height, width), ((top, bottom), (left, right)) or "same", as pairs (before, after).
+## A number, one for each axis, a pair (before, after) for each axis, or "same", as such pairs.
 fn paddings(padding, size, kernel, stride, dilation) {
   if padding == "same" {
     return [same_padding(n, k, s, d) for n, k, s, d in zip(size, kernel, stride, dilation)]
   }
-  assert kind(padding) != "string", "padding is a number, a pair or \"same\""
-  return [pair(p) for p in pair(padding)]
+  assert kind(padding) != "string", "padding is a number, a number or pair for each axis, or \"same\""
+  return [pair(p) for p in each(padding, len(size))]
 }
 
 ## y = x W^T + b over the last axis.
@@ -57,6 +60,21 @@ layer Conv2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, dila
   if bias {
     param bias as b: f32[out] = uniform(-bound, bound)
     y += reshape(b, [out, 1, 1])
+  }
+  return y
+}
+
+## 3-D convolution over f32[N, C, D, H, W]. `kernel`, `stride`, `padding`, `dilation`: a number or three; padding = "same" as in Conv2d.
+layer Conv3d(x: f32[N, C, D, H, W], out: int, kernel, stride = 1, padding = 0, dilation = 1, groups: int = 1, bias = true) {
+  window = each(kernel, 3)
+  assert C % groups == 0 && out % groups == 0, "Conv3d: input and output channels must be multiples of groups"
+  pads = paddings(padding, (D, H, W), window, each(stride, 3), each(dilation, 3))
+  bound = 1 / sqrt(C // groups * window[0] * window[1] * window[2])
+  param weight: f32[out, C // groups, ...window] = uniform(-bound, bound)
+  y = conv3d(x, weight, stride=stride, padding=pads, dilation=dilation, groups=groups)
+  if bias {
+    param bias as b: f32[out] = uniform(-bound, bound)
+    y += reshape(b, [out, 1, 1, 1])
   }
   return y
 }

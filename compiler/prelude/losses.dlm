@@ -84,3 +84,37 @@ fn triplet(anchor: f32[...shape], positive: f32[...shape], negative: f32[...shap
   far = norm(anchor - negative + 1e-6, axis=-1)
   return reduce_loss(relu(near - far + margin), reduction)
 }
+
+## Scores x . w + b of the target and of drawn classes: f32[N, 1 + K]. `negatives`: how many are drawn uniformly for each
+## example, or i32[N, K] drawn by yourself.
+fn sampled_scores(x: f32[N, D], weight: f32[V, D], target: i32[N], drawn: i32[N, K], bias) {
+  ids = concat([unsqueeze(target, 1), drawn], axis=1)
+  scores = einsum("nd,nkd->nk", x, take(weight, ids))
+  return if bias == none { scores } else { scores + take(bias, ids) }
+}
+fn drawn_classes(negatives, examples: int, classes: int) {
+  return if kind(negatives) == "tensor" { negatives } else { random_int([examples, negatives], 0, classes) }
+}
+## -log sigmoid of the first score and of minus the others.
+fn first_against_others(scores: f32[N, K]) {
+  return softplus(-scores[:, 0]) + sum(softplus(scores[:, 1:]), axis=1)
+}
+
+## Skip-gram's loss (Mikolov et al. 2013): tells the target class from `negatives` drawn ones. weight f32[V, D] and bias
+## f32[V] are those of the output layer; `negatives` is a number, drawn uniformly, or i32[N, K].
+fn negative_sampling(x: f32[N, D], weight: f32[V, D], target: i32[N], negatives = 5, bias = none, reduction = "mean") {
+  drawn = drawn_classes(negatives, N, V)
+  return reduce_loss(first_against_others(sampled_scores(x, weight, target, drawn, bias)), reduction)
+}
+
+## Noise-contrastive estimation (Mnih and Teh 2012): the same with scores relative to log(K * noise), so that they become
+## log-probabilities. `noise` f32[V]: probability of each class to be drawn, uniform unless given with the ids.
+fn nce(x: f32[N, D], weight: f32[V, D], target: i32[N], negatives = 5, bias = none, noise = none, reduction = "mean") {
+  assert noise == none || kind(negatives) == "tensor", "nce: with `noise`, give the ids drawn from it as `negatives`"
+  drawn = drawn_classes(negatives, N, V)
+  scores = sampled_scores(x, weight, target, drawn, bias)
+  expected = if noise == none { log(drawn.shape[1] / V) } else {
+    log(drawn.shape[1] * take(noise, concat([unsqueeze(target, 1), drawn], axis=1)))
+  }
+  return reduce_loss(first_against_others(scores - expected), reduction)
+}

@@ -80,6 +80,20 @@ const programs: Readonly<Record<string, string>> = {
   adaptive_avg_pool: "adaptive_avg_pool(x, (3, 5))",
   "adaptive_avg_pool even": "adaptive_avg_pool(x, (1, 4))",
   "adaptive_avg_pool 1-d": "adaptive_avg_pool(x, 3)",
+  "max_pool 1-d": "max_pool(x, 3, stride=2, padding=1)",
+  "max_pool 3-d": "max_pool(x, (2, 3, 2), stride=(2, 1, 2), padding=(1, 1, 0))",
+  min_pool: "min_pool(x, 3, stride=2, padding=1)",
+  "avg_pool 3-d": "avg_pool(x, 2, padding=(0, 1, 0), ceil=true)",
+  "adaptive_avg_pool 3-d": "adaptive_avg_pool(x, (2, 3, 4))",
+  max_unpool: "unpooled(x, 2, none, 0, none, false)",
+  "max_unpool size": "unpooled(x, (2, 3), 3, (0, 1), (6, 8), false)",
+  "max_unpool 1-d": "unpooled(x, 2, none, 0, 7, false)",
+  "max_unpool 3-d": "unpooled(x, 2, none, 0, x.shape[2:], false)",
+  "max_unpool ceil": "unpooled(x, 3, 3, 0, x.shape[2:], true)",
+  roi_pool: "roi_pool(x, boxes, (3, 2), scale=0.5)",
+  "roi_pool one image": "roi_pool(x, boxes, 2)",
+  roi_align: "roi_align(x, boxes, (3, 2), scale=0.5)",
+  "roi_align aligned": "roi_align(x, boxes, (2, 3), scale=0.4, samples=3, aligned=true)",
   cross_entropy: "cross_entropy(x, t)",
   "cross_entropy smoothing": "cross_entropy(x, t, smoothing=0.1)",
   "cross_entropy image": 'cross_entropy(x, t, reduction="sum")',
@@ -92,10 +106,20 @@ const programs: Readonly<Record<string, string>> = {
   bce_with_logits: "bce_with_logits(a, b)",
   kl_div: 'kl_div(log_softmax(a), softmax(b), reduction="sum")',
   triplet: "triplet(a, b, c, margin=0.5)",
+  negative_sampling: "negative_sampling(x, weight, t, drawn, bias=bias)",
+  nce: "nce(x, weight, t, negatives=drawn, bias=bias)",
+  "nce noise": "nce(x, weight, t, negatives=drawn, bias=bias, noise=noise)",
+  soft_target_cross_entropy: "soft_target_cross_entropy(a, softmax(b / 3), temperature=3)",
   Linear: "x |> l: Linear(5)",
   Conv1d: "x |> l: Conv1d(6, 3, stride=2, padding=3, dilation=2, groups=2)",
   Conv2d: "x |> l: Conv2d(6, kernel=(3, 2), stride=(2, 1), padding=(1, 2), dilation=(1, 2), groups=3)",
   "Conv2d same": 'x |> l: Conv2d(3, kernel=(3, 5), padding="same", bias=false)',
+  "Conv2d depthwise": "x |> l: Conv2d(6, 3, stride=2, padding=1, groups=3)",
+  Conv3d: "x |> l: Conv3d(6, (2, 2, 3), stride=(2, 1, 1), padding=(1, 0, 1), dilation=(1, 2, 1), groups=2)",
+  "ConvTranspose2d dilation": "x |> l: ConvTranspose2d(3, 3, stride=2, padding=1, output_padding=1, dilation=2, bias=false)",
+  LocallyConnected2d: "x |> l: LocallyConnected2d(3, (3, 2), stride=(2, 1))",
+  RMSNorm: "x |> l: RMSNorm",
+  Maxout: "x |> l: Maxout(3)",
   ConvTranspose2d: "x |> l: ConvTranspose2d(6, (3, 2), stride=(2, 3), padding=(1, 0), output_padding=(1, 2), groups=2)",
   "BatchNorm predicting": "x |> l: BatchNorm",
   "BatchNorm training": "x |> l: BatchNorm",
@@ -108,16 +132,26 @@ const programs: Readonly<Record<string, string>> = {
   RNN: "x |> l: RNN(4, layers=2)",
   LSTM: "x |> l: LSTM(4, layers=2)",
   GRU: "x |> l: GRU(4, layers=2)",
+  "RNN state": "(x |> l: RNN(4, layers=2, return_state=true))[1]",
+  "GRU state": "(x |> l: GRU(4, layers=2, return_state=true))[1]",
+  "LSTM state": "concat((x |> l: LSTM(4, return_state=true))[1])",
+  "MultiHeadAttention mask": "x |> l: MultiHeadAttention(3, key=concat([x[:, :2], x[:, :2]], axis=1), value=x, mask=seen == 1, bias=false)",
   MultiHeadAttention: "x |> l: MultiHeadAttention(2, causal=true)",
 };
 
+/** Squares what a pool kept and puts it back. */
+const unpooled = `fn unpooled(x, kernel, stride, padding, size, ceil) {
+  y, indices = max_pool(x, kernel, stride, padding, ceil=ceil, return_indices=true)
+  return max_unpool(y * y, indices, kernel, stride, padding, size=size)
+}`;
 const typed = ({ dtype, shape }: Tensor): string => `${dtype}[${shape.join(", ")}]`;
 
 /** y, sum(y * w) as the loss, and its gradients by the names that the golden has. */
 function graphOf(name: string, training: boolean): Graph {
   const { inputs, w, gradients } = goldens[name]!;
   const signature = Object.entries(inputs).flatMap(([k, t]) => (k.includes(".") ? [] : [`${k}: ${typed(t)}`]));
-  const text = `model M(${signature.join(", ")}) -> y { y = ${programs[name]} }
+  const text = `${unpooled}
+    model M(${signature.join(", ")}) -> y { y = ${programs[name]} }
     train M { input w: ${typed(w)}; loss = sum(y * w); optimizer = sgd(lr=0.1) }`;
   const choice = { model: null, trainBlock: null, dims: {}, batch: null, set: {}, train: true };
   const module = elaborate({ path: name, text, resolve: () => null, ...choice });

@@ -104,6 +104,81 @@ case("adaptive_avg_pool", lambda x: F.adaptive_avg_pool2d(x, (3, 5)), x=image)
 case("adaptive_avg_pool even", lambda x: F.adaptive_avg_pool2d(x, (1, 4)), x=image)
 case("adaptive_avg_pool 1-d", lambda x: F.adaptive_avg_pool1d(x, 3), x=floats(2, 3, 8))
 
+volume = floats(2, 2, 4, 5, 6)
+case("max_pool 1-d", lambda x: F.max_pool1d(x, 3, 2, 1), x=floats(2, 3, 8))
+case("max_pool 3-d", lambda x: F.max_pool3d(x, (2, 3, 2), (2, 1, 2), (1, 1, 0)), x=volume)
+case("min_pool", lambda x: -F.max_pool2d(-x, 3, 2, 1), x=image)
+case("avg_pool 3-d", lambda x: F.avg_pool3d(x, 2, ceil_mode=True, padding=(0, 1, 0)), x=volume)
+case("adaptive_avg_pool 3-d", lambda x: F.adaptive_avg_pool3d(x, (2, 3, 4)), x=volume)
+
+
+def unpooled(pool, unpool, size, *how, **more):
+    def f(x):
+        y, indices = pool(x, *how, return_indices=True, **more)
+        return unpool(y * y, indices, *how, output_size=x.shape if size else None)
+
+    return f
+
+
+case("max_unpool", unpooled(F.max_pool2d, F.max_unpool2d, False, 2), x=floats(2, 2, 4, 6))
+case("max_unpool size", unpooled(F.max_pool2d, F.max_unpool2d, True, (2, 3), 3, (0, 1)), x=floats(2, 2, 6, 8))
+case("max_unpool 1-d", unpooled(F.max_pool1d, F.max_unpool1d, True, 2), x=floats(2, 2, 7))
+case("max_unpool 3-d", unpooled(F.max_pool3d, F.max_unpool3d, True, 2), x=floats(1, 2, 4, 5, 4))
+case("max_unpool ceil", unpooled(F.max_pool2d, F.max_unpool2d, True, 3, 3, ceil_mode=True), x=floats(1, 2, 7, 8))
+
+
+def roi_pool(x, boxes, rows, columns, scale):
+    """torchvision.ops.roi_pool, cell by cell."""
+    height, width = x.shape[2:]
+    pooled = []
+    for box in boxes.tolist():
+        x1, y1, x2, y2 = [int(np.floor(v * scale + 0.5)) for v in box[1:]]
+        across, down = max(x2 - x1 + 1, 1) / columns, max(y2 - y1 + 1, 1) / rows
+        for i in range(rows):
+            top, bottom = [min(max(int(v) + y1, 0), height) for v in (np.floor(i * down), np.ceil((i + 1) * down))]
+            for j in range(columns):
+                left, right = [min(max(int(v) + x1, 0), width) for v in (np.floor(j * across), np.ceil((j + 1) * across))]
+                cell = x[int(box[0]), :, top:bottom, left:right].reshape(x.shape[1], -1)
+                pooled.append(cell.amax(1) if cell.shape[1] else torch.zeros(x.shape[1]))
+    return torch.stack(pooled).reshape(len(boxes), rows, columns, -1).permute(0, 3, 1, 2)
+
+
+def bilinear(plane, y, x):
+    height, width = plane.shape[1:]
+    if y < -1 or y > height or x < -1 or x > width:
+        return torch.zeros(plane.shape[0])
+    y, x = min(max(y, 0), height - 1), min(max(x, 0), width - 1)
+    top, left = int(y), int(x)
+    bottom, right = min(top + 1, height - 1), min(left + 1, width - 1)
+    v, h = y - top, x - left
+    upper = plane[:, top, left] * (1 - h) + plane[:, top, right] * h
+    return upper * (1 - v) + (plane[:, bottom, left] * (1 - h) + plane[:, bottom, right] * h) * v
+
+
+def roi_align(x, boxes, rows, columns, scale, samples, aligned):
+    """torchvision.ops.roi_align, sample by sample."""
+    pooled = []
+    for box in boxes.tolist():
+        x1, y1, x2, y2 = [v * scale - (0.5 if aligned else 0) for v in box[1:]]
+        width, height = (x2 - x1, y2 - y1) if aligned else (max(x2 - x1, 1), max(y2 - y1, 1))
+        for i in range(rows):
+            for j in range(columns):
+                points = [
+                    bilinear(x[int(box[0])], y1 + height / rows * (i + (p + 0.5) / samples), x1 + width / columns * (j + (q + 0.5) / samples))
+                    for p in range(samples)
+                    for q in range(samples)
+                ]
+                pooled.append(sum(points) / samples**2)
+    return torch.stack(pooled).reshape(len(boxes), rows, columns, -1).permute(0, 3, 1, 2)
+
+
+features = floats(2, 3, 6, 7)
+boxes = torch.tensor([[0, 1.0, 2.0, 9.0, 8.0], [1, -3.0, 0.0, 4.5, 30.0], [1, 11.0, 9.0, 12.0, 10.0], [0, 20.0, 3.0, 25.0, 6.0]])
+case("roi_pool", lambda x, boxes: roi_pool(x, boxes, 3, 2, 0.5) + 0 * boxes.sum(), x=features, boxes=boxes)
+case("roi_pool one image", lambda x, boxes: roi_pool(x, boxes, 2, 2, 1.0) + 0 * boxes.sum(), x=features[:1], boxes=boxes[[0, 3]])
+case("roi_align", lambda x, boxes: roi_align(x, boxes, 3, 2, 0.5, 2, False) + 0 * boxes.sum(), x=features, boxes=boxes)
+case("roi_align aligned", lambda x, boxes: roi_align(x, boxes, 2, 3, 0.4, 3, True) + 0 * boxes.sum(), x=features[:1], boxes=boxes[[0, 3]])
+
 scores, labels = floats(4, 5), ints(5, 4)
 case("cross_entropy", lambda x, t: F.cross_entropy(x, t), x=scores, t=labels)
 case("cross_entropy smoothing", lambda x, t: F.cross_entropy(x, t, label_smoothing=0.1), x=scores, t=labels)
@@ -119,12 +194,45 @@ case("bce_with_logits", lambda a, b: F.binary_cross_entropy_with_logits(a, b), a
 case("kl_div", lambda a, b: F.kl_div(F.log_softmax(a, 1), F.softmax(b, 1), reduction="sum"), a=a, b=b)
 case("triplet", lambda a, b, c: F.triplet_margin_loss(a, b, c, margin=0.5), a=a, b=b, c=floats(3, 4))
 
+drawn, bias = ints(6, 4, 3), floats(6)
+noise = F.softmax(floats(6), 0)
+
+
+def sampled(x, weight, bias, t, drawn, expected):
+    ids = torch.cat([t[:, None], drawn], 1)
+    scores = torch.einsum("nd,nkd->nk", x, weight[ids]) + bias[ids] - expected(ids)
+    return -(F.logsigmoid(scores[:, 0]) + F.logsigmoid(-scores[:, 1:]).sum(1)).mean()
+
+
+words = dict(x=floats(4, 5), weight=floats(6, 5), bias=bias, t=ints(6, 4), drawn=drawn)
+case("negative_sampling", lambda x, weight, bias, t, drawn: sampled(x, weight, bias, t, drawn, lambda ids: 0), **words)
+case("nce", lambda x, weight, bias, t, drawn: sampled(x, weight, bias, t, drawn, lambda ids: np.log(3 / 6)), **words)
+case("nce noise", lambda noise, **w: sampled(**w, expected=lambda ids: torch.log(3 * noise[ids])), noise=noise, **words)
+case("soft_target_cross_entropy", lambda a, b: 9 * -(F.softmax(b / 3, 1) * F.log_softmax(a / 3, 1)).sum(1).mean(), a=a, b=b)
+
 case("Linear", lambda x, l__weight, l__bias: F.linear(x, l__weight, l__bias), x=floats(2, 3, 4), l__weight=floats(5, 4), l__bias=floats(5))
 case("Conv1d", lambda x, l__weight, l__bias: F.conv1d(x, l__weight, l__bias, 2, 3, 2, 2),
      x=floats(2, 4, 9), l__weight=floats(6, 2, 3), l__bias=floats(6))
 case("Conv2d", lambda x, l__weight, l__bias: F.conv2d(x, l__weight, l__bias, (2, 1), (1, 2), (1, 2), 3),
      x=floats(2, 3, 7, 8), l__weight=floats(6, 1, 3, 2), l__bias=floats(6))
 case("Conv2d same", lambda x, l__weight: F.conv2d(x, l__weight, None, padding="same"), x=floats(1, 2, 5, 6), l__weight=floats(3, 2, 3, 5))
+case("Conv2d depthwise", lambda x, l__weight, l__bias: F.conv2d(x, l__weight, l__bias, 2, 1, 1, 3),
+     x=floats(2, 3, 5, 6), l__weight=floats(6, 1, 3, 3), l__bias=floats(6))
+case("Conv3d", lambda x, l__weight, l__bias: F.conv3d(x, l__weight, l__bias, (2, 1, 1), (1, 0, 1), (1, 2, 1), 2),
+     x=floats(1, 4, 4, 5, 4), l__weight=floats(6, 2, 2, 2, 3), l__bias=floats(6))
+case("ConvTranspose2d dilation", lambda x, l__weight: F.conv_transpose2d(x, l__weight, None, 2, 1, 1, 1, 2),
+     x=floats(1, 2, 3, 4), l__weight=floats(2, 3, 3, 3))
+
+
+def locally_connected(x, l__weight, l__bias):
+    patches = F.unfold(x, (3, 2), stride=(2, 1)).reshape(2, 2, 6, 2, 4)
+    return torch.einsum("ncpij,ocpij->noij", patches, l__weight) + l__bias
+
+
+case("LocallyConnected2d", locally_connected, x=floats(2, 2, 5, 5), l__weight=floats(3, 2, 6, 2, 4), l__bias=floats(3, 2, 4))
+case("RMSNorm", lambda x, l__weight: x / (x.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt() * l__weight, x=floats(2, 3, 4), l__weight=floats(4))
+case("Maxout", lambda x, l__linear__weight, l__linear__bias: F.linear(x, l__linear__weight, l__linear__bias).reshape(2, 3, 3, 2).amax(-1),
+     x=floats(2, 3, 4), l__linear__weight=floats(6, 4), l__linear__bias=floats(6))
 case("ConvTranspose2d", lambda x, l__weight, l__bias: F.conv_transpose2d(x, l__weight, l__bias, (2, 3), (1, 0), (1, 2), 2, (1, 1)),
      x=floats(2, 4, 3, 4), l__weight=floats(4, 3, 3, 2), l__bias=floats(6))
 case("BatchNorm predicting", lambda x, l__running_mean, l__running_var, l__weight, l__bias: F.batch_norm(x, l__running_mean, l__running_var, l__weight, l__bias),
@@ -158,9 +266,17 @@ def of_module(name, module, call, x):
 
 for kind in ["RNN", "LSTM", "GRU"]:
     of_module(kind, getattr(torch.nn, kind)(3, 4, num_layers=2, batch_first=True), lambda m, x: m(x)[0], floats(2, 3, 3))
+for kind in ["RNN", "GRU"]:
+    of_module(f"{kind} state", getattr(torch.nn, kind)(3, 4, num_layers=2, batch_first=True), lambda m, x: m(x)[1], floats(2, 3, 3))
+of_module("LSTM state", torch.nn.LSTM(3, 4, batch_first=True), lambda m, x: torch.cat(m(x)[1]), floats(2, 3, 3))
 mask = torch.triu(torch.ones(4, 4, dtype=torch.bool), 1)
 attention = torch.nn.MultiheadAttention(6, 2, batch_first=True)
 of_module("MultiHeadAttention", attention, lambda m, x: m(x, x, x, attn_mask=mask, need_weights=False)[0], floats(2, 4, 6))
+
+seen = torch.tensor(rng.random((4, 4)) < 0.6) | torch.eye(4, dtype=torch.bool)
+told_mask = lambda m, x: m(x, x[:, :2].repeat(1, 2, 1), x, attn_mask=~seen, need_weights=False)[0]
+of_module("MultiHeadAttention mask", torch.nn.MultiheadAttention(6, 3, bias=False, batch_first=True), told_mask, floats(2, 4, 6))
+cases["MultiHeadAttention mask"]["inputs"]["seen"] = {"dtype": "i32", "shape": [4, 4], "data": [int(v) for v in seen.reshape(-1)]}
 
 path = pathlib.Path(__file__).parent.parent / "compiler/goldens/prelude.json"
 path.parent.mkdir(exist_ok=True)

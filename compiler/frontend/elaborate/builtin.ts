@@ -116,6 +116,9 @@ export const elementArg = parameter<Value>("a tensor or number", (v) =>
 );
 export const intArg = parameter<number>("an int", (v) => (v.kind === "int" ? v.value : undefined));
 export const floatArg = parameter<number>("a number", (v) => (isNumber(v) ? v.value : undefined));
+/** A finite number for which `holds`. */
+export const numberArg = (expects: string, holds: (x: number) => boolean): Parameter<number> =>
+  parameter(expects, (v) => (isNumber(v) && Number.isFinite(v.value) && holds(v.value) ? v.value : undefined));
 export const boolArg = parameter<boolean>("a bool", (v) => (v.kind === "bool" ? v.value : undefined));
 export const stringArg = parameter<string>("a string", (v) => (v.kind === "string" ? v.value : undefined));
 export const listArg = parameter<readonly Value[]>("a list", (v) => (v.kind === "list" ? v.items : undefined));
@@ -131,19 +134,4 @@ export const intsOf = (v: Value): readonly number[] | undefined => {
   return ints.length === v.items.length ? ints : undefined;
 };
 export const intsArg = parameter<readonly number[]>("an int or a list of ints", intsOf);
-/** A number, or one for height and one for width. */
-export const pairArg = parameter<readonly [number, number]>("an int or a pair of ints", (v) => {
-  const ints = intsOf(v);
-  if (v.kind === "int") return [v.value, v.value];
-  return ints?.length === 2 ? [ints[0]!, ints[1]!] : undefined;
-});
-/** Top, bottom, left, right: from a number, a pair (height, width), or a pair of pairs (before, after). */
-export const paddingArg = parameter<readonly [number, number, number, number]>("an int, a pair of ints or a pair of pairs", (v) => {
-  const ints = intsOf(v);
-  if (v.kind === "int") return [v.value, v.value, v.value, v.value];
-  if (ints?.length === 2) return [ints[0]!, ints[0]!, ints[1]!, ints[1]!];
-  const sides = v.kind === "list" && v.items.length === 2 ? v.items.map(intsOf) : [];
-  const [rows, columns] = sides;
-  return rows?.length === 2 && columns?.length === 2 ? [rows[0]!, rows[1]!, columns[0]!, columns[1]!] : undefined;
-});
 export const dtypeArg = parameter<DType>(`a type (${dtypes.join(", ")})`, (v) => (v.kind === "type" ? v.dtype : undefined));

@@ -1,6 +1,7 @@
 /** The one list of builtin functions. Those that can be said in the language are in the prelude instead. */
 import type { Builtin } from "../builtin.ts";
 import { constantFunctions } from "./constants.ts";
+import { convolutionFunctions } from "./convolution.ts";
 import { creations } from "./create.ts";
 import { elementwise } from "./elementwise.ts";
 import { initializers } from "./initializers.ts";
@@ -18,6 +19,7 @@ const all: readonly Builtin[] = [
   ...shapeFunctions,
   ...tableFunctions,
   ...poolFunctions,
+  ...convolutionFunctions,
   ...linearFunctions,
   ...creations,
   ...initializers,

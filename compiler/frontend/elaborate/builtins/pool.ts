@@ -1,135 +1,179 @@
-/** Pooling and convolution: geometry from numbers and pairs, one spatial axis by way of two. */
+/** Pooling over lines, planes and volumes; a line is a plane of one row. */
 import type { Node } from "../../../../ir/graph/graph.ts";
 import { ops } from "../../../../ir/ops/index.ts";
-import {
-  type Builtin,
-  type BuiltinCall,
-  boolArg,
-  intArg,
-  operation,
-  optional,
-  orNone,
-  paddingArg,
-  pairArg,
-  tensorArg,
-} from "../builtin.ts";
+import { sameShape, sizeOf } from "../../../../ir/type.ts";
+import { matchArguments } from "../arguments.ts";
+import { type Builtin, type BuiltinCall, boolArg, intsArg, operation, optional, orNone, tensorArg } from "../builtin.ts";
 import { complain } from "../frame.ts";
-import { showType } from "../values.ts";
+import { list, showType } from "../values.ts";
 import { range } from "./axes.ts";
+import { asLine, asPlane, forAxes, paddingArg, type Side, spatialRank } from "./spatial.ts";
 import { byMatrix, expectTable } from "./tables.ts";
 
-type Pair = readonly [number, number];
-type Sides = readonly [number, number, number, number];
-interface Window {
-  readonly kernel: Pair;
-  readonly stride: Pair | null;
-  readonly padding: Sides;
+const windowArgs = { x: tensorArg, kernel: intsArg, stride: orNone(intsArg), padding: paddingArg };
+const ceil = optional(boolArg, false);
+interface Given {
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[] | null;
+  readonly padding: readonly Side[];
   readonly ceil: boolean;
 }
-interface Pooling {
-  readonly kernel: Pair;
-  readonly stride: Pair;
-  /** Top, bottom, left, right; what rounding up added is counted apart. */
-  readonly padding: Sides;
-  readonly extra: Pair;
+/** One entry for each of two or three spatial axes. */
+interface Window {
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: readonly Side[];
+  /** What rounding up adds behind each axis; it is counted apart. */
+  readonly extra: readonly number[];
 }
-const windowArgs = {
-  x: tensorArg,
-  kernel: pairArg,
-  stride: orNone(pairArg),
-  padding: optional(paddingArg, [0, 0, 0, 0] as Sides),
-  ceil: optional(boolArg, false),
-};
+const families = {
+  2: { max: ops.maxPool2d, index: ops.maxPool2dIndex, unpool: ops.maxPool2dGrad, avg: ops.avgPool2d },
+  3: { max: ops.maxPool3d, index: ops.maxPool3dIndex, unpool: ops.maxPool3dGrad, avg: ops.avgPool3d },
+} as const;
+const familyOf = (x: Node) => (x.type.shape.length === 4 ? families[2] : families[3]);
 
-/** [N, C, L] as [N, C, 1, L]: kernel, stride and padding then work on the last axis alone. */
-function onPlane(x: Node, w: Window, c: BuiltinCall, f: (x: Node, w: Window) => Node): Node {
-  const { shape } = x.type;
-  if (shape.length === 4) return f(x, w);
-  if (shape.length !== 3)
-    complain(c.frame, "shape", `${c.subject} expects dimensions (N, C, H, W) or (N, C, L), got ${showType(x.type)}`, c.span);
-  const plane = ops.reshape({ x }, { shape: [shape[0]!, shape[1]!, 1, shape[2]!] });
-  const line: Window = {
-    ...w,
-    kernel: [1, w.kernel[1]],
-    stride: w.stride ? [1, w.stride[1]] : null,
-    padding: [0, 0, w.padding[2], w.padding[3]],
-  };
-  const y = f(plane, line);
-  return ops.reshape({ x: y }, { shape: [shape[0]!, shape[1]!, y.type.shape[3]!] });
+/** Runs `f` on planes or volumes. */
+function onImages(x: Node, given: Given, c: BuiltinCall, f: (x: Node, w: Window) => Node): Node {
+  const rank = spatialRank(x, c);
+  const kernel = forAxes("kernel", given.kernel, rank, c);
+  const stride = forAxes("stride", given.stride ?? kernel, rank, c);
+  const padding = forAxes("padding", given.padding, rank, c);
+  if (rank > 1) return f(x, windowOf(x, { kernel, stride, padding, ceil: given.ceil }, c));
+  const plane = asPlane(x);
+  return asLine(
+    f(plane, windowOf(plane, { kernel: [1, ...kernel], stride: [1, ...stride], padding: [[0, 0], ...padding], ceil: given.ceil }, c)),
+  );
 }
-
 /** Rounding up adds a window where one begins inside the image or its padding before, as in PyTorch. */
-function poolingOf(x: Node, w: Window, c: BuiltinCall): Pooling {
-  const stride = w.stride ?? w.kernel;
-  if (w.kernel.some((k) => k < 1) || stride.some((s) => s < 1) || w.padding.some((p) => p < 0)) {
+function windowOf(x: Node, { kernel, stride, padding, ceil }: Given & { readonly stride: readonly number[] }, c: BuiltinCall): Window {
+  if (kernel.some((k) => k < 1) || stride.some((s) => s < 1) || padding.flat().some((p) => p < 0)) {
     complain(c.frame, "constant", `${c.subject}: kernel and stride are positive, padding is not negative`, c.span);
   }
-  if (([0, 1] as const).some((a) => Math.max(w.padding[2 * a]!, w.padding[2 * a + 1]!) >= w.kernel[a])) {
+  if (padding.some((sides, a) => Math.max(...sides) >= kernel[a]!)) {
     complain(c.frame, "constant", `${c.subject}: padding is smaller than the kernel`, c.span);
   }
-  const extra = ([0, 1] as const).map((a) =>
-    w.ceil ? ceilExtra(x.type.shape[2 + a]!, w.kernel[a], stride[a], w.padding[2 * a]!, w.padding[2 * a + 1]!) : 0,
-  );
-  return { kernel: w.kernel, stride, padding: w.padding, extra: [extra[0]!, extra[1]!] };
+  const extra = kernel.map((k, a) => (ceil ? ceilExtra(x.type.shape[2 + a]!, k, stride[a]!, padding[a]!) : 0));
+  return { kernel, stride, padding, extra };
 }
-function ceilExtra(extent: number, kernel: number, stride: number, before: number, after: number): number {
+function ceilExtra(extent: number, kernel: number, stride: number, [before, after]: Side): number {
   let n = Math.ceil((extent + before + after - kernel) / stride) + 1;
   if ((n - 1) * stride >= extent + before) n--;
   return Math.max(0, (n - 1) * stride + kernel - (extent + before + after));
 }
-const padded = (p: Pooling): Sides => [p.padding[0], p.padding[1] + p.extra[0], p.padding[2], p.padding[3] + p.extra[1]];
+const padded = (w: Window): readonly Side[] => w.padding.map(([before, after], a) => [before, after + w.extra[a]!]);
+/** A border around the spatial axes. */
+const bordered = (x: Node, sides: readonly Side[], value: number): Node =>
+  ops.pad({ x }, { before: [0, 0, ...sides.map((s) => s[0])], after: [0, 0, ...sides.map((s) => s[1])], value });
 
-function maxPool(x: Node, w: Window, c: BuiltinCall): Node {
-  return onPlane(x, w, c, (plane, on) => {
-    const p = poolingOf(plane, on, c);
-    const sides = padded(p);
-    const fits = sides[1] < p.kernel[0] && sides[3] < p.kernel[1];
-    const attrs = { kernel: p.kernel, stride: p.stride };
-    if (fits) return ops.maxPool2d({ x: plane }, { ...attrs, padding: sides });
-    const wide = ops.pad({ x: plane }, { before: [0, 0, 0, 0], after: [0, 0, p.extra[0], p.extra[1]], value: Number.NEGATIVE_INFINITY });
-    return ops.maxPool2d({ x: wide }, { ...attrs, padding: p.padding });
+/** `x` with what rounding up adds, and the window's attributes: as padding where that is allowed, else as elements. */
+function maxPoolOperands(x: Node, w: Window) {
+  const sides = padded(w);
+  const { kernel, stride } = w;
+  if (sides.every(([, after], a) => after < kernel[a]!)) return { x, attrs: { kernel, stride, padding: sides.flat() } };
+  const wide = bordered(
+    x,
+    w.extra.map((n) => [0, n]),
+    Number.NEGATIVE_INFINITY,
+  );
+  return { x: wide, attrs: { kernel, stride, padding: w.padding.flat() } };
+}
+function maxPool(image: Node, w: Window): Node {
+  const { x, attrs } = maxPoolOperands(image, w);
+  return familyOf(x).max({ x }, attrs);
+}
+/** Where the largest elements are: positions h * W + w in their plane. */
+function maxPoolIndex(image: Node, w: Window): Node {
+  const { x, attrs } = maxPoolOperands(image, w);
+  const index = familyOf(x).index({ x }, attrs);
+  return movedIndex(index, x.type.shape.slice(2), image.type.shape.slice(2));
+}
+/** Row-major positions in `from` as positions in `to`. */
+function movedIndex(index: Node, from: readonly number[], to: readonly number[]): Node {
+  if (sameShape(from.slice(1), to.slice(1))) return index;
+  const constant = (value: number) => ops.full({}, { value, dtype: "i32", shape: [] });
+  const places = from.map((d, a) => {
+    const row = ops.div({ a: index, b: constant(sizeOf(from.slice(a + 1))) });
+    return a === 0 ? row : ops.mod({ a: row, b: constant(d) });
   });
+  return places.reduce((at, place, a) => ops.add({ a: ops.mul({ a: at, b: constant(to[a]!) }), b: place }));
+}
+
+/** Puts x back where the largest elements were, zeros elsewhere; `size` decides between images that pool alike. */
+function maxUnpool(x: Node, indices: Node, given: Given, size: readonly number[] | null, c: BuiltinCall): Node {
+  if (indices.type.dtype !== "i32" || !sameShape(indices.type.shape, x.type.shape)) {
+    const got = `${showType(indices.type)} for ${showType(x.type)}`;
+    complain(
+      c.frame,
+      "shape",
+      `${c.subject} expects an index for each element, as max_pool(..., return_indices=true) gives, got ${got}`,
+      c.span,
+    );
+  }
+  const wanted = size && forAxes("size", size, spatialRank(x, c), c);
+  return onImages(x, given, c, (images, w) => {
+    const index = sameShape(images.type.shape, indices.type.shape) ? indices : asPlane(indices);
+    const extents = w.kernel.map((k, a) => (images.type.shape[2 + a]! - 1) * w.stride[a]! + k - w.padding[a]![0] - w.padding[a]![1]);
+    const sizes = wanted ? [...extents.slice(0, extents.length - wanted.length), ...wanted] : extents;
+    const sides = w.padding.map(([before, after], a): Side => [before, after + Math.max(0, extents[a]! - sizes[a]!)]);
+    if (sizes.some((n, a) => n < 1 || Math.abs(n - extents[a]!) >= w.stride[a]! || sides[a]![1] >= w.kernel[a]!)) {
+      complain(c.frame, "shape", `${c.subject}: no image of size [${sizes.join(", ")}] pools to ${showType(x.type)}`, c.span);
+    }
+    const attrs = { kernel: w.kernel, stride: w.stride, padding: sides.flat(), shape: [...images.type.shape.slice(0, 2), ...sizes] };
+    return scattered(
+      images,
+      index,
+      attrs,
+      w.stride.some((s, a) => s < w.kernel[a]!),
+    );
+  });
+}
+/** Where windows overlap, several may have chosen one element: it takes their mean, which is what they all hold. */
+function scattered(x: Node, index: Node, attrs: Parameters<typeof ops.maxPool2dGrad>[1], overlapping: boolean): Node {
+  const { unpool } = familyOf(x);
+  const sum = unpool({ dy: x, index }, attrs);
+  if (!overlapping) return sum;
+  const ones = ops.full({}, { value: 1, dtype: "f32", shape: x.type.shape });
+  const least = ops.full({}, { value: 1, dtype: "f32", shape: [] });
+  return ops.div({ a: sum, b: ops.maximum({ a: unpool({ dy: ones, index }, attrs), b: least }) });
 }
 
 /** Windows that rounding up added count what lies inside the image and its declared padding, as in PyTorch. */
 function avgPool(x: Node, w: Window, countPadding: boolean, c: BuiltinCall): Node {
-  return onPlane(x, w, c, (plane, on) => {
-    const p = poolingOf(plane, on, c);
-    const attrs = { kernel: p.kernel, stride: p.stride };
-    if (!p.extra[0] && !p.extra[1]) return ops.avgPool2d({ x: plane }, { ...attrs, padding: p.padding, count_include_pad: countPadding });
-    const [t, b, l, r] = padded(p);
-    const wide = ops.pad({ x: plane }, { before: [0, 0, t, l], after: [0, 0, b, r] });
-    const y = ops.avgPool2d({ x: wide }, { ...attrs, padding: [0, 0, 0, 0] });
-    expectTable(y.type.shape[2]! + y.type.shape[3]!, c);
-    const factors = ([0, 1] as const).map((a) => windowFactors(plane.type.shape[2 + a]!, y.type.shape[2 + a]!, p, a, countPadding));
-    const table = (data: readonly number[], shape: readonly number[]) => ops.dense({}, { data, dtype: "f32", shape });
-    const rows = ops.mul({ a: y, b: table(factors[0]!, [factors[0]!.length, 1]) });
-    return ops.mul({ a: rows, b: table(factors[1]!, [factors[1]!.length]) });
-  });
+  const { avg } = familyOf(x);
+  const { kernel, stride } = w;
+  if (w.extra.every((n) => n === 0)) return avg({ x }, { kernel, stride, padding: w.padding.flat(), count_include_pad: countPadding });
+  const y = avg({ x: bordered(x, padded(w), 0) }, { kernel, stride });
+  const [, , ...windows] = y.type.shape;
+  expectTable(
+    windows.reduce((n, d) => n + d, 0),
+    c,
+  );
+  return windows.reduce((z, n, a) => {
+    const data = windowFactors(x.type.shape[2 + a]!, n, w, a, countPadding);
+    return ops.mul({ a: z, b: ops.dense({}, { data, dtype: "f32", shape: [n, ...windows.slice(a + 1).map(() => 1)] }) });
+  }, y);
 }
 /** Kernel extent over the number of counted elements, for each window of an axis. */
-function windowFactors(extent: number, windows: number, p: Pooling, axis: 0 | 1, countPadding: boolean): number[] {
-  const [before, after] = [p.padding[2 * axis]!, p.padding[2 * axis + 1]!];
+function windowFactors(extent: number, windows: number, w: Window, axis: number, countPadding: boolean): number[] {
+  const [before, after] = w.padding[axis]!;
   const [least, most] = countPadding ? [-before, extent + after] : [0, extent];
   return range(0, windows).map((i) => {
-    const start = i * p.stride[axis] - before;
-    return p.kernel[axis] / (Math.min(start + p.kernel[axis], most) - Math.max(start, least));
+    const start = i * w.stride[axis]! - before;
+    return w.kernel[axis]! / (Math.min(start + w.kernel[axis]!, most) - Math.max(start, least));
   });
 }
 
 /** PyTorch's windows: from floor(i * extent / n) to ceil((i + 1) * extent / n). */
-function adaptiveAvgPool(x: Node, size: Pair, c: BuiltinCall): Node {
-  const { shape } = x.type;
-  if (shape.length !== 3 && shape.length !== 4)
-    complain(c.frame, "shape", `${c.subject} expects dimensions (N, C, H, W) or (N, C, L), got ${showType(x.type)}`, c.span);
-  if (size.some((n) => n < 1)) complain(c.frame, "constant", `${c.subject}: the size is positive`, c.span);
-  const wanted: readonly number[] = shape.length === 4 ? size : [size[1]];
-  if (shape.length === 4 && wanted.every((n, i) => shape[2 + i]! % n === 0)) {
-    const kernel = wanted.map((n, i) => shape[2 + i]! / n);
-    return ops.avgPool2d({ x }, { kernel, stride: kernel });
+function adaptiveAvgPool(x: Node, size: readonly number[], c: BuiltinCall): Node {
+  const wanted = forAxes("size", size, spatialRank(x, c), c);
+  const [, , ...extents] = x.type.shape;
+  if (wanted.some((n) => n < 1)) complain(c.frame, "constant", `${c.subject}: the size is positive`, c.span);
+  if (wanted.length > 1 && wanted.every((n, a) => extents[a]! % n === 0)) {
+    const kernel = wanted.map((n, a) => extents[a]! / n);
+    return familyOf(x).avg({ x }, { kernel, stride: kernel });
   }
-  for (const [i, n] of wanted.entries()) if (n !== shape[2 + i]) expectTable(n * shape[2 + i]!, c);
-  return wanted.reduce<Node>((y, n, i) => (shape[2 + i] === n ? y : byMatrix(y, 2 + i, adaptiveWeights(shape[2 + i]!, n), c)), x);
+  for (const [a, n] of wanted.entries()) if (n !== extents[a]) expectTable(n * extents[a]!, c);
+  return wanted.reduce<Node>((y, n, a) => (extents[a] === n ? y : byMatrix(y, 2 + a, adaptiveWeights(extents[a]!, n), c)), x);
 }
 const adaptiveWeights = (extent: number, n: number): number[][] =>
   range(0, n).map((i) => {
@@ -137,58 +181,32 @@ const adaptiveWeights = (extent: number, n: number): number[][] =>
     return range(0, extent).map((j) => (j >= start && j < end ? 1 / (end - start) : 0));
   });
 
-const convolution = {
-  x: tensorArg,
-  w: tensorArg,
-  stride: optional(pairArg, [1, 1] as Pair),
-  padding: optional(paddingArg, [0, 0, 0, 0] as Sides),
+/** With return_indices=true a list: the largest elements, and where they are. */
+const maxPoolWithIndices = (): Builtin => {
+  const args = { ...windowArgs, ceil, return_indices: optional(boolArg, false) };
+  const names = Object.keys(args);
+  const values = operation("max_pool", args, ({ x, ...w }, c) => onImages(x, w, c, maxPool));
+  const indices = operation("max_pool", args, ({ x, ...w }, c) => onImages(x, w, c, maxPoolIndex));
+  return {
+    ...values,
+    call: (given, c) => {
+      const y = values.call(given, c);
+      const wanted = matchArguments(names, names, given, c).get("return_indices")?.value;
+      return wanted?.kind === "bool" && wanted.value ? list([y, indices.call(given, c)]) : y;
+    },
+  };
 };
-const spacing = { dilation: optional(pairArg, [1, 1] as Pair), groups: optional(intArg, 1) };
-
-interface Transposed {
-  readonly stride: Pair;
-  readonly padding: Sides;
-  readonly output_padding: Pair;
-  readonly dilation: Pair;
-  readonly groups: number;
-}
-/** The gradient of a convolution by its image; w is [in, out / groups, R, S]. */
-function convTranspose2d(x: Node, w: Node, a: Transposed, c: BuiltinCall): Node {
-  if (x.type.shape.length !== 4 || w.type.shape.length !== 4) {
-    complain(
-      c.frame,
-      "shape",
-      `conv_transpose2d expects x (N, C, H, W) and w (C, O / groups, R, S), got ${showType(x.type)} and ${showType(w.type)}`,
-      c.span,
-    );
-  }
-  if (a.output_padding.some((o, i) => o < 0 || o >= Math.max(a.stride[i]!, a.dilation[i]!))) {
-    complain(c.frame, "constant", "conv_transpose2d: output_padding is smaller than the stride or the dilation", c.span);
-  }
-  const extents = ([0, 1] as const).map(
-    (i) =>
-      (x.type.shape[2 + i]! - 1) * a.stride[i] -
-      a.padding[2 * i]! -
-      a.padding[2 * i + 1]! +
-      a.dilation[i] * (w.type.shape[2 + i]! - 1) +
-      a.output_padding[i] +
-      1,
-  );
-  const shape = [x.type.shape[0]!, w.type.shape[1]! * a.groups, ...extents];
-  return ops.conv2dInputGrad({ dy: x, w }, { stride: a.stride, padding: a.padding, dilation: a.dilation, groups: a.groups, shape });
-}
 
 export const poolFunctions: readonly Builtin[] = [
-  operation("max_pool", windowArgs, ({ x, ...w }, c) => maxPool(x, w, c)),
-  operation("min_pool", windowArgs, ({ x, ...w }, c) => ops.neg({ x: maxPool(ops.neg({ x }), w, c) })),
-  operation("avg_pool", { ...windowArgs, count_include_pad: optional(boolArg, true) }, ({ x, count_include_pad, ...w }, c) =>
-    avgPool(x, w, count_include_pad, c),
+  maxPoolWithIndices(),
+  operation("min_pool", { ...windowArgs, ceil }, ({ x, ...w }, c) => ops.neg({ x: onImages(ops.neg({ x }), w, c, maxPool) })),
+  operation("avg_pool", { ...windowArgs, ceil, count_include_pad: optional(boolArg, true) }, ({ x, count_include_pad, ...w }, c) =>
+    onImages(x, w, c, (images, on) => avgPool(images, on, count_include_pad, c)),
   ),
-  operation("adaptive_avg_pool", { x: tensorArg, size: pairArg }, ({ x, size }, c) => adaptiveAvgPool(x, size, c)),
-  operation("conv2d", { ...convolution, ...spacing }, ({ x, w, ...attrs }) => ops.conv2d({ x, w }, attrs)),
+  operation("adaptive_avg_pool", { x: tensorArg, size: intsArg }, ({ x, size }, c) => adaptiveAvgPool(x, size, c)),
   operation(
-    "conv_transpose2d",
-    { ...convolution, output_padding: optional(pairArg, [0, 0] as Pair), ...spacing },
-    ({ x, w, ...attrs }, c) => convTranspose2d(x, w, attrs, c),
+    "max_unpool",
+    { x: tensorArg, indices: tensorArg, kernel: intsArg, stride: orNone(intsArg), padding: paddingArg, size: orNone(intsArg) },
+    ({ x, indices, size, ...w }, c) => maxUnpool(x, indices, { ...w, ceil: false }, size, c),
   ),
 ];

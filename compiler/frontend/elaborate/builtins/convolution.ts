@@ -1,0 +1,54 @@
+/** Convolutions as functions of their weights. */
+import type { Node } from "../../../../ir/graph/graph.ts";
+import { ops } from "../../../../ir/ops/index.ts";
+import { type Builtin, type BuiltinCall, intArg, intsArg, operation, optional, tensorArg } from "../builtin.ts";
+import { complain } from "../frame.ts";
+import { showType } from "../values.ts";
+import { forAxes, paddingArg, type Side } from "./spatial.ts";
+
+const one: readonly number[] = [1];
+const operands = { x: tensorArg, w: tensorArg, stride: optional(intsArg, one), padding: paddingArg };
+const spacing = { dilation: optional(intsArg, one), groups: optional(intArg, 1) };
+interface Given {
+  readonly stride: readonly number[];
+  readonly padding: readonly Side[];
+  readonly dilation: readonly number[];
+  readonly groups: number;
+}
+const geometry = (a: Given, rank: number, c: BuiltinCall) => ({
+  stride: forAxes("stride", a.stride, rank, c),
+  padding: forAxes("padding", a.padding, rank, c).flat(),
+  dilation: forAxes("dilation", a.dilation, rank, c),
+  groups: a.groups,
+});
+
+interface Transposed extends Given {
+  readonly output_padding: readonly number[];
+}
+/** The gradient of a convolution by its image; w is [in, out / groups, R, S]. */
+function convTranspose2d(x: Node, w: Node, given: Transposed, c: BuiltinCall): Node {
+  if (x.type.shape.length !== 4 || w.type.shape.length !== 4) {
+    const got = `${showType(x.type)} and ${showType(w.type)}`;
+    complain(c.frame, "shape", `conv_transpose2d expects x (N, C, H, W) and w (C, O / groups, R, S), got ${got}`, c.span);
+  }
+  const a = geometry(given, 2, c);
+  const more = forAxes("output_padding", given.output_padding, 2, c);
+  if (more.some((o, i) => o < 0 || o >= Math.max(a.stride[i]!, a.dilation[i]!))) {
+    complain(c.frame, "constant", "conv_transpose2d: output_padding is smaller than the stride or the dilation", c.span);
+  }
+  const extents = a.stride.map((stride, i) => {
+    const reach = a.dilation[i]! * (w.type.shape[2 + i]! - 1) + 1;
+    return (x.type.shape[2 + i]! - 1) * stride + reach - a.padding[2 * i]! - a.padding[2 * i + 1]! + more[i]!;
+  });
+  return ops.conv2dInputGrad({ dy: x, w }, { ...a, shape: [x.type.shape[0]!, w.type.shape[1]! * a.groups, ...extents] });
+}
+
+export const convolutionFunctions: readonly Builtin[] = [
+  operation("conv2d", { ...operands, ...spacing }, ({ x, w, ...a }, c) => ops.conv2d({ x, w }, geometry(a, 2, c))),
+  operation("conv3d", { ...operands, ...spacing }, ({ x, w, ...a }, c) => ops.conv3d({ x, w }, geometry(a, 3, c))),
+  operation(
+    "conv_transpose2d",
+    { ...operands, output_padding: optional(intsArg, [0] as readonly number[]), ...spacing },
+    ({ x, w, ...a }, c) => convTranspose2d(x, w, a, c),
+  ),
+];
