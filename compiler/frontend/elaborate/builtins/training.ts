@@ -94,7 +94,6 @@ const params = builtin("params", { glob: stringArg }, ({ glob }, c) => {
 
 const optimizers = ["adagrad", "rmsprop", "adadelta", "adam", "adamw", "nadam", "rprop", "lion"];
 const schedules = ["exponential_decay", "inverse_time", "inverse_sqrt", "cosine", "linear_warmup", "one_cycle", "then"];
-const later = ["max_unpool", "roi_pool", "roi_align", "nce", "negative_sampling", "conv3d"];
 
 export const trainingFunctions: readonly Builtin[] = [
   sgd,
@@ -103,5 +102,4 @@ export const trainingFunctions: readonly Builtin[] = [
   params,
   ...optimizers.map((name) => unavailable(name, "the optimizer that is available is sgd")),
   ...schedules.map((name) => unavailable(name, "the schedules that are available are constant and step_decay")),
-  ...later.map((name) => unavailable(name, "a later version will have it")),
 ];
