@@ -1,6 +1,6 @@
 /** From source text to a program: one line per stage; the folders carry the names of the stages. */
 import { CompileError, diagnostic } from "../ir/diagnostic.ts";
-import { topological } from "../ir/graph/graph.ts";
+import { type Graph, topological } from "../ir/graph/graph.ts";
 import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
 import type { Code, Program } from "../ir/program.ts";
@@ -12,6 +12,7 @@ import type { Module } from "./frontend/module.ts";
 import { parse } from "./frontend/parse.ts";
 import { inputRanges } from "./ranges.ts";
 import { residentVariables, signaturesOf, variablesOf } from "./signature.ts";
+import { readAverages } from "./training/average.ts";
 import { buildInit } from "./training/init.ts";
 import { buildStep, type TrainingStep } from "./training/step.ts";
 
@@ -79,8 +80,9 @@ function trainingOf(module: Module): TrainingStep {
 }
 function entryGraphs(module: Module, training: TrainingStep | null): Graphs {
   const init = buildInit(training ? module : { ...module, training: null }, training?.slots ?? []);
-  const trains = training && module.training ? { step: training.step, evaluate: module.training.evaluate } : {};
-  return { init, forward: module.forward, ...trains };
+  if (!training || !module.training) return { init, forward: module.forward };
+  const averaged = (graph: Graph): Graph => readAverages(graph, training.averages);
+  return { init, forward: averaged(module.forward), step: training.step, evaluate: averaged(module.training.evaluate) };
 }
 function assemble(module: Module, training: TrainingStep | null, { graphs, planned, code }: CompiledGraphs, o: CompileOptions): Program {
   const { plan } = planned;

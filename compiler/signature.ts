@@ -22,6 +22,7 @@ export const residentVariables = (module: Module, training: TrainingStep | null)
 
 export function variablesOf(module: Module, training: TrainingStep | null, planned: Planned): Variable[] {
   const frozen = new Set(training?.frozen ?? []);
+  const average = (kind: string, name: string) => (kind === "param" ? training?.averages.get(name) : undefined);
   return [...variables(module, training)].map(({ kind, name, type, saved, doc }) => ({
     kind,
     name,
@@ -30,6 +31,7 @@ export function variablesOf(module: Module, training: TrainingStep | null, plann
     ...planned.variable(kind, name),
     saved,
     frozen: frozen.has(name),
+    ...(average(kind, name) === undefined ? {} : { average: average(kind, name)! }),
     ...(doc ? { doc } : {}),
   }));
 }

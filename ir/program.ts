@@ -31,6 +31,8 @@ export interface Variable extends Field {
   /** Part of the saved model (`save`); parameters that only the train block makes are in checkpoints alone. */
   readonly saved: boolean;
   readonly frozen: boolean;
+  /** The slot that holds the running average of a parameter: what prediction, evaluation and `save` use in its place. */
+  readonly average?: string;
 }
 /** What a caller of an entry provides and gets. */
 export interface Signature {

@@ -70,7 +70,7 @@ const fieldOptions = { range: record({ min: number, max: number }), doc: text };
 const readField: Reader<Field> = record(fieldProperties, fieldOptions);
 const readVariable: Reader<Variable> = record(
   { ...fieldProperties, kind: oneOf(["param", "state", "slot", "counter"]), saved: flag, frozen: flag },
-  fieldOptions,
+  { ...fieldOptions, average: text },
 );
 const readSignature: Reader<Signature> = record({ name: oneOf(entryNames), inputs: list(readField), outputs: list(readField) });
 const readStats: Reader<Stats> = record({

@@ -41,7 +41,7 @@ export interface Net {
   readonly parameters: () => Promise<readonly Parameter[]>;
   /** `seed`, `micro_step`, `updates`: those that the program has. */
   readonly counters: () => Promise<Readonly<Record<string, number>>>;
-  /** The saved parameters and states as a safetensors file. */
+  /** The saved parameters and states as a safetensors file; of a parameter with a running average (`ema`) the average. */
   readonly save: () => Promise<Uint8Array<ArrayBuffer>>;
   /** Every variable as a safetensors file: all that `load` needs to continue bit for bit. */
   readonly checkpoint: () => Promise<Uint8Array<ArrayBuffer>>;
@@ -89,6 +89,11 @@ class Session implements Net {
     if (absent.length && this.#has("init")) await this.#backend.run("init");
     else if (absent.some((v) => v.kind === "param")) fail("weights", `${this.program.name} has no initial values: it needs weights`);
     for (const [variable, bytes] of values) this.#backend.write(variable, bytes);
+    // An average begins at the parameter.
+    for (const [variable, bytes] of values) {
+      const average = this.#averageOf(variable);
+      if (average && !values.has(average)) this.#backend.write(average, bytes);
+    }
   }
 
   run = (inputs: Inputs, options: { readonly seed?: number } = {}): Promise<Record<string, OutputValues>> =>
@@ -169,7 +174,7 @@ class Session implements Net {
     const entries: Entry[] = [];
     const training = metadata.content === "checkpoint";
     for (const v of variables) {
-      const data = await this.#backend.read(v);
+      const data = await this.#backend.read(training ? v : (this.#averageOf(v) ?? v));
       entries.push({ name: training ? checkpointName(v) : v.name, dtype: fileType[v.dtype], shape: v.shape, data });
     }
     return writeSafetensors(entries, metadata);
@@ -181,6 +186,8 @@ class Session implements Net {
     const help = name === "forward" ? "" : ": compile it with train: true";
     return fail("entry", `${this.program.name} was compiled without "${name}"${help}`);
   }
+  #averageOf = ({ average }: Variable): Variable | undefined =>
+    average === undefined ? undefined : this.program.variables.find((v) => v.kind === "slot" && v.name === average);
   #has = (name: EntryName): boolean => this.program.entries.some((e) => e.name === name);
 
   get #seed(): Variable | undefined {

@@ -17,21 +17,84 @@ export interface VariableDeclaration {
   readonly span: Span | null;
 }
 
-/** A learning rate: a number, or a function of the number of updates so far, as in PyTorch. */
-export type Schedule =
-  | { readonly kind: "schedule"; readonly name: "constant"; readonly lr: number }
-  | { readonly kind: "schedule"; readonly name: "step_decay"; readonly lr: number; readonly every: number; readonly factor: number };
-export type Optimizer = {
-  readonly kind: "optimizer";
-  readonly name: "sgd";
-  readonly lr: Schedule;
-  readonly momentum: number;
-  readonly nesterov: boolean;
-  readonly dampening: number;
-  readonly weightDecay: number;
-};
+/** A learning rate as a function of the number of updates so far. Numbers are checked: counts are at least 1, rates at least 0. */
+export type Schedule = { readonly kind: "schedule" } & (
+  | { readonly name: "constant"; readonly lr: number }
+  | { readonly name: "step_decay"; readonly lr: number; readonly every: number; readonly factor: number }
+  | { readonly name: "exponential_decay"; readonly lr: number; readonly factor: number; readonly every: number }
+  | { readonly name: "inverse_time"; readonly lr: number; readonly rate: number; readonly every: number }
+  | { readonly name: "inverse_sqrt"; readonly lr: number; readonly steps: number }
+  /** `growth`: how much longer each cycle is than the one before; null: one cycle, then `to`. */
+  | { readonly name: "cosine"; readonly lr: number; readonly steps: number; readonly to: number; readonly growth: number | null }
+  | { readonly name: "linear_warmup"; readonly lr: number; readonly steps: number; readonly from: number }
+  | {
+      readonly name: "one_cycle";
+      readonly lr: number;
+      readonly steps: number;
+      readonly pctStart: number;
+      readonly divFactor: number;
+      readonly finalDivFactor: number;
+    }
+  /** `first` for `after` updates, then `next`, which counts from 0 again. */
+  | { readonly name: "then"; readonly first: Schedule; readonly next: Schedule; readonly after: number }
+);
 
-export interface Training {
+type Pair = readonly [number, number];
+interface Adam<N extends string> {
+  readonly name: N;
+  readonly betas: Pair;
+  readonly eps: number;
+  readonly amsgrad: boolean;
+  readonly weightDecay: number;
+}
+export type Optimizer = { readonly kind: "optimizer"; readonly lr: Schedule } & (
+  | {
+      readonly name: "sgd";
+      readonly momentum: number;
+      readonly nesterov: boolean;
+      readonly dampening: number;
+      readonly weightDecay: number;
+    }
+  | {
+      readonly name: "adagrad";
+      readonly lrDecay: number;
+      readonly initialAccumulator: number;
+      readonly eps: number;
+      readonly weightDecay: number;
+    }
+  | {
+      readonly name: "rmsprop";
+      readonly alpha: number;
+      readonly eps: number;
+      readonly momentum: number;
+      readonly centered: boolean;
+      readonly weightDecay: number;
+    }
+  | { readonly name: "adadelta"; readonly rho: number; readonly eps: number; readonly weightDecay: number }
+  | Adam<"adam">
+  | Adam<"adamw">
+  | { readonly name: "nadam"; readonly betas: Pair; readonly eps: number; readonly momentumDecay: number; readonly weightDecay: number }
+  /** Its `lr` is constant: the first step sizes. */
+  | { readonly name: "rprop"; readonly etas: Pair; readonly stepSizes: Pair }
+  | { readonly name: "lion"; readonly betas: Pair; readonly weightDecay: number }
+);
+
+/** Settings of a train block beside its losses and optimizers. */
+export interface Settings {
+  readonly clipNorm: number | null;
+  readonly clipValue: number | null;
+  /** Micro-batches of an update. */
+  readonly accumulate: number;
+  /** Decay of the running average of parameters that evaluation and the saved model use. */
+  readonly ema: number | null;
+  /** Normal noise of variance eta / (1 + updates) ** gamma on every gradient. */
+  readonly gradientNoise: { readonly eta: number; readonly gamma: number } | null;
+  /** From the block's `seed = ...`; the command line wins. */
+  readonly seed: number | null;
+}
+export const noSettings: Settings = { clipNorm: null, clipValue: null, accumulate: 1, ema: null, gradientNoise: null, seed: null };
+
+export interface Training extends Settings {
   /** `train finetune: LeNet` gives "finetune"; a block without a name has its model's. */
   readonly name: string;
   /** `training` true. Inputs: the model's, then the block's. Outputs: `loss`, then the metrics by name. Updates: declared states. */
@@ -43,10 +106,6 @@ export interface Training {
   /** In source order; the last that matches a parameter wins. `globs` null: all. */
   readonly optimizers: readonly { readonly globs: readonly string[] | null; readonly optimizer: Optimizer; readonly span: Span | null }[];
   readonly freeze: readonly { readonly glob: string; readonly span: Span | null }[];
-  readonly clipNorm: number | null;
-  readonly clipValue: number | null;
-  /** From the block's `seed = ...`; the command line wins. */
-  readonly seed: number | null;
 }
 export interface Module {
   readonly name: string;

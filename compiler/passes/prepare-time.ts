@@ -5,7 +5,7 @@ import { ops } from "../../ir/ops/index.ts";
 /** constant: the same in every run of the program. prepare: depends on variables that this graph leaves alone. run: the rest. */
 export type Time = "constant" | "prepare" | "run";
 
-/** The time of every node of the graph. Counters and slots change with every step; inputs with every run. */
+/** The time of every node of the graph. Counters change with every step; inputs with every run. */
 export function timesOf(graph: Graph): ReadonlyMap<Node, Time> {
   const moving = new Set(graph.updates.map((u) => variableKey(u.target)));
   const times = new Map<Node, Time>();
@@ -13,9 +13,9 @@ export function timesOf(graph: Graph): ReadonlyMap<Node, Time> {
   return times;
 }
 function timeOf(node: Node, times: ReadonlyMap<Node, Time>, moving: ReadonlySet<string>): Time {
-  if (node.op === ops.param || node.op === ops.state) return moving.has(variableKey(node)) ? "run" : "prepare";
+  if (node.op === ops.param || node.op === ops.state || node.op === ops.slot) return moving.has(variableKey(node)) ? "run" : "prepare";
   if (node.op === ops.prepared) return "prepare";
-  if (node.op === ops.input || node.op === ops.slot || node.op === ops.counter) return "run";
+  if (node.op === ops.input || node.op === ops.counter) return "run";
   return later(node.inputs.map((x) => times.get(x)!));
 }
 const later = (times: readonly Time[]): Time => (times.includes("run") ? "run" : times.includes("prepare") ? "prepare" : "constant");

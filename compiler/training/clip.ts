@@ -1,7 +1,7 @@
 /** Gradient clipping, as torch.nn.utils.clip_grad_value_ and clip_grad_norm_. */
 import type { Node } from "../../ir/graph/graph.ts";
 import { ops } from "../../ir/ops/index.ts";
-import { f32Scalar } from "./schedules.ts";
+import { f32Scalar } from "./scalars.ts";
 
 /** Every element between -limit and limit. */
 export const clipValue = (gradient: Node, limit: number): Node =>

@@ -3,8 +3,8 @@ import { type Graph, type Node, rewrite, type Update } from "../../ir/graph/grap
 import { ops } from "../../ir/ops/index.ts";
 import type { TensorType } from "../../ir/type.ts";
 import type { Module } from "../frontend/module.ts";
-import { i32Scalar } from "./schedules.ts";
-import type { Slot } from "./step.ts";
+import type { Slot } from "./memory.ts";
+import { i32Scalar } from "./scalars.ts";
 
 /**
  * The entry `init`. The counter `seed` is written by the runtime before. Without a train block there are no counters, and

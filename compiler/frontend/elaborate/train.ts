@@ -3,7 +3,7 @@ import { diagnostic, type Span } from "../../../ir/diagnostic.ts";
 import type { Graph, Node, Output } from "../../../ir/graph/graph.ts";
 import { ops } from "../../../ir/ops/index.ts";
 import type { Train } from "../ast.ts";
-import type { Training } from "../module.ts";
+import { noSettings, type Settings, type Training } from "../module.ts";
 import { at, complain, type Frame, newScope } from "./frame.ts";
 import { matches } from "./globs.ts";
 import { safely } from "./model.ts";
@@ -11,16 +11,9 @@ import type { GlobAt, Session } from "./session.ts";
 import type { SourceFile } from "./source.ts";
 import { executeBlock } from "./statement.ts";
 import { nearest } from "./suggest.ts";
-import { describe, isNumber, isUnknown, showType, type Value } from "./values.ts";
+import { describe, float, isNumber, isUnknown, showType, type Value } from "./values.ts";
 
 const settings: readonly string[] = ["loss", "optimizer", "clip_norm", "clip_value", "seed", "accumulate", "ema", "gradient_noise"];
-const later: readonly string[] = ["accumulate", "ema", "gradient_noise"];
-
-interface Settings {
-  readonly clipNorm: number | null;
-  readonly clipValue: number | null;
-  readonly seed: number | null;
-}
 type Losses = Training["losses"];
 
 /** The block's value of a setting; null where it has none, or one that has an error. */
@@ -31,21 +24,40 @@ function settingValue(frame: Frame, name: string): { readonly value: Value; read
 }
 
 export function readSettings(frame: Frame): Settings {
-  for (const name of later) {
-    const given = settingValue(frame, name);
-    if (given) complain(frame, "train", `\`${name}\` is not available yet`, given.span, { help: "clip_norm, clip_value and seed are" });
-  }
-  const positive = (name: string): number | null => {
+  const read = <T>(name: string, expects: string, decode: (v: Value) => T | undefined): T | null => {
     const given = settingValue(frame, name);
     if (!given) return null;
-    if (isNumber(given.value) && given.value.value > 0) return given.value.value;
-    return complain(frame, "type", `\`${name}\` must be a positive number, got ${describe(given.value)}`, given.span);
+    const value = decode(given.value);
+    if (value !== undefined) return value;
+    return complain(frame, "type", `\`${name}\` must be ${expects}, got ${describe(given.value)}`, given.span);
   };
-  const seed = settingValue(frame, "seed");
-  if (seed && (seed.value.kind !== "int" || seed.value.value < 0 || seed.value.value > 0x7fffffff)) {
-    complain(frame, "type", `\`seed\` must be an int from 0 to 2 ** 31 - 1, got ${describe(seed.value)}`, seed.span);
-  }
-  return { clipNorm: positive("clip_norm"), clipValue: positive("clip_value"), seed: seed?.value.kind === "int" ? seed.value.value : null };
+  const number = (holds: (x: number) => boolean) => (v: Value) =>
+    isNumber(v) && Number.isFinite(v.value) && holds(v.value) ? v.value : undefined;
+  const int = (least: number) => (v: Value) => (v.kind === "int" && v.value >= least && v.value <= 0x7fffffff ? v.value : undefined);
+  const positive = (name: string) =>
+    read(
+      name,
+      "a positive number",
+      number((x) => x > 0),
+    );
+  return {
+    clipNorm: positive("clip_norm"),
+    clipValue: positive("clip_value"),
+    accumulate: read("accumulate", "an int of at least 1", int(1)) ?? 1,
+    ema: read(
+      "ema",
+      "a number from 0 to below 1",
+      number((x) => x >= 0 && x < 1),
+    ),
+    gradientNoise: read("gradient_noise", "a variance of at least 0, or (variance, gamma)", noiseOf),
+    seed: read("seed", "an int from 0 to 2 ** 31 - 1", int(0)),
+  };
+}
+/** `eta`, or `(eta, gamma)`; gamma as in the paper where it is left out. */
+function noiseOf(v: Value): Settings["gradientNoise"] | undefined {
+  const [eta, gamma, ...more] = (v.kind === "list" ? v.items : [v, float(0.55)]).map((x) => (isNumber(x) ? x.value : Number.NaN));
+  const right = eta !== undefined && gamma !== undefined && more.length === 0 && eta >= 0 && gamma >= 0;
+  return right && Number.isFinite(eta + gamma) ? { eta, gamma } : undefined;
 }
 
 /** The general loss and those of parameter groups. */
@@ -167,7 +179,7 @@ export function runTrain(model: Frame, block: Train, file: SourceFile): Trained 
   };
   executeBlock(block.body, frame);
   const losses = safely(frame, [], () => readLosses(frame, block));
-  const settings = safely(frame, { clipNorm: null, clipValue: null, seed: null }, () => readSettings(frame));
+  const settings = safely(frame, noSettings, () => readSettings(frame));
   if (session.training && session.world.problems.errors() === 0) safely(frame, undefined, () => checkGroups(frame, losses, block));
   const outputs = trainOutputs(frame, losses, block.span);
   return { graph: graphOf(frame.name, session, session.inputs, outputs), losses, settings };

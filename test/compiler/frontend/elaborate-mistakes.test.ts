@@ -47,8 +47,8 @@ const cases: Readonly<Record<string, readonly [text: string, options?: Options]>
     'model M(x: f32[N, 4]) -> y { y = x |> fc: Linear(3) }\ntrain M {\n  loss = mean(y)\n  optimizer = sgd(lr=0.1)\n  freeze "backbone.*"\n}\n',
     { train: true },
   ],
-  "optimizer-of-later": [
-    "model M(x: f32[N, 4]) -> y { y = x |> fc: Linear(3) }\ntrain M {\n  loss = mean(y)\n  optimizer = adamw(lr=0.1, weight_decay=0.1)\n}\n",
+  "optimizer-out-of-range": [
+    "model M(x: f32[N, 4]) -> y { y = x |> fc: Linear(3) }\ntrain M {\n  loss = mean(y)\n  optimizer = adamw(lr=0.1, betas=(0.9, 1.5))\n}\n",
     { train: true },
   ],
   "targets-of-another-shape": [

@@ -169,19 +169,61 @@ test("mistakes in train blocks", () => {
     'error[train]: "fc.wieght" matches no parameter of the step',
   ]);
   expect(wrong(simple, `${usual}\noptimiser "fc.*" = sgd(lr=0.1)`)).toEqual(["error[train]: `optimiser` takes no globs"]);
-  expect(wrong(simple, "loss = mean(y)\noptimizer = adam(lr=0.1)")).toEqual(["error[name]: `adam` is not available yet"]);
-  expect(wrong(simple, "loss = mean(y)\noptimizer = sgd(lr=cosine(0.1, steps=3))")).toEqual(["error[name]: `cosine` is not available yet"]);
   expect(wrong(simple, "loss = mean(y)\noptimizer = 0.1")).toEqual(["error[type]: `optimizer` must be an optimizer, got the float 0.1"]);
   expect(wrong(simple, "loss = mean(y)\noptimizer = sgd(lr=0.1, nesterov=true)")).toEqual([
     "error[constant]: sgd: nesterov needs a momentum and no dampening",
   ]);
-  expect(wrong(simple, `${usual}\naccumulate = 4`)).toEqual(["error[train]: `accumulate` is not available yet"]);
   expect(wrong(simple, `${usual}\nclip_norm = -1`)).toEqual(["error[type]: `clip_norm` must be a positive number, got the int -1"]);
   expect(wrong(simple, `${usual}\nmetric loss = mean(y)`)).toEqual(["error[train]: there is another output `loss`"]);
   expect(wrong(simple, `${usual}\nmetric wide = y`)).toEqual(["error[shape]: the metric `wide` must be a scalar, got f32[32, 3]"]);
   expect(wrong(simple, `${usual}\nif training { input z: f32[N] }`)[0]).toMatch(/^error\[train\]: `input` stands at the top of the block/);
   expect(wrong(simple, `${usual}\ninput x: f32[N]`)).toEqual(["error[name]: there is another input `x`"]);
   expect(wrong(simple, `${usual}\nh = x |> fc: Linear(3)\nmetric h = mean(h)`)).toEqual(["error[label]: the label `fc` is used twice"]);
+});
+
+test("settings", () => {
+  const { training } = train(simple, `${usual}\naccumulate = 4\nema = 0.99\ngradient_noise = 0.3`);
+  expect(training).toMatchObject({ accumulate: 4, ema: 0.99, gradientNoise: { eta: 0.3, gamma: 0.55 }, clipNorm: null });
+  expect(train(simple, `${usual}\ngradient_noise = (0.01, 0)`).training!.gradientNoise).toEqual({ eta: 0.01, gamma: 0 });
+  expect(train(simple, `${usual}\naccumulate = none\nema = none`).training).toMatchObject({ accumulate: 1, ema: null });
+});
+
+test.each([
+  ["accumulate = 0", "`accumulate` must be an int of at least 1, got the int 0"],
+  ["accumulate = 2.0", "`accumulate` must be an int of at least 1, got the float 2.0"],
+  ["ema = 1", "`ema` must be a number from 0 to below 1, got the int 1"],
+  ["gradient_noise = -0.1", "`gradient_noise` must be a variance of at least 0, or (variance, gamma), got the float -0.1"],
+  ["gradient_noise = (1, 2, 3)", "`gradient_noise` must be a variance of at least 0, or (variance, gamma), got a list of 3"],
+  ["clip_value = 0", "`clip_value` must be a positive number, got the int 0"],
+  ["seed = -1", "`seed` must be an int from 0 to 2 ** 31 - 1, got the int -1"],
+])("a setting out of range: %s", (line, message) => {
+  expect(wrong(simple, `${usual}\n${line}`)).toEqual([`error[type]: ${message}`]);
+});
+
+test.each([
+  ["sgd()", "argument", "sgd needs `lr` (a number of at least 0 or a schedule)"],
+  ["sgd(lr=-0.1)", "type", "sgd expects a number of at least 0 or a schedule for `lr`, got the float -0.1"],
+  ["sgd(0.1, weight_decay=-1)", "type", "sgd expects a number of at least 0 for `weight_decay`, got the int -1"],
+  ["adam(betas=(0.9, 1.0))", "type", "adam expects two numbers from 0 to below 1 for `betas`, got a list of 2"],
+  ["adam(betas=0.9)", "type", "adam expects two numbers from 0 to below 1 for `betas`, got the float 0.9"],
+  ["rmsprop(alpha=1)", "type", "rmsprop expects a number from 0 to below 1 for `alpha`, got the int 1"],
+  ["rprop(etas=(1.2, 0.5))", "type", "rprop expects two numbers, below and above 1 for `etas`, got a list of 2"],
+  ["rprop(lr=inverse_sqrt(0.1))", "constant", "rprop: `lr` is the first step size, which then grows and shrinks by itself: a number"],
+  ["lion(momentum=0.9)", "argument", "`lion` has no parameter `momentum`"],
+  ["sgd(step_decay(0.1, every=0))", "type", "step_decay expects an int of at least 1 for `every`, got the int 0"],
+  ["sgd(cosine(0.1, steps=1.5))", "type", "cosine expects an int of at least 1 for `steps`, got the float 1.5"],
+  ["sgd(cosine(0.1, steps=9, growth=2))", "constant", "cosine: `growth` is of the cycles, so it needs `restarts=true`"],
+  ["sgd(one_cycle(0.1, steps=9, pct_start=2))", "type", "one_cycle expects a number from 0 to 1 for `pct_start`, got the int 2"],
+  ["sgd(inverse_sqrt(0.1) |> then(0.1))", "constant", "then: the schedule `inverse_sqrt` has no end"],
+])("an optimizer or schedule that means nothing: %s", (text, code, message) => {
+  expect(wrong(simple, `loss = mean(y)\noptimizer = ${text}`)).toEqual([`error[${code}]: ${message}`]);
+});
+
+test("the span of a wrong setting of an optimizer is the argument", () => {
+  const text = mistakes(`model M(x: f32[N, 4]) -> y { ${simple} }\ntrain M {\nloss = mean(y)\noptimizer = adam(eps=-1)\n}`, {
+    train: true,
+  });
+  expect(text).toContain("adam expects a number of at least 0 for `eps`, got the int -1\n  --> net.dlm:4:18");
 });
 
 test("which train block is meant", () => {
