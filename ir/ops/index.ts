@@ -8,6 +8,7 @@ import { cast } from "./cast.ts";
 import { concat } from "./concat.ts";
 import { conv2d, conv2dInputGrad, conv2dWeightGrad, conv3d, conv3dInputGrad, conv3dWeightGrad } from "./convolve.ts";
 import { full, iota } from "./creation.ts";
+import { gather } from "./gather.ts";
 import { gradient } from "./gradient.ts";
 import { counter, dense, input, param, prepared, slot, state } from "./leaf.ts";
 import { matmul } from "./matmul.ts";
@@ -31,7 +32,8 @@ import { reshape } from "./reshape.ts";
 import { slice } from "./slice.ts";
 import { logSoftmax, softmax } from "./softmax.ts";
 import { mean, variance } from "./statistics.ts";
-import { take, takeGrad } from "./take.ts";
+import { take } from "./take.ts";
+import { collect, takeGrad } from "./take-grad.ts";
 import {
   abs,
   ceil,
@@ -116,7 +118,7 @@ export const ops = {
   reduceProd,
   argmax,
   argmin,
-  takeGrad,
+  collect,
   maxPool2d,
   maxPool2dWinner,
   maxPool2dGrad,
@@ -136,6 +138,8 @@ export const ops = {
   conv3dInputGrad,
   conv3dWeightGrad,
   // composite
+  takeGrad,
+  gather,
   randomNormal,
   maxPool2dIndex,
   maxPool3dIndex,

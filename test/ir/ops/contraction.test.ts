@@ -177,7 +177,9 @@ describe("complaints", () => {
     expect(conv(f32(1, 3, 8, 8), f32(16, 3, 3, 3), { padding: [1, 1] })).toMatchInlineSnapshot(
       `"error[shape]: conv2d expects 4 numbers for padding, got [1, 1]"`,
     );
-    expect(complaint(() => ops.conv3d.make([value(f32(1, 3, 8, 8)), value(f32(4, 3, 3, 3, 3))]))).toMatchInlineSnapshot(`"error[shape]: conv3d expects x with 5 dimensions (N, C, D, H, W), got f32[1,3,8,8]"`);
+    expect(complaint(() => ops.conv3d.make([value(f32(1, 3, 8, 8)), value(f32(4, 3, 3, 3, 3))]))).toMatchInlineSnapshot(
+      `"error[shape]: conv3d expects x with 5 dimensions (N, C, D, H, W), got f32[1,3,8,8]"`,
+    );
     expect(
       complaint(() => ops.conv2dInputGrad({ dy: value(f32(1, 2, 3, 3)), w: value(f32(2, 3, 3, 3)) }, { shape: [1, 3, 8, 8] })),
     ).toMatchInlineSnapshot(`"error[shape]: conv2d_input_grad expects dy of type f32[1,2,6,6], got f32[1,2,3,3]"`);

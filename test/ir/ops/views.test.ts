@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import type { Attrs } from "../../../ir/graph/graph.ts";
+import { type Attrs, reachable } from "../../../ir/graph/graph.ts";
 import { ops } from "../../../ir/ops/index.ts";
-import { f32, i32, type Shape, tensor } from "../../../ir/type.ts";
+import { f32, i32, type Shape, type TensorType, tensor } from "../../../ir/type.ts";
 import { checkOp, complaint, value } from "./check-op.ts";
 import { evaluate } from "./evaluate.ts";
 import { build, element, type Tensor } from "./naive.ts";
@@ -137,21 +137,73 @@ checkOp(ops.take, {
       return element(x!, clamped(element(ids!, ...index.slice(0, rank)), x!.shape[0]!), ...index.slice(rank));
     }),
 });
+/** Adds every row of dy to the row of the result that its index names. */
+const collected = ([dy, ids]: readonly Tensor[], attrs: Attrs, { shape }: TensorType): number[] => {
+  const rows = Number(attrs.rows);
+  const out = build(shape, () => 0);
+  const width = out.length / rows;
+  Array.from(dy!.data).forEach((v, at) => {
+    out[clamped(ids!.data[Math.floor(at / width)]!, rows) * width + (at % width)]! += v;
+  });
+  return out;
+};
+const collections = [
+  { inputs: [f32(3, 2), i32(3)], attrs: { rows: 5 }, shape: [5, 2], values: (n: number) => (n ? [4, 0, 4] : null) },
+  { inputs: [f32(2, 2), i32(2, 2)], attrs: { rows: 3 }, shape: [3], values: (n: number) => (n ? [1, -3, 9, 1] : null) },
+  { inputs: [f32(2, 3), i32()], attrs: { rows: 2 }, shape: [2, 2, 3], values: (n: number) => (n ? [1] : null) },
+];
+const many = [7, 3, 7, 50, 7, 0, 3, -2, 7, 7, 39, 7, 7];
+checkOp(ops.collect, { samples: collections, reference: collected });
 checkOp(ops.takeGrad, {
   samples: [
-    { inputs: [f32(3, 2), i32(3)], attrs: { rows: 5 }, shape: [5, 2], values: (n) => (n ? [4, 0, 4] : null) },
-    { inputs: [f32(2, 2), i32(2, 2)], attrs: { rows: 3 }, shape: [3], values: (n) => (n ? [1, -3, 9, 1] : null) },
-    { inputs: [f32(2, 3), i32()], attrs: { rows: 2 }, shape: [2, 2, 3], values: (n) => (n ? [1] : null) },
+    ...collections,
+    { inputs: [f32(13, 10), i32(13)], attrs: { rows: 40 }, shape: [40, 10], values: (n) => (n ? many : null) },
+    { inputs: [f32(13, 2, 5), tensor("u8", [13])], attrs: { rows: 40 }, shape: [40, 2, 5], values: (n) => (n ? many.map(Math.abs) : null) },
   ],
-  reference: ([dy, ids], attrs, { shape }) => {
-    const rows = Number(attrs.rows);
-    const out = build(shape, () => 0);
-    const width = out.length / rows;
-    Array.from(dy!.data).forEach((v, at) => {
-      out[clamped(ids!.data[Math.floor(at / width)]!, rows) * width + (at % width)]! += v;
-    });
-    return out;
-  },
+  reference: collected,
+});
+test("the gradient of a known table is taken from it the other way round", () => {
+  for (const { table, rows, folds } of [
+    { table: [4, 0, 4, 9, -1, 2], rows: 5, folds: 1 },
+    { table: [2, 1, 0, 3], rows: 4, folds: 0 },
+    { table: [0, 0, 1, 1], rows: 2, folds: 1 },
+    { table: [1, 0], rows: 5, folds: 0 },
+  ]) {
+    const dy = value(f32(table.length, 2), "dy");
+    const ids = ops.dense({}, { data: table, dtype: "i32", shape: [table.length] });
+    const said = ops.takeGrad.decompose!(ops.takeGrad({ dy, ids }, { rows }));
+    const data = table.flatMap((_, i) => [i + 1, i - 9]);
+    const expected = collected(
+      [
+        { shape: dy.type.shape, data },
+        { shape: [table.length], data: table },
+      ],
+      { rows },
+      said.type,
+    );
+    expect([...evaluate([said], () => data)[0]!]).toEqual(expected);
+    expect(reachable([said]).filter((n) => n.op.schema.kind === "fold").length).toBe(folds);
+  }
+});
+test("a few indices into many rows are linked instead of looked for in every row", () => {
+  const decomposed = (rows: number) => ops.takeGrad.decompose!(ops.takeGrad({ dy: value(f32(64, 32)), ids: value(i32(64)) }, { rows }));
+  const searches = (rows: number) => reachable([decomposed(rows)]).some((n) => n.op === ops.collect);
+  expect([searches(4), searches(10000)]).toEqual([true, false]);
+});
+checkOp(ops.gather, {
+  samples: [
+    { inputs: [f32(3, 4), i32(3, 2)], attrs: { axis: 1 }, shape: [3, 2], values: (n) => (n ? [3, 0, 1, 1, -5, 7] : null) },
+    { inputs: [f32(3, 4, 2), i32(2, 3, 1)], attrs: { axis: 0 }, shape: [2, 3, 1], values: (n) => (n ? [2, 0, 2, 1, 0, 2] : null) },
+    {
+      inputs: [i32(2, 3), i32(2, 3)],
+      attrs: { axis: 0 },
+      shape: [2, 3],
+      dtype: "i32",
+      values: (n) => (n ? [1, 0, 1, 0, 0, 1] : [1, 2, 3, 4, 5, 6]),
+    },
+  ],
+  reference: ([x, ids], { axis }, { shape }) =>
+    build(shape, (index) => element(x!, ...index.with(Number(axis), clamped(element(ids!, ...index), x!.shape[Number(axis)]!)))),
 });
 
 checkOp(ops.relayout, {

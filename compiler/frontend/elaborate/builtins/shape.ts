@@ -24,7 +24,7 @@ import { limits } from "../session.ts";
 import { checked } from "../tensors.ts";
 import { describe, list, showType, type Value } from "../values.ts";
 import { axesArg, axesOf, axisOf, range } from "./axes.ts";
-import { byIds, byTable, expectTable } from "./tables.ts";
+import { byTable, expectTable } from "./tables.ts";
 
 /** One extent may be -1: what is left. */
 function reshape(x: Node, shape: readonly number[], c: BuiltinCall): Node {
@@ -171,11 +171,10 @@ function roll(x: Node, shift: readonly number[], axis: readonly number[], c: Bui
     return by === 0 ? y : ops.concat({ xs: [sliceAxis(y, a, extent - by, extent), sliceAxis(y, a, 0, extent - by)] }, { axis: a });
   }, x);
 }
-const flip = (x: Node, axes: readonly number[]): Node =>
+const flip = (x: Node, axes: readonly number[], c: BuiltinCall): Node =>
   axes.reduce((y, a) => {
-    const extent = y.type.shape[a]!;
-    const last = ops.full({}, { value: extent - 1, dtype: "i32", shape: [] });
-    return byIds(y, a, ops.sub({ a: last, b: ops.iota({}, { axis: 0, dtype: "i32", shape: [extent] }) }));
+    expectTable(y.type.shape[a]!, c);
+    return byTable(y, a, range(0, y.type.shape[a]!).reverse(), c);
   }, x);
 
 /** [N, C r r, H, W] to [N, C, H r, W r]. */
@@ -216,7 +215,7 @@ export const shapeFunctions: readonly Builtin[] = [
     ({ x, widths, mode, value }, c) => pad(x, widths, mode, value, c),
   ),
   operation("roll", { x: tensorArg, shift: intsArg, axis: intsArg }, ({ x, shift, axis }, c) => roll(x, shift, axis, c)),
-  operation("flip", { x: tensorArg, axis: intsArg }, ({ x, axis }, c) => flip(x, axesOf(c, x, axis))),
+  operation("flip", { x: tensorArg, axis: intsArg }, ({ x, axis }, c) => flip(x, axesOf(c, x, axis), c)),
   operation("pixel_shuffle", { x: tensorArg, factor: intArg }, ({ x, factor }, c) => pixelShuffle(x, factor, c)),
   operation("cast", { x: tensorArg, to: dtypeArg }, ({ x, to }) => (x.type.dtype === to ? x : ops.cast({ x }, { to }))),
 ];

@@ -21,7 +21,7 @@ function tableOf(data: readonly number[], dtype: "f32" | "i32", shape: readonly 
   return ops.dense({}, { data, dtype, shape });
 }
 /** y[..., i, ...] = x[..., ids[i], ...] at `axis`. */
-export function byIds(x: Node, axis: number, ids: Node): Node {
+function byIds(x: Node, axis: number, ids: Node): Node {
   const rank = x.type.shape.length;
   const first = [axis, ...range(0, axis), ...range(axis + 1, rank)];
   const back = [...range(1, axis + 1), 0, ...range(axis + 1, rank)];
@@ -47,27 +47,6 @@ export function byMatrix(x: Node, axis: number, weights: readonly (readonly numb
   const flat = ops.reshape({ x: last }, { shape: [sizeOf(last.type.shape) / columns, columns] });
   const shape = [...last.type.shape.slice(0, -1), rows];
   return permuted(ops.reshape({ x: ops.matmul({ a: flat, b: matrix }) }, { shape }), movedFromLast(rank, axis));
-}
-
-/** torch.gather: y[i, j, ...] = x[i, ids[i, j, ...], ...] at axis 1, and so on. */
-function gather(x: Node, axis: number, ids: Node, c: BuiltinCall): Node {
-  const { shape } = x.type;
-  const wanted = ids.type.shape;
-  if (wanted.length !== shape.length || wanted.some((d, a) => a !== axis && d > shape[a]!)) {
-    complain(
-      c.frame,
-      "shape",
-      `gather expects indices of the shape of x except in axis ${axis}, got ${showType(ids.type)} for ${showType(x.type)}`,
-      c.span,
-    );
-  }
-  const constant = (value: number) => ops.full({}, { value, dtype: "i32", shape: [] });
-  const clipped = ops.maximum({ a: ops.minimum({ a: ids, b: constant(shape[axis]! - 1) }), b: constant(0) });
-  const position = shape.reduce<Node | null>((sum, d, a) => {
-    const index = a === axis ? clipped : ops.iota({}, { axis: a, dtype: "i32", shape: wanted });
-    return sum ? ops.add({ a: ops.mul({ a: sum, b: constant(d) }), b: index }) : index;
-  }, null);
-  return ops.take({ x: ops.reshape({ x }, { shape: [sizeOf(shape)] }), ids: position! });
 }
 
 /** Linear interpolation between pixel centres (align_corners=false). */
@@ -144,7 +123,9 @@ function take(x: Node, ids: Node, axis: number, c: BuiltinCall): Node {
 
 export const tableFunctions: readonly Builtin[] = [
   operation("take", { x: tensorArg, ids: tensorArg, axis: optional(intArg, 0) }, ({ x, ids, axis }, c) => take(x, ids, axis, c)),
-  operation("gather", { x: tensorArg, axis: intArg, ids: tensorArg }, ({ x, axis, ids }, c) => gather(x, axisOf(c, x, axis), ids, c)),
+  operation("gather", { x: tensorArg, axis: intArg, ids: tensorArg }, ({ x, axis, ids }, c) =>
+    ops.gather({ x, ids }, { axis: axisOf(c, x, axis) }),
+  ),
   operation("one_hot", { ids: tensorArg, depth: intArg }, ({ ids, depth }) => ops.oneHot({ ids }, { depth })),
   operation("upsample", { x: tensorArg, scale: floatArg, mode: optional(stringArg, "nearest") }, ({ x, scale, mode }, c) =>
     upsample(x, scale, mode, c),
