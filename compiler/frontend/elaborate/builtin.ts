@@ -61,12 +61,6 @@ export function operation<P extends Parameters>(name: string, parameters: P, run
     },
   };
 }
-/** A function that this version of the language does not have yet. */
-export const unavailable = (name: string, instead: string): Builtin => ({
-  name,
-  initializer: false,
-  call: (_, c) => complain(c.frame, "name", `\`${name}\` is not available yet`, c.span, { help: instead }),
-});
 
 function decodeAll<P extends Parameters>(parameters: P, given: ReadonlyMap<string, Argument>, c: BuiltinCall): Decoded<P> {
   const out: Record<string, unknown> = {};

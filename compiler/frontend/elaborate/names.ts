@@ -6,7 +6,7 @@ import { boundNames } from "../walk.ts";
 import { evaluate } from "./expression.ts";
 import { type Binding, bind, complain, type Form, type Frame, newScope, type Scope } from "./frame.ts";
 import type { Declared, SourceFile } from "./source.ts";
-import { helpForName, notYet } from "./suggest.ts";
+import { helpForName } from "./suggest.ts";
 import { bool, describe, float, isUnknown, unknown, type Value } from "./values.ts";
 
 /** Words with a meaning of their own, which no statement may bind. */
@@ -140,7 +140,6 @@ function complainUnknown(frame: Frame, name: Name): Value {
       notes: [{ message: `\`${name.name}\` is bound later`, span: later.span }],
     });
   }
-  if (notYet.has(name.name)) return complain(frame, "name", `\`${name.name}\` is not available yet`, name.span);
   return complain(frame, "name", `unknown name \`${name.name}\``, name.span, { help: helpForName(name.name, knownNames(frame)) });
 }
 /** A file with syntax errors may have lost this declaration. */

@@ -195,9 +195,6 @@ const methods: Readonly<Record<string, string>> = {
   length: "len(xs)",
 };
 
-/** Names of the standard library that do not exist yet. */
-export const notYet: ReadonlySet<string> = new Set(["Conv3d"]);
-
 /** Help for a name that nothing has. */
 export function helpForName(name: string, known: Iterable<string>): string | null {
   const other = Object.hasOwn(elsewhere, name) ? elsewhere[name]! : null;

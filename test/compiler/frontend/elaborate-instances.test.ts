@@ -123,7 +123,7 @@ test("param and state: names, `as`, initial values", () => {
   expect(wrong("param w: f32[3 / 2] = 0")).toBe("error[type]: a dimension is an int, got the float 1.5");
   expect(wrong("param w: f32[2] = zeros([3])")).toBe("error[shape]: the initial value of `w` is f32[3], declared is f32[2]");
   expect(wrong('param w: f32[2] = "a"')).toBe('error[type]: an initial value is a number or a function of the shape, got the string "a"');
-  expect(wrong("param w: f32[2] = orthogonal()")).toBe("error[name]: `orthogonal` is not available yet");
+  expect(wrong("param w: f32[2] = orthogonal()")).toBe("error[shape]: orthogonal needs at least 2 dimensions, got [2]");
 });
 
 test("initial values and random calls depend on the place alone", () => {

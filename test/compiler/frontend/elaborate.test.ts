@@ -289,8 +289,3 @@ test("a ResNet by hand has torchvision's number of parameters", () => {
   expect(names(resnet18)).toContain("layer2.0.downsample.1.running_var");
   expect(parameterCount(build(source, { model: "ResNet34" }))).toBe(21_797_672);
 });
-
-test("what the library does not have yet says so", () => {
-  expect(headlines(modelOf("y = x |> conv: Conv3d(3, 3)"))).toEqual(["error[name]: `Conv3d` is not available yet"]);
-  expect(headlines(modelOf("y = max_unpool(x)"))).toEqual(["error[name]: `max_unpool` is not available yet"]);
-});

@@ -3,9 +3,10 @@ import type { Node } from "../../../../ir/graph/graph.ts";
 import { shapeError } from "../../../../ir/op.ts";
 import { ops } from "../../../../ir/ops/index.ts";
 import { type Shape, sizeOf } from "../../../../ir/type.ts";
-import { type Builtin, builtin, floatArg, optional, unavailable } from "../builtin.ts";
+import { type Builtin, builtin, floatArg, optional } from "../builtin.ts";
 import type { Initializer } from "../values.ts";
 import { scalar } from "./elementwise.ts";
+import { orthogonal } from "./orthogonal.ts";
 
 type Random = Parameters<Initializer["make"]>[1];
 const initializer = (name: string, make: Initializer["make"], constant: number | null = null): Initializer => ({
@@ -120,5 +121,9 @@ export const initializers: readonly Builtin[] = [
   xavier("uniform"),
   he("normal"),
   he("uniform"),
-  unavailable("orthogonal", "there are normal, uniform, truncated_normal, xavier_* and he_*"),
+  makes(
+    builtin("orthogonal", { gain: optional(floatArg, 1) }, ({ gain }) =>
+      initializer("orthogonal", (shape, random) => orthogonal(shape, random("normal"), gain)),
+    ),
+  ),
 ];
