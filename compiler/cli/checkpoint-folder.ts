@@ -8,9 +8,9 @@ import { exists, makeFolder, readBytes, readText, remove, writeAtomically } from
 
 /** What the run was made of; a resumed run must have the same. */
 export interface RunState {
-  /** Micro-batches done. */
+  /** Updates done. */
   readonly step: number;
-  /** Micro-batches of the whole run. */
+  /** Updates of the whole run. */
   readonly steps: number;
   readonly seed: number;
   readonly batch: number;

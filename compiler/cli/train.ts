@@ -112,7 +112,7 @@ function runState(
     });
   const now: RunState = {
     step: from?.step ?? 0,
-    steps: stepsOf(args, perEpoch, from),
+    steps: stepsOf(args, perEpoch, accumulateOf(stages), from),
     seed: settings.seed ?? from?.seed ?? stages.module.training?.seed ?? 0,
     batch,
     examples: count,
@@ -123,13 +123,19 @@ function runState(
   return now;
 }
 
-function stepsOf(args: Arguments, perEpoch: number, from: RunState | null): number {
+/** Updates of the whole run; `perEpoch` is in micro-batches. */
+function stepsOf(args: Arguments, perEpoch: number, accumulate: number, from: RunState | null): number {
   const [steps, epochs] = [whole(args, "steps", 1), whole(args, "epochs", 1)];
   if (steps !== undefined && epochs !== undefined) fail("flag", "`--steps` and `--epochs` exclude each other", null);
   if (steps !== undefined) return steps;
   if (perEpoch === 0) return from?.steps ?? fail("flag", "without data there are no epochs: say how long with `--steps`", null);
-  return epochs === undefined && from ? from.steps : (epochs ?? 1) * perEpoch;
+  if (epochs === undefined && from) return from.steps;
+  const wanted = Math.floor(((epochs ?? 1) * perEpoch) / accumulate);
+  return wanted > 0
+    ? wanted
+    : fail("data", "there are fewer batches than one update accumulates", null, { help: "use more --epochs, or a smaller --batch" });
 }
+const accumulateOf = ({ module }: TrainingBuild["stages"]): number => module.training?.accumulate ?? 1;
 
 /** Anything else would not be the same run. */
 function checkSame(now: RunState, before: RunState): void {
@@ -149,14 +155,22 @@ function checkSame(now: RunState, before: RunState): void {
 
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
 
-function trainingOf(args: Arguments, { smaller }: TrainingBuild, net: Net, examples: Examples, run: RunState, log: TrainLog): Training {
+function trainingOf(
+  args: Arguments,
+  { smaller, stages }: TrainingBuild,
+  net: Net,
+  examples: Examples,
+  run: RunState,
+  log: TrainLog,
+): Training {
   const folder = args.get("checkpoint") ?? args.get("resume");
   const every = whole(args, "checkpoint-every", 1) ?? Number.POSITIVE_INFINITY;
   const checkpoint = folder === undefined ? null : { folder, every };
-  if (!examples) return { net, data: null, validation: null, run, checkpoint, log };
+  const accumulate = accumulateOf(stages);
+  if (!examples) return { net, data: null, validation: null, run, accumulate, checkpoint, log };
   const { source, normalisation, train: split, feed, validation } = examples;
   const evaluation = { net, source, normalisation, smaller, options: { threads: net.threads } };
-  return { net, data: { split, feed }, validation: validation && { split: validation, evaluation }, run, checkpoint, log };
+  return { net, data: { split, feed }, validation: validation && { split: validation, evaluation }, run, accumulate, checkpoint, log };
 }
 
 /** Whatever happens, the curves so far are drawn. */

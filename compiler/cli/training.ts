@@ -22,6 +22,8 @@ export interface Training {
   readonly validation: { readonly split: Split; readonly evaluation: Evaluation } | null;
   /** `step` is where it starts. */
   readonly run: RunState;
+  /** Micro-batches of an update. */
+  readonly accumulate: number;
   readonly checkpoint: { readonly folder: string; readonly every: number } | null;
   readonly log: TrainLog;
 }
@@ -38,22 +40,23 @@ export const batchesOf = (examples: number, batch: number): number => Math.floor
 export async function trainSteps(t: Training, io: Io): Promise<Trained> {
   const progress = progressOf(io, t.run.steps, "step");
   const batches = batchReader(t.data, t.run);
-  const epochLength = t.data ? batchesOf(t.data.split.count, t.run.batch) : t.run.steps;
-  const meter = speedMeter(io, t.run);
+  const perEpoch = t.data ? batchesOf(t.data.split.count, t.run.batch) : t.run.steps * t.accumulate;
+  const epochsAt = (steps: number) => (steps * t.accumulate) / perEpoch;
+  const meter = speedMeter(io, { ...t.run, batch: t.run.batch * t.accumulate });
   const interrupt = listen(io);
   const breathe = breather();
   let score: Score | null = null;
   let step = t.run.step;
   while (step < t.run.steps && !interrupt.asked()) {
     await breathe(io.now());
-    const result = await t.net.step(batches(step));
+    const result = await update(t, batches, step);
     step++;
-    const epoch = Math.ceil(step / epochLength);
+    const epoch = Math.ceil(epochsAt(step));
     checkFinite(result, step);
     t.log.add({ step, epoch, ...result });
     meter.add(result);
     progress.update(step, () => `epoch ${epoch}  ${meter.text(step)}`);
-    const over = step % epochLength === 0 || step === t.run.steps;
+    const over = Math.floor(epochsAt(step)) > Math.floor(epochsAt(step - 1)) || step === t.run.steps;
     score = over ? await validate(t, step, epoch, progress, io) : null;
     if (over || step % (t.checkpoint?.every ?? Infinity) === 0) await save(t, step);
   }
@@ -62,8 +65,17 @@ export async function trainSteps(t: Training, io: Io): Promise<Trained> {
   const interrupted = step < t.run.steps;
   if (interrupted) await save(t, step);
   // a run that was already over has a score all the same
-  else score ??= await validate(t, step, Math.ceil(step / epochLength), progress, io);
+  else score ??= await validate(t, step, Math.ceil(epochsAt(step)), progress, io);
   return { step, interrupted, score: score ?? meter.score() };
+}
+
+/** The micro-batches of one update; loss and metrics are their means. */
+async function update(t: Training, batches: ReturnType<typeof batchReader>, step: number): Promise<StepResult> {
+  if (t.accumulate === 1) return t.net.step(batches(step));
+  const mean = meanOf();
+  for (let i = 0; i < t.accumulate; i++) mean.add(await t.net.step(batches(step * t.accumulate + i)), 1);
+  const { loss, metrics } = mean.score();
+  return { loss, metrics };
 }
 
 function listen(io: Io): { readonly asked: () => boolean; readonly end: () => void } {

@@ -140,6 +140,29 @@ describe("train and eval", () => {
     expect(metrics.accuracy).toBeCloseTo(trained.metrics.accuracy, 6);
     expect(loss).toBeCloseTo(trained.loss, 5);
   });
+  test("steps count updates where several micro-batches make one, epochs the data", async () => {
+    const settled = net.replace(" |> dropout(0.2)", "");
+    const at = folder({ "net.dlm": settled, "parts.dlm": settled.replace("optimizer =", "accumulate = 3\n  ema = 0.5\n  optimizer =") });
+    const run = async (file: string, batch: string, ...more: string[]) => {
+      const common = ["--data", "synthetic:digits?count=160", "--val", "0.2", "--threads", "1", "--batch", batch, "--log", at("log")];
+      const { code, out } = await dlm(["train", at(file), ...common, "--json", ...more]);
+      expect(code).toBe(0);
+      const lines = readFileSync(at("log"), "utf8").trimEnd().split("\n");
+      return { out: JSON.parse(out), records: lines.map((l) => JSON.parse(l)) };
+    };
+    const whole = await run("net.dlm", "12", "--steps", "7");
+    const parts = await run("parts.dlm", "4", "--steps", "7", "--out", at("w"));
+    expect(parts.records.map((r) => [r.step, r.epoch])).toEqual([...[1, 2, 3, 4, 5, 6, 7].map((s) => [s, 1]), [7, 1]]);
+    for (const [i, { loss }] of whole.records.slice(0, 7).entries()) expect(parts.records[i].loss).toBeCloseTo(loss, 4);
+    // the validation is of the averages, which are what is saved
+    const spec = ["--data", "synthetic:digits?count=160", "--val", "0.2", "--weights", at("w"), "--threads", "1", "--json"];
+    expect(JSON.parse((await dlm(["eval", at("net.dlm"), ...spec])).out).loss).toBeCloseTo(parts.out.loss, 5);
+    expect(parts.out.loss).not.toBeCloseTo(whole.out.loss, 4);
+    // 128 examples: 32 micro-batches an epoch, so 21 updates in two
+    const epochs = await run("parts.dlm", "4", "--epochs", "2");
+    expect(epochs.out.steps).toBe(21);
+    expect(epochs.records.filter((r) => r.validation).map((r) => r.step)).toEqual([11, 21]);
+  });
   test("a weight that is missing is an error for eval and a note for train", async () => {
     const at = folder({
       "net.dlm": net,
