@@ -63,6 +63,7 @@ async function train(args: Arguments, io: Io): Promise<number> {
   const run = runState(args, settings, build, examples, resumed?.state ?? null);
   const net = await loadProgram(build.stages.program, loadOptionsOf(args, run, resumed?.variables ?? null), io);
   try {
+    if (resumed) await checkPhase(net, accumulateOf(build.stages));
     return await finish(args, net, await trainWithLog(args, run, (log) => trainingOf(args, build, net, examples, run, log), io), io);
   } finally {
     await net.dispose();
@@ -151,6 +152,14 @@ function checkSame(now: RunState, before: RunState): void {
       fail("flag", `the checkpoint was made with another value of ${what}: ${before[key]}, now ${now[key]}`, null, {
         help: "to train on differently, start a new run with --weights",
       });
+}
+
+/** A checkpoint lies between updates: its counters tell how many micro-batches made one. */
+async function checkPhase(net: Net, accumulate: number): Promise<void> {
+  const { micro_step: microSteps = 0, updates = 0 } = await net.counters();
+  if (microSteps === updates * accumulate) return;
+  const before = updates > 0 ? ` (${microSteps / updates} micro-batches an update)` : "";
+  fail("train", `the checkpoint was made with another value of \`accumulate\`${before}`, null);
 }
 
 /* ---- the run ----------------------------------------------------------------------------------------------------- */

@@ -143,9 +143,9 @@ describe("train and eval", () => {
   test("steps count updates where several micro-batches make one, epochs the data", async () => {
     const settled = net.replace(" |> dropout(0.2)", "");
     const at = folder({ "net.dlm": settled, "parts.dlm": settled.replace("optimizer =", "accumulate = 3\n  ema = 0.5\n  optimizer =") });
+    const common = ["--data", "synthetic:digits?count=160", "--val", "0.2", "--threads", "1", "--batch"];
     const run = async (file: string, batch: string, ...more: string[]) => {
-      const common = ["--data", "synthetic:digits?count=160", "--val", "0.2", "--threads", "1", "--batch", batch, "--log", at("log")];
-      const { code, out } = await dlm(["train", at(file), ...common, "--json", ...more]);
+      const { code, out } = await dlm(["train", at(file), ...common, batch, "--log", at("log"), "--json", ...more]);
       expect(code).toBe(0);
       const lines = readFileSync(at("log"), "utf8").trimEnd().split("\n");
       return { out: JSON.parse(out), records: lines.map((l) => JSON.parse(l)) };
@@ -158,6 +158,10 @@ describe("train and eval", () => {
     const spec = ["--data", "synthetic:digits?count=160", "--val", "0.2", "--weights", at("w"), "--threads", "1", "--json"];
     expect(JSON.parse((await dlm(["eval", at("net.dlm"), ...spec])).out).loss).toBeCloseTo(parts.out.loss, 5);
     expect(parts.out.loss).not.toBeCloseTo(whole.out.loss, 4);
+    expect((await dlm(["train", at("parts.dlm"), ...common, "4", "--steps", "2", "--checkpoint", at("c")])).code).toBe(0);
+    const changed = folder({ "net.dlm": readFileSync(at("parts.dlm"), "utf8").replace("accumulate = 3", "accumulate = 2") });
+    const { code, err } = await dlm(["train", changed("net.dlm"), ...common, "4", "--resume", at("c"), "--steps", "3"]);
+    expect([code, err]).toEqual([1, expect.stringContaining("another value of `accumulate` (3 micro-batches an update)")]);
     // 128 examples: 32 micro-batches an epoch, so 21 updates in two
     const epochs = await run("parts.dlm", "4", "--epochs", "2");
     expect(epochs.out.steps).toBe(21);
