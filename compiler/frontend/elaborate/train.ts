@@ -23,6 +23,12 @@ function settingValue(frame: Frame, name: string): { readonly value: Value; read
   return binding.value.kind === "none" ? null : { value: binding.value, span: binding.span };
 }
 
+const numberWhere = (holds: (x: number) => boolean) => (v: Value) =>
+  isNumber(v) && Number.isFinite(v.value) && holds(v.value) ? v.value : undefined;
+const positive = numberWhere((x) => x > 0);
+const decay = numberWhere((x) => x >= 0 && x < 1);
+const intFrom = (least: number) => (v: Value) => (v.kind === "int" && v.value >= least && v.value < 2 ** 31 ? v.value : undefined);
+
 export function readSettings(frame: Frame): Settings {
   const read = <T>(name: string, expects: string, decode: (v: Value) => T | undefined): T | null => {
     const given = settingValue(frame, name);
@@ -31,26 +37,13 @@ export function readSettings(frame: Frame): Settings {
     if (value !== undefined) return value;
     return complain(frame, "type", `\`${name}\` must be ${expects}, got ${describe(given.value)}`, given.span);
   };
-  const number = (holds: (x: number) => boolean) => (v: Value) =>
-    isNumber(v) && Number.isFinite(v.value) && holds(v.value) ? v.value : undefined;
-  const int = (least: number) => (v: Value) => (v.kind === "int" && v.value >= least && v.value <= 0x7fffffff ? v.value : undefined);
-  const positive = (name: string) =>
-    read(
-      name,
-      "a positive number",
-      number((x) => x > 0),
-    );
   return {
-    clipNorm: positive("clip_norm"),
-    clipValue: positive("clip_value"),
-    accumulate: read("accumulate", "an int of at least 1", int(1)) ?? 1,
-    ema: read(
-      "ema",
-      "a number from 0 to below 1",
-      number((x) => x >= 0 && x < 1),
-    ),
+    clipNorm: read("clip_norm", "a positive number", positive),
+    clipValue: read("clip_value", "a positive number", positive),
+    accumulate: read("accumulate", "an int of at least 1", intFrom(1)) ?? 1,
+    ema: read("ema", "a number from 0 to below 1", decay),
     gradientNoise: read("gradient_noise", "a variance of at least 0, or (variance, gamma)", noiseOf),
-    seed: read("seed", "an int from 0 to 2 ** 31 - 1", int(0)),
+    seed: read("seed", "an int from 0 to 2 ** 31 - 1", intFrom(0)),
   };
 }
 /** `eta`, or `(eta, gamma)`; gamma as in the paper where it is left out. */

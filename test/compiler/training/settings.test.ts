@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { compile } from "../../../compiler/compile.ts";
 import type { Program } from "../../../ir/program.ts";
-import { load, type Net, parseSafetensors } from "../../../runtime/index.ts";
+import { artefactOf, load, type Net, parseSafetensors, programFromArtefact } from "../../../runtime/index.ts";
 import { adapter } from "../../gpu.ts";
 
 const source = (settings: string, model = "x |> fc1: Linear(7) |> relu |> fc2: Linear(2)") => `
@@ -101,6 +101,12 @@ test.each(targets)("prediction, evaluation and saved weights use the running ave
   const program = await compile(source(`optimizer = sgd(lr=0.3)\nema = ${decay}`), { train: true, dims: { N: 4 }, target });
   const again = await load(program, { weights: saved, ...(gpu ? { gpu } : {}) });
   expect(await again.save()).toEqual(saved);
+  const files = artefactOf(program);
+  const read = await programFromArtefact(JSON.parse(files["net.json"] as string), async (name) => {
+    const content = files[name]!;
+    return typeof content === "string" ? new TextEncoder().encode(content) : content;
+  });
+  expect(read.variables).toEqual(program.variables);
   expect((await again.evaluate(data)).loss).toBeCloseTo(loss, 6);
 });
 
