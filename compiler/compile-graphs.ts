@@ -84,9 +84,9 @@ function optimize(graphs: Graphs, { onPass }: CodeOptions): Graphs {
     }),
   );
 }
-/** What depends on parameters alone moves to `prepare`; a training step changes parameters, so it keeps everything. */
+/** What depends on parameters alone moves to `prepare`; of a training step, what depends on frozen ones. */
 function splitPrepare(graphs: Graphs): Graphs {
-  const entries = (["forward", "evaluate"] as const).filter((e) => graphs[e]);
+  const entries = (["forward", "step", "evaluate"] as const).filter((e) => graphs[e]);
   const { prepare, mains } = splitPrepareOf(entries.map((e) => graphs[e]!));
   return { ...graphs, prepare, ...Object.fromEntries(entries.map((e, i) => [e, mains[i]!])) };
 }

@@ -71,7 +71,7 @@ function chooseStored(
       const c = costOf(n, cost, stored);
       cost.set(n, c);
       const shared = !together.has(n) && c > cheap && n.op.schema.kind !== "creation";
-      if (shared || uses.nodes.some((u) => wantsMemory(n, u, stored, c))) stored.add(n);
+      if (shared || c > longest || uses.nodes.some((u) => wantsMemory(n, u, stored, c))) stored.add(n);
     }
   }
   return stored;
@@ -101,6 +101,8 @@ function readInOneKernel(
 
 /** Work of at most this much is done again rather than stored: an addition of two loads. */
 const cheap = 1;
+/** Work of more than this is no longer one kernel: code would grow without end, and so would recursion over it. */
+const longest = 400;
 const expensive: ReadonlySet<string> = new Set(["exp", "log", "sin", "cos", "tanh", "erf", "sigmoid", "pow", "div", "sqrt", "mod"]);
 
 /** Scalar operations to compute one element from what is stored. */
@@ -171,6 +173,7 @@ function absorbFolds(order: readonly Node[], users: ReadonlyMap<Node, Use>): Abs
   }
   return { ends, inside };
 }
+const longestChain = 40;
 /** From a fold along its only readers, while they are elementwise, of the same shape and in no other chain. */
 function chainFrom(f: Node, users: ReadonlyMap<Node, Use>, taken: (n: Node) => boolean): Node[] {
   const chain = [f];
@@ -178,6 +181,7 @@ function chainFrom(f: Node, users: ReadonlyMap<Node, Use>, taken: (n: Node) => b
     const { nodes, root } = users.get(at)!;
     const next = nodes[0];
     const goesOn = !root && nodes.length === 1 && next?.op.schema.kind === "elementwise" && !taken(next);
+    if (chain.length === longestChain) return chain;
     if (!goesOn || !sameShape(next.type.shape, f.type.shape) || !sameOrder(next.type.layout, f.type.layout)) return chain;
     chain.push(next);
     at = next;

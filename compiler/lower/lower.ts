@@ -46,7 +46,7 @@ function kernelStore(schedule: Schedule): KernelStore {
 
 function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore): LoweredEntry {
   const work = settleLeaves(graph);
-  const groups = updatesLast(groupNodes(work), work);
+  const groups = updatesBehindReaders(groupNodes(work), work);
   const { homes, copies } = chooseHomes(name, work, groups);
   const values = new Map<Node, Value>();
   const counts = new Map<string, number>();
@@ -112,13 +112,23 @@ function settleLeaves(graph: Graph): Graph {
   };
 }
 
-/** Groups that only write a variable come after everything that may still read it. */
-function updatesLast(groups: readonly Group[], graph: Graph): Group[] {
+/**
+ * Groups that only write a variable come right behind the last group that reads its old content: not earlier, so that they
+ * can write in place, and not later, so that what they consume (a gradient) does not stay alive.
+ */
+function updatesBehindReaders(groups: readonly Group[], graph: Graph): Group[] {
   const read = new Set(groups.flatMap((g) => g.inputs));
   const outputs = new Set(graph.outputs.map((o) => o.value));
-  const updates = new Set(graph.updates.map((u) => u.value));
-  const isLast = (g: Group) => updates.has(g.root) && !read.has(g.root) && !outputs.has(g.root) && g.root.op !== copyOp;
-  return [...groups.filter((g) => !isLast(g)), ...groups.filter(isLast)];
+  const targets = new Map(graph.updates.map((u) => [u.value, u.target]));
+  const onlyWrites = (g: Group) => targets.has(g.root) && !read.has(g.root) && !outputs.has(g.root) && g.root.op !== copyOp;
+  const last = lastReads(groups);
+  const behind = new Map<number, Group[]>();
+  groups.forEach((g, i) => {
+    if (!onlyWrites(g)) return;
+    const at = Math.max(i, last.get(nameOf(leafHome(targets.get(g.root)!)!)) ?? -1);
+    behind.set(at, [...(behind.get(at) ?? []), g]);
+  });
+  return groups.flatMap((g, i) => [...(onlyWrites(g) ? [] : [g]), ...(behind.get(i) ?? [])]);
 }
 
 /**

@@ -3,7 +3,7 @@
  * largest first, each at the lowest offset where it overlaps nobody that is alive with it.
  */
 
-/** Bytes needed from call `first` to call `last`, inclusive. `after`: may start at the place of that one (in-place). */
+/** Bytes needed from call `first` to call `last`, inclusive. */
 export interface Lifetime {
   readonly bytes: number;
   readonly first: number;
@@ -15,19 +15,20 @@ export interface Assignment {
 }
 
 /** Most bytes alive during one call: no assignment can do with less. */
-export function lowerBound(lifetimes: readonly Lifetime[]): number {
-  const change = new Map<number, number>();
+export const lowerBound = (lifetimes: readonly Lifetime[]): number => bytesAlive(lifetimes).reduce((most, n) => Math.max(most, n), 0);
+
+/** Bytes alive during each call. */
+function bytesAlive(lifetimes: readonly Lifetime[]): number[] {
+  const change: number[] = Array(lifetimes.reduce((n, l) => Math.max(n, l.last + 2), 0)).fill(0);
   for (const l of lifetimes) {
-    change.set(l.first, (change.get(l.first) ?? 0) + l.bytes);
-    change.set(l.last + 1, (change.get(l.last + 1) ?? 0) - l.bytes);
+    change[l.first]! += l.bytes;
+    change[l.last + 1]! -= l.bytes;
   }
   let alive = 0;
-  let most = 0;
-  for (const at of [...change.keys()].sort((a, b) => a - b)) {
-    alive += change.get(at)!;
-    most = Math.max(most, alive);
-  }
-  return most;
+  return change.map((c) => {
+    alive += c;
+    return alive;
+  });
 }
 
 /** The best of several orders; stops at the first that meets the bound. */
@@ -42,37 +43,47 @@ export function assignOffsets(lifetimes: readonly Lifetime[]): Assignment {
   }
   return improve(lifetimes, orders[0]!, best!, bound);
 }
-type Key = (l: Lifetime, all: readonly Lifetime[]) => number;
+type Key = (l: Lifetime, aliveAt: (call: number) => number) => number;
 const bySize: Key = (l) => l.bytes;
 const byArea: Key = (l) => l.bytes * (l.last - l.first + 1);
 const byLength: Key = (l) => (l.last - l.first) * 1e12 + l.bytes;
-/** Tensors alive at the fullest call come first. */
-const byBreadth: Key = (l, all) => {
-  const alive = (at: number) => all.reduce((n, x) => n + (x.first <= at && at <= x.last ? x.bytes : 0), 0);
-  return Math.max(alive(l.first), alive(l.last)) * 1e3 + l.bytes / 1e6;
-};
+/** Tensors alive at the fullest calls come first. */
+const byBreadth: Key = (l, aliveAt) => Math.max(aliveAt(l.first), aliveAt(l.last)) * 1e3 + l.bytes / 1e6;
+
 function orderBy(lifetimes: readonly Lifetime[], key: Key): number[] {
-  const keys = lifetimes.map((l) => key(l, lifetimes));
+  const alive = bytesAlive(lifetimes);
+  const keys = lifetimes.map((l) => key(l, (call) => alive[call]!));
   return lifetimes.map((_, i) => i).sort((a, b) => keys[b]! - keys[a]! || a - b);
 }
 
+/** Every tensor in turn at the lowest offset that is free while it lives; `placed` is kept in order of offsets. */
 function place(lifetimes: readonly Lifetime[], order: readonly number[]): Assignment {
   const offsets = lifetimes.map(() => 0);
   const placed: number[] = [];
   let bytes = 0;
   for (const i of order) {
     const { first, last, bytes: size } = lifetimes[i]!;
-    const busy = placed.filter((j) => lifetimes[j]!.first <= last && first <= lifetimes[j]!.last).sort((a, b) => offsets[a]! - offsets[b]!);
     let at = 0;
-    for (const j of busy) {
+    for (const j of placed) {
+      const other = lifetimes[j]!;
       if (offsets[j]! >= at + size) break;
-      at = Math.max(at, offsets[j]! + lifetimes[j]!.bytes);
+      if (other.first <= last && first <= other.last) at = Math.max(at, offsets[j]! + other.bytes);
     }
     offsets[i] = at;
-    placed.push(i);
+    placed.splice(firstBehind(placed, offsets, at), 0, i);
     bytes = Math.max(bytes, at + size);
   }
   return { offsets, bytes };
+}
+/** Position of the first placed tensor whose offset is above `at`. */
+function firstBehind(placed: readonly number[], offsets: readonly number[], at: number): number {
+  let low = 0;
+  for (let high = placed.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (offsets[placed[middle]!]! > at) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Tries swapping neighbours of the order a bounded number of times, from a fixed seed. */

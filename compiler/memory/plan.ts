@@ -1,11 +1,11 @@
 /** Lays all memory out: variables and inputs one after the other, everything that lives within a run in one arena. */
 import { invariant } from "../../ir/diagnostic.ts";
 import type { VariableKind } from "../../ir/graph/graph.ts";
-import { elementsIn, type Layout } from "../../ir/layout.ts";
+import { elementsIn } from "../../ir/layout.ts";
 import type { Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
 import type { Call, Entry, Interval, Place, Plan } from "../../ir/plan.ts";
 import type { Region } from "../../ir/program.ts";
-import type { DType, Shape } from "../../ir/type.ts";
+import { type DType, printType, sameType, type TensorType } from "../../ir/type.ts";
 import { assignOffsets, type Lifetime, lowerBound } from "./offsets.ts";
 
 export interface MemoryModel {
@@ -18,7 +18,7 @@ export interface MemoryModel {
 /** Something with memory of its own. */
 export interface Resident {
   readonly name: string;
-  readonly type: { readonly dtype: DType; readonly shape: Shape; readonly layout: Layout | null };
+  readonly type: TensorType;
 }
 export interface Residents {
   readonly variables: readonly (Resident & { readonly kind: VariableKind })[];
@@ -54,8 +54,12 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
     scratch: 0,
   };
   const places = new Map<string, Place>();
+  const types = new Map<string, TensorType>();
   const reserve = (key: string, region: Region, r: Resident): void => {
-    if (places.has(key)) return;
+    const known = types.get(key);
+    invariant(!known || sameType(known, r.type), `${key} is ${known && printType(known)} and ${printType(r.type)}`);
+    if (known) return;
+    types.set(key, r.type);
     places.set(key, { region, offset: sizes[region] });
     sizes[region] += align(bytesOf(r.type, model), model);
   };

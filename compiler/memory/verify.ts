@@ -1,46 +1,92 @@
 /**
- * Checks a plan without knowing how it was made, by running it on labels instead of numbers: every byte of the arena
- * remembers which call wrote it last, and a call that reads must find what the values it names were written by.
+ * Checks a plan without knowing how it was made, by running it on labels instead of numbers: every byte of every region
+ * remembers which value was written there last. A call must find the operands that it names, and in the end every output
+ * and every updated variable must hold its value.
  */
 import { elementsIn } from "../../ir/layout.ts";
-import type { Lowered } from "../../ir/lowered.ts";
+import type { Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
 import type { Place, Plan } from "../../ir/plan.ts";
+import type { Region } from "../../ir/program.ts";
 import type { MemoryModel } from "./plan.ts";
 
 /** Violations, in words; an empty list is a sound plan. */
-export function verifyPlan(plan: Plan, lowered: Lowered, model: MemoryModel): string[] {
-  return lowered.entries.flatMap((entry, e) => {
-    const problems: string[] = [];
-    const written: { from: number; to: number; value: string }[] = [];
-    const range = (p: Place, bytes: number) => ({ from: p.offset, to: p.offset + bytes });
-    entry.calls.forEach((call, i) => {
-      const args = plan.entries[e]!.calls[i]!.args;
-      const where = `${entry.name}, call ${i} (${call.kernel})`;
-      const values = [...call.inputs, call.output];
-      values.forEach((v, a) => {
-        const place = args[a]!;
-        const bytes = elementsIn(v.type.shape, v.type.layout) * model.bytesPerElement[v.type.dtype];
-        if (place.offset % model.alignment !== 0) problems.push(`${where}: ${v.name} is not aligned`);
-        if (place.offset + bytes > plan.sizes[place.region]) problems.push(`${where}: ${v.name} ends behind its region`);
-        if (v.home.kind !== "arena") return;
-        const r = range(place, bytes);
-        const isOutput = a === values.length - 1;
-        if (!isOutput) {
-          const over = written.filter((w) => w.from < r.to && r.from < w.to);
-          if (over.length !== 1 || over[0]!.value !== v.name || over[0]!.from > r.from || over[0]!.to < r.to)
-            problems.push(`${where}: reads ${v.name}, finds ${over.map((w) => w.value).join(", ") || "nothing"}`);
-          return;
-        }
-        call.inputs.forEach((x, j) => {
-          const xBytes = elementsIn(x.type.shape, x.type.layout) * model.bytesPerElement[x.type.dtype];
-          const overlaps = args[j]!.region === place.region && args[j]!.offset < r.to && r.from < args[j]!.offset + xBytes;
-          if (overlaps && !(call.inPlace.includes(x) && args[j]!.offset === place.offset))
-            problems.push(`${where}: overwrites its operand ${x.name}`);
-        });
-        for (let w = written.length - 1; w >= 0; w--) if (written[w]!.from < r.to && r.from < written[w]!.to) written.splice(w, 1);
-        written.push({ ...r, value: v.name });
-      });
+export const verifyPlan = (plan: Plan, lowered: Lowered, model: MemoryModel): string[] =>
+  lowered.entries.flatMap((entry, e) => verifyEntry(entry, plan.entries[e]!.calls, plan, model));
+
+interface Written {
+  readonly from: number;
+  readonly to: number;
+  readonly value: Value;
+}
+function verifyEntry(entry: LoweredEntry, calls: Plan["entries"][number]["calls"], plan: Plan, model: MemoryModel): string[] {
+  const problems: string[] = [];
+  const memory = new Map<Region, Written[]>();
+  const made = new Set(entry.calls.map((c) => c.output));
+  const bytesOf = (v: Value) => elementsIn(v.type.shape, v.type.layout) * model.bytesPerElement[v.type.dtype];
+  const at = (p: Place) => {
+    const known = memory.get(p.region) ?? [];
+    memory.set(p.region, known);
+    return known;
+  };
+  const holds = (v: Value, p: Place): string | null => {
+    const there = overlapping(at(p), p.offset, p.offset + bytesOf(v));
+    const initial = !made.has(v) && (v.home.kind === "variable" || v.home.kind === "input");
+    if (there.length === 0) return initial ? null : "nothing";
+    const [only] = there;
+    const whole = there.length === 1 && only!.value === v && only!.from <= p.offset && only!.to >= p.offset + bytesOf(v);
+    return whole ? null : there.map((w) => w.value.name).join(", ");
+  };
+  entry.calls.forEach((call, i) => {
+    const where = `${entry.name}, call ${i} (${call.kernel})`;
+    const args = calls[i]!.args;
+    [...call.inputs, call.output].forEach((v, a) => {
+      const p = args[a]!;
+      if (p.offset % model.alignment !== 0) problems.push(`${where}: ${v.name} is not aligned`);
+      if (p.offset + bytesOf(v) > plan.sizes[p.region]) problems.push(`${where}: ${v.name} ends behind its region`);
+      const found = a < call.inputs.length ? holds(v, p) : null;
+      if (found !== null) problems.push(`${where}: reads ${v.name}, finds ${found}`);
     });
-    return problems;
+    problems.push(...overwrittenOperands(call, args, bytesOf).map((name) => `${where}: overwrites its operand ${name}`));
+    const target = args.at(-1)!;
+    write(at(target), { from: target.offset, to: target.offset + bytesOf(call.output), value: call.output });
   });
+  entry.calls.forEach((call, i) => {
+    if (call.output.home.kind === "arena") return;
+    const found = holds(call.output, calls[i]!.args.at(-1)!);
+    if (found !== null) problems.push(`${entry.name}: in the end ${call.output.name} is overwritten by ${found}`);
+  });
+  return problems;
+}
+
+/** Operands that share memory with the result without being read in place. */
+function overwrittenOperands(call: LoweredCall, args: readonly Place[], bytesOf: (v: Value) => number): string[] {
+  const to = args.at(-1)!;
+  return call.inputs.flatMap((v, i) => {
+    const p = args[i]!;
+    const overlaps = p.region === to.region && p.offset < to.offset + bytesOf(call.output) && to.offset < p.offset + bytesOf(v);
+    return overlaps && !(call.inPlace.includes(v) && p.offset === to.offset) ? [v.name] : [];
+  });
+}
+
+/* ---- disjoint ranges in order of their start --------------------------------------------------------------------- */
+
+/** Index of the first range that ends behind `from`. */
+function firstBehind(ranges: readonly Written[], from: number): number {
+  let low = 0;
+  for (let high = ranges.length; low < high; ) {
+    const middle = (low + high) >> 1;
+    if (ranges[middle]!.to > from) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+function overlapping(ranges: readonly Written[], from: number, to: number): Written[] {
+  const out: Written[] = [];
+  for (let i = firstBehind(ranges, from); i < ranges.length && ranges[i]!.from < to; i++) out.push(ranges[i]!);
+  return out;
+}
+/** What the new range touches is gone as a whole: half a tensor is none. */
+function write(ranges: Written[], w: Written): void {
+  const i = firstBehind(ranges, w.from);
+  ranges.splice(i, overlapping(ranges, w.from, w.to).length, w);
 }

@@ -51,3 +51,24 @@ test("transposed weights of a dense layer are packed before prediction, not duri
   expect(names("forward")).toEqual(["matmul_add"]);
   expect(names("prepare")).toEqual(["relayout"]);
 });
+
+test("a chain of thousands of operations is cut into kernels", async () => {
+  const steps = 3000;
+  const kernels = await forward(`model M(x: f32[4]) -> y { y = x; for i in range(${steps}) { y = sin(y + x) } }`);
+  expect(kernels.length).toBeGreaterThan(10);
+  expect(kernels.length).toBeLessThan(steps / 10);
+});
+
+test("an update is made as soon as nobody reads the old value, so gradients do not pile up", async () => {
+  const layers = 12;
+  const net = (optimizer: string) => `model M(image: f32[2, 8, 8, 8]) -> y {
+    y = image
+    for i in range(${layers}) { y = y |> c{i}: Conv2d(8, kernel=3, padding=1) |> relu }
+  }
+  train M { input t: f32[2, 8, 8, 8]; loss = mse(y, t); optimizer = ${optimizer} }`;
+  const arena = async (optimizer: string) => (await compileStages(net(optimizer), { train: true })).program.sizes.arena;
+  const [plain, momentum] = [await arena("sgd(lr=0.1)"), await arena("sgd(lr=0.1, momentum=0.9)")];
+  const activation = 2 * 8 * 10 * 10 * 4;
+  expect(plain).toBeLessThanOrEqual(momentum);
+  expect(plain).toBeLessThan((layers + 6) * activation * 2);
+});
