@@ -1,6 +1,21 @@
 /** Reading and writing files, with the user's mistakes told apart and whole files or none written. */
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import {
+  closeSync,
+  existsSync,
+  fchmodSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { fail } from "../../ir/diagnostic.ts";
 
 export function readBytes(path: string): Uint8Array {
@@ -24,6 +39,8 @@ export function readText(path: string): string {
 }
 
 export const exists = (path: string): boolean => existsSync(path);
+/** Not a folder, device or pipe. */
+export const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
 export function makeFolder(path: string): void {
   try {
@@ -38,27 +55,75 @@ export const makeFolderOf = (path: string): void => makeFolder(dirname(path));
 
 let temporaries = 0;
 
-/** Writes a temporary file in the same folder, then renames it: readers see the old content or the new, never a part. */
+/**
+ * Writes a temporary file in the same folder, then renames it: readers see the old content or the new, never a part.
+ * Links are followed and stay; an existing file's permissions too. Devices and pipes are written as they are.
+ */
 export function writeAtomically(path: string, content: string | Uint8Array): void {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${temporaries++}.tmp`);
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   try {
-    writeDurably(temporary, typeof content === "string" ? new TextEncoder().encode(content) : content);
-    renameSync(temporary, path);
+    const target = targetOf(path);
+    const before = statSync(target, { throwIfNoEntry: false });
+    if (before && !before.isFile()) writeInPlace(target, bytes);
+    else replace(target, bytes, before?.mode ?? null);
   } catch (error) {
-    rmSync(temporary, { force: true });
     refuse("write", path, error);
   }
 }
 
+/** Where a path leads when its links are followed, also to a file that does not exist yet. */
+function targetOf(path: string): string {
+  const link = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
+  if (!link) return path;
+  if (existsSync(path)) {
+    // of a pipe or deleted file, /proc has a name that leads nowhere
+    const real = realNameOf(path);
+    return real !== null && existsSync(real) ? real : path;
+  }
+  const next = resolve(dirname(path), readlinkSync(path));
+  statSync(path, { throwIfNoEntry: false }); // throws where links go in circles
+  return targetOf(next);
+}
+function realNameOf(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
+
+function replace(path: string, bytes: Uint8Array, mode: number | null): void {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.${temporaries++}.tmp`);
+  try {
+    writeDurably(temporary, bytes, mode);
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
 /** On disk when it returns. */
-function writeDurably(path: string, bytes: Uint8Array): void {
+function writeDurably(path: string, bytes: Uint8Array, mode: number | null): void {
   const file = openSync(path, "wx");
   try {
-    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+    if (mode !== null) fchmodSync(file, mode & 0o7777);
+    writeAll(file, bytes);
     fsyncSync(file);
   } finally {
     closeSync(file);
   }
+}
+function writeInPlace(path: string, bytes: Uint8Array): void {
+  const file = openSync(path, "w");
+  try {
+    writeAll(file, bytes);
+  } finally {
+    closeSync(file);
+  }
+}
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
 }
 
 /** Appends lines to a file that stays open. */
@@ -101,6 +166,7 @@ const causes: Readonly<Record<string, string>> = {
   EEXIST: "a file with this name is in the way",
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",
+  EPIPE: "nobody reads it any more",
   EFBIG: "it is too large for this disk",
   EMFILE: "too many files are open",
   ENAMETOOLONG: "the name is too long",

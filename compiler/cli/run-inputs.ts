@@ -2,19 +2,20 @@
 import { fail } from "../../ir/diagnostic.ts";
 import type { Field } from "../../ir/program.ts";
 import { type DType, printType, type Shape, sameShape, sizeOf, tensor } from "../../ir/type.ts";
-import { convertInto, emptyTensorData, type NdArray, numbers, type TensorData } from "../formats/array.ts";
-import { checkChannels, type Normalisation, normalise } from "../formats/feed.ts";
-import { readNpy } from "../formats/npy.ts";
+import { convertInto, dtypeOf, emptyTensorData, type NdArray, numbers, type TensorData } from "../formats/array.ts";
+import { channelsOf, checkChannels, type Normalisation, normalise } from "../formats/feed.ts";
+import { isNpy, readNpy } from "../formats/npy.ts";
 import { isPng, readPng, resize } from "../formats/png.ts";
 import { hash, type Uniform, uniforms } from "../formats/random.ts";
-import type { Declaration, File, Model, Param } from "../frontend/ast.ts";
-import { parse } from "../frontend/parse.ts";
-import { readBytes } from "./files.ts";
+import { factorOf, isImage, pixelFactor } from "../formats/source.ts";
+import { exists, readBytes } from "./files.ts";
+import { type FreeDimension, freeDimensions } from "./free-dimensions.ts";
 import type { Arguments } from "./options.ts";
 import { type CompileSettings, pairs } from "./settings.ts";
 
 export type Given =
-  | { readonly kind: "array"; readonly path: string; readonly array: NdArray }
+  /** `scale`: what bytes of pictures are multiplied by for an f32 input. */
+  | { readonly kind: "array"; readonly path: string; readonly array: NdArray; readonly scale?: number }
   | { readonly kind: "image"; readonly path: string; readonly bytes: Uint8Array; readonly height: number; readonly width: number }
   | { readonly kind: "random"; readonly seed: number };
 export type GivenInputs = ReadonlyMap<string, Given>;
@@ -25,10 +26,45 @@ export const givenInputs = (args: Arguments): GivenInputs => new Map(pairs(args,
 function givenOf(text: string): Given {
   const random = /^random(?::(\d{1,10}))?$/.exec(text);
   if (random) return { kind: "random", seed: Number(random[1] ?? 0) };
-  const bytes = readBytes(text);
-  if (!isPng(bytes)) return { kind: "array", path: text, array: readNpy(bytes, text) };
-  const { height, width } = readPng(bytes, 1, text);
-  return { kind: "image", path: text, bytes, height, width };
+  if (text.startsWith("random:") && !exists(text))
+    fail("flag", `the seed of \`${text}\` must be a whole number`, null, { help: "write random or random:7" });
+  const { path, scale } = scaleOf(text);
+  const bytes = readBytes(path);
+  if (!isPng(bytes)) return arrayOf(bytes, path, scale);
+  if (scale !== undefined) fail("data", `${path} is a picture: its values go from 0 to 1, \`?scale=\` is for arrays of uint8`, null);
+  const { height, width } = readPng(bytes, 1, path);
+  return { kind: "image", path, bytes, height, width };
+}
+
+/** `FILE?scale=F`, as in data specs. */
+function scaleOf(text: string): { readonly path: string; readonly scale?: number } {
+  const [, path, number] = /^(.+)\?scale=(.*)$/s.exec(text) ?? [];
+  if (path === undefined || exists(text)) return { path: text };
+  const scale = number!.trim() === "" ? Number.NaN : Number(number);
+  return scale > 0 && scale < Infinity ? { path, scale } : fail("data", `\`scale\` in \`${text}\` must be a positive number`, null);
+}
+
+function arrayOf(bytes: Uint8Array, path: string, scale: number | undefined): Given {
+  if (!isNpy(bytes)) refuseFormat(bytes, path);
+  const array = readNpy(bytes, path);
+  if (scale === undefined) return { kind: "array", path, array };
+  if (array.type !== "u1") fail("data", `${path} holds ${array.type}, \`?scale=\` is for arrays of uint8`, null);
+  return { kind: "array", path, array, scale };
+}
+
+/** First bytes of files that are often given for a picture or an array. */
+const formats: readonly (readonly [name: string, start: readonly number[]])[] = [
+  ["a JPEG picture", [0xff, 0xd8, 0xff]],
+  ["a GIF picture", [0x47, 0x49, 0x46, 0x38]],
+  ["a WebP picture", [0x52, 0x49, 0x46, 0x46]],
+  ["a zip file, such as .npz", [0x50, 0x4b, 3, 4]],
+];
+function refuseFormat(bytes: Uint8Array, path: string): void {
+  const known = formats.find(([, start]) => start.every((b, i) => bytes[i] === b))?.[0];
+  if (known) fail("file", `${path} is ${known}, inputs are .npy or .png files`, null);
+  if (/\.png$/i.test(path)) fail("file", `${path} is not a PNG file`, null);
+  if (/\.(jpe?g|gif|webp|bmp|tiff?)$/i.test(path))
+    fail("file", `${path} is no picture that can be read, inputs are .npy or .png files`, null);
 }
 
 /* ---- free dimensions ------------------------------------------------------------------------------------------- */
@@ -38,29 +74,19 @@ function givenOf(text: string): Given {
  * a dimension with a default. Mistakes in the source are left to the compiler.
  */
 export function bindDimensions(source: string, path: string, settings: CompileSettings, given: GivenInputs): Record<string, number> {
-  const { file } = parse(source, path);
-  const models = file.declarations.filter((d): d is Model => d.kind === "model");
-  const model =
-    settings.model === undefined ? (models.length === 1 ? models[0] : undefined) : models.find((m) => m.name.name === settings.model);
-  if (!model) return {};
-  const fixed = new Set([...namesOf(file), ...model.params.filter((p) => !isTensor(p)).map((p) => p.name.name)]);
   const found: Record<string, number> = {};
-  for (const param of model.params.filter(isTensor))
-    for (const [name, extent] of namedExtents(param, given.get(param.name.name)))
-      if (!fixed.has(name) && !Object.hasOwn(found, name)) found[name] = extent;
+  for (const [input, dims] of freeDimensions(source, path, settings))
+    for (const [name, extent] of namedExtents(dims, given.get(input))) if (!Object.hasOwn(found, name)) found[name] = extent;
   return found;
 }
-const isTensor = (p: Param): boolean => p.type !== null && p.type.dims !== null;
-const namesOf = (file: File): string[] => file.declarations.flatMap((d: Declaration) => (d.kind === "const" ? [d.name.name] : []));
 
-function namedExtents({ type }: Param, given: Given | undefined): [string, number][] {
-  const dims = type?.dims ?? [];
-  if (!given || given.kind === "random" || dims.some((d) => d.kind === "rest")) return [];
+function namedExtents(dims: readonly (FreeDimension | null)[], given: Given | undefined): [string, number][] {
+  if (!given || given.kind === "random") return [];
   const shape = given.kind === "array" ? given.array.shape : [1, 0, given.height, given.width].slice(4 - dims.length);
   if (shape.length !== dims.length) return [];
   return dims.flatMap((d, axis): [string, number][] => {
-    if (d.kind !== "dim" || d.value.kind !== "name" || !shape[axis]) return [];
-    return given.kind === "image" && d.fallback ? [] : [[d.value.name, shape[axis]!]];
+    if (!d || !shape[axis]) return [];
+    return given.kind === "image" && d.hasDefault ? [] : [[d.name, shape[axis]!]];
   });
 }
 
@@ -70,6 +96,8 @@ export interface Filled {
   readonly values: Readonly<Record<string, TensorData>>;
   /** Says which inputs are random. */
   readonly invented: readonly string[];
+  /** Says which were scaled. */
+  readonly scaled: readonly string[];
 }
 
 /** What happens to pictures. */
@@ -82,11 +110,12 @@ export function fillInputs(inputs: readonly Field[], given: GivenInputs, options
     if (!inputs.some((i) => i.name === name))
       fail("flag", `the model has no input \`${name}\``, null, { help: `its inputs are: ${inputs.map(describe).join(", ")}` });
   const missing = inputs.filter((i) => !given.has(i.name));
-  const values = inputs.map(
-    (input) => [input.name, valuesOf(input, given.get(input.name) ?? { kind: "random", seed: 0 }, options)] as const,
-  );
+  const sources = inputs.map((input) => [input, given.get(input.name) ?? ({ kind: "random", seed: 0 } as const)] as const);
+  if (options.normalisation) checkPictures(sources);
+  const values = sources.map(([input, source]) => [input.name, valuesOf(input, source, options)] as const);
+  const scaled = sources.flatMap(([input, source]) => describeScale(input, source) ?? []);
   const invented = missing.map((i) => `input ${i.name}: ${typeOf(i)} not given, filled with random values`);
-  return { values: Object.fromEntries(values), invented };
+  return { values: Object.fromEntries(values), invented, scaled };
 }
 const typeOf = (f: { dtype: DType; shape: Shape }): string => printType(tensor(f.dtype, f.shape));
 const describe = (f: Field): string => `${f.name}: ${typeOf(f)}`;
@@ -96,20 +125,50 @@ function valuesOf(input: Field, given: Given, options: ImageOptions): TensorData
     case "random":
       return randomValues(input, given.seed);
     case "array":
-      return arrayValues(input, given.path, given.array);
+      return arrayValues(input, given, options.normalisation);
     case "image":
       return imageValues(input, given.path, given.bytes, options);
   }
 }
 
-/** Numbers are taken as they are. Axes of extent 1 may come and go. */
-function arrayValues(input: Field, path: string, array: NdArray): TensorData {
+/** Numbers are taken as they are, bytes of pictures as in training. Axes of extent 1 may come and go. */
+function arrayValues(input: Field, given: GivenArray, normalisation: Normalisation | null): TensorData {
+  const { path, array } = given;
   const long = (shape: Shape) => shape.filter((d) => d !== 1);
   if (!sameShape(long(input.shape), long(array.shape)))
     fail("data", `the input \`${input.name}\` is ${typeOf(input)}, but ${path} has the shape (${array.shape.join(", ")})`, null);
   const out = emptyTensorData(input.dtype, sizeOf(input.shape));
-  convertInto(numbers(array, path), input.dtype, out, 0, 1, (i) => `${path}: element ${i}`);
+  const { shape, factor } = exampleOf(input, given);
+  convertInto(numbers(array, path), input.dtype, out, 0, factor, (i) => `${path}: element ${i}`);
+  if (normalisation && isPicture(input, given)) {
+    const channels = channelsOf(shape);
+    checkChannels(normalisation, input.name, channels);
+    normalise(out, sizeOf(shape), channels, normalisation);
+  }
   return out;
+}
+
+type GivenArray = Extract<Given, { kind: "array" }>;
+/** One example of an array, seen as training sees a field: its own axes, and what its values are multiplied by. */
+function exampleOf(input: Field, { array, scale = pixelFactor }: GivenArray): { readonly shape: Shape; readonly factor: number } {
+  const shape = array.shape[0] === input.shape[0] ? array.shape.slice(1) : array.shape;
+  return { shape, factor: factorOf(dtypeOf[array.type], shape, scale) };
+}
+const isPicture = (input: Field, given: Given): boolean => {
+  if (given.kind !== "array") return given.kind === "image";
+  return input.dtype === "f32" && isImage(exampleOf(input, given));
+};
+function checkPictures(sources: readonly (readonly [Field, Given])[]): void {
+  if (sources.every(([, given]) => given.kind === "random") || sources.some(([input, given]) => isPicture(input, given))) return;
+  fail("data", "`--mean` and `--std` apply to images, and no input is one", null);
+}
+
+function describeScale(input: Field, given: Given): string | null {
+  if (given.kind !== "array" || input.dtype !== "f32") return null;
+  const { factor } = exampleOf(input, given);
+  if (factor === 1) return null;
+  const words = factor === pixelFactor ? "divided by 255, as in training; ?scale=1 takes it as it is" : `multiplied by ${factor}`;
+  return `input ${input.name}: the bytes of ${given.path} are ${words}`;
 }
 
 /** One picture as [1, C, H, W] or [C, H, W] or [H, W]. */

@@ -2,7 +2,7 @@
 import type { Signature } from "../../ir/program.ts";
 import { buildFile, loadProgram, weightsOf } from "./build.ts";
 import { readText } from "./files.ts";
-import { exit, type Io } from "./io.ts";
+import { exit, type Io, note } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
 import { bindDimensions, fillInputs, givenInputs } from "./run-inputs.ts";
 import { describeOutput, jsonOutputs, type Output, writeOutputs } from "./run-outputs.ts";
@@ -14,6 +14,7 @@ export const runCommand: Command = {
   summary: "Compiles a model in memory and runs it once.",
   details:
     "An input is an .npy file, a .png file or random[:SEED]; one that is not given is random, integers below the extent they index.\n" +
+    "Arrays of uint8 with axes behind the first become f32 as in training: divided by 255, or times F with FILE?scale=F.\n" +
     "Dimensions that are free take their size from the inputs given. Without --weights, parameters are initialised from --seed.",
   files: "one",
   options: {
@@ -39,8 +40,12 @@ async function run(args: Arguments, io: Io): Promise<number> {
   const dims = { ...bindDimensions(readText(path), path, settings, given), ...settings.dims };
   const { program } = await buildFile(path, settings, { dims, train: false }, io);
   const forward = program.entries.find((e) => e.name === "forward")!;
-  const { values, invented } = fillInputs(forward.inputs, given, { normalisation: normalisationOf(args), resize: args.has("resize") });
+  const { values, invented, scaled } = fillInputs(forward.inputs, given, {
+    normalisation: normalisationOf(args),
+    resize: args.has("resize"),
+  });
   for (const text of invented) io.err(`${text}\n`);
+  for (const text of scaled) note(io, text);
   const seed = settings.seed ?? 0;
   const options = { ...(weights ? { weights } : {}), seed, allowMissing: args.all("allow-missing"), threads: threadsOf(args, 1) };
   const net = await loadProgram(program, options, io);

@@ -1,5 +1,5 @@
 /** The record of a training run: a line of JSON per step and per validation, and curves of them. */
-import { appendLines, exists, type LineWriter, readText, writeAtomically } from "./files.ts";
+import { appendLines, isFile, type LineWriter, readText, writeAtomically } from "./files.ts";
 import { type Curve, drawCharts } from "./plot.ts";
 
 interface Values {
@@ -19,7 +19,7 @@ export interface TrainLog {
 
 /** A run that continues after `start` steps keeps what an earlier one recorded up to there. */
 export function openLog(file: string | undefined, picture: string | undefined, start: number): TrainLog {
-  const records = file !== undefined && start > 0 && exists(file) ? readRecords(file).filter((r) => r.step <= start) : [];
+  const records = file !== undefined && start > 0 && isFile(file) ? readRecords(file).filter((r) => r.step <= start) : [];
   let lines: LineWriter | null = null;
   if (file !== undefined) {
     writeAtomically(file, records.map((r) => `${JSON.stringify(r)}\n`).join(""));

@@ -43,5 +43,6 @@ function checkNames(names: readonly string[], name: string): void {
 
 function numberOf(text: string, where: string): number {
   const value = text === "" ? Number.NaN : Number(text);
-  return Number.isNaN(value) ? fail("data", `${where} must be a number, found ${JSON.stringify(text)}`, null) : value;
+  if (Number.isNaN(value)) return fail("data", `${where} must be a number, found ${JSON.stringify(text)}`, null);
+  return Number.isFinite(Math.fround(value)) ? value : fail("data", `${where} is ${text}, which is too large for f32`, null);
 }

@@ -1,7 +1,7 @@
 /** Examples as a program's inputs: which field goes where, and batches of them. */
 import { fail } from "../../ir/diagnostic.ts";
 import type { Field } from "../../ir/program.ts";
-import { sameShape, sizeOf } from "../../ir/type.ts";
+import { type Shape, sameShape, sizeOf } from "../../ir/type.ts";
 import { convertInto, emptyTensorData, type TensorData } from "./array.ts";
 import { type DataField, type DataSource, isImage, type Split } from "./source.ts";
 
@@ -14,24 +14,45 @@ export interface Normalisation {
 interface Route {
   readonly input: Field;
   readonly fields: readonly number[];
+  /** No name matched. */
+  readonly byOrder: boolean;
 }
 export interface Feed {
   /** Examples that one run takes. */
   readonly batch: number;
   /** Inputs by name, for these examples. */
   readonly read: (split: Split, examples: ArrayLike<number>) => Readonly<Record<string, TensorData>>;
+  /** Words the first stored value among these examples that is no finite number, as `read` would give it; null: all are. */
+  readonly oddValue: (split: Split, examples: ArrayLike<number>) => string | null;
+  /** `X -> x` for the inputs that no name matched: these took the next field in order. */
+  readonly byOrder: readonly string[];
 }
 
+/** What the user may change so that an input takes examples of the wanted shape; null: nothing. */
+export type SizeHint = (input: string, now: Shape, wanted: Shape) => string | null;
+
 /** Fields match by name, else the next that is left, in order. Equal element counts reshape. */
-export function feedOf(inputs: readonly Field[], source: DataSource, normalisation: Normalisation | null): Feed {
+export function feedOf(
+  inputs: readonly Field[],
+  source: DataSource,
+  normalisation: Normalisation | null,
+  hint: SizeHint = () => null,
+): Feed {
   const batch = batchOf(inputs);
-  const routes = match(inputs, source);
+  const routes = match(inputs, source, hint);
   if (normalisation) checkNormalisation(routes, source, normalisation);
   return {
     batch,
     read: (split, examples) =>
       Object.fromEntries(routes.map((route) => [route.input.name, gather(route, source, split, examples, normalisation)])),
+    oddValue: (split, examples) => oddValue(routes, source, split, examples),
+    byOrder: routes.filter((r) => r.byOrder).map((r) => `${fieldNames(r.fields, source)} -> ${r.input.name}`),
   };
+}
+
+function fieldNames(places: readonly number[], { fields }: DataSource): string {
+  const names = places.map((f) => fields[f]!.name);
+  return names.length > 3 ? `${names[0]} .. ${names.at(-1)}` : names.join(" ");
 }
 
 /** The first extent, which all inputs must share. */
@@ -49,7 +70,7 @@ const spell = (f: { dtype: string; shape: readonly number[] }) => `${f.dtype}[${
 
 /* ---- matching ---- */
 
-function match(inputs: readonly Field[], { fields, spec }: DataSource): readonly Route[] {
+function match(inputs: readonly Field[], { fields, spec }: DataSource, hint: SizeHint): readonly Route[] {
   const named = new Map(inputs.map((input) => [input.name, byName(input, fields)]));
   const taken = new Set([...named.values()].flat());
   return inputs.map((input) => {
@@ -61,9 +82,10 @@ function match(inputs: readonly Field[], { fields, spec }: DataSource): readonly
     checkSize(
       input,
       chosen.map((f) => fields[f]!),
+      hint,
     );
     if (chosen.length === 1) checkOrder(input, fields[chosen[0]!]!);
-    return { input, fields: chosen };
+    return { input, fields: chosen, byOrder: found.length === 0 };
   });
 }
 
@@ -93,15 +115,17 @@ function inOrder(input: Field, fields: readonly DataField[], taken: ReadonlySet<
 const exampleSize = (input: Field): number => sizeOf(input.shape.slice(1));
 const listed = (fields: readonly DataField[]): string => fields.map((f) => `${f.name} ${spell(f)}`).join(", ");
 
-function checkSize(input: Field, fields: readonly DataField[]): void {
+function checkSize(input: Field, fields: readonly DataField[], hint: SizeHint): void {
   const size = fields.reduce((n, f) => n + sizeOf(f.shape), 0);
-  if (size !== exampleSize(input))
-    fail(
-      "data",
-      `the input \`${input.name}\` takes ${values(exampleSize(input))} (${input.shape.slice(1).join(", ")}) per example, ` +
-        `but \`${fields[0]!.name}\` has ${values(size)} (${fields[0]!.shape.join(", ")})`,
-      null,
-    );
+  if (size === exampleSize(input)) return;
+  const help = fields.length === 1 ? hint(input.name, input.shape.slice(1), fields[0]!.shape) : null;
+  fail(
+    "data",
+    `the input \`${input.name}\` takes ${values(exampleSize(input))} (${input.shape.slice(1).join(", ")}) per example, ` +
+      `but \`${fields[0]!.name}\` has ${values(size)} (${fields[0]!.shape.join(", ")})`,
+    null,
+    help === null ? {} : { help },
+  );
 }
 
 /** The same extents in another order (height, width, channels) would reshape into nonsense. */
@@ -144,7 +168,7 @@ function gather(
     checkRange(input, out, e * size, size, examples[e]!);
   }
   const image = source.fields[fields[0]!]!;
-  if (normalisation && input.dtype === "f32" && isImage(image)) normalise(out, size, channelsOf(image), normalisation);
+  if (normalisation && input.dtype === "f32" && isImage(image)) normalise(out, size, channelsOf(image.shape), normalisation);
   return out;
 }
 
@@ -157,9 +181,22 @@ function checkRange({ name, range }: Field, data: TensorData, from: number, size
       });
 }
 
+function oddValue(routes: readonly Route[], { fields }: DataSource, split: Split, examples: ArrayLike<number>): string | null {
+  for (const example of Array.from(examples))
+    for (const f of routes.filter((r) => r.input.dtype === "f32").flatMap((r) => r.fields)) {
+      const { name, factor } = fields[f]!;
+      const values = split.values(f, example);
+      for (let i = 0; i < values.length; i++) {
+        const value = Math.fround(values[i]! * factor);
+        if (!Number.isFinite(value)) return `\`${name}\` of example ${example} is ${value}`;
+      }
+    }
+  return null;
+}
+
 /* ---- normalisation ---- */
 
-const channelsOf = ({ shape }: DataField): number => (shape.length === 3 ? shape[0]! : 1);
+export const channelsOf = (shape: Shape): number => (shape.length === 3 ? shape[0]! : 1);
 
 function checkNormalisation(routes: readonly Route[], { fields }: DataSource, normalisation: Normalisation): void {
   const images = routes
@@ -167,7 +204,7 @@ function checkNormalisation(routes: readonly Route[], { fields }: DataSource, no
     .map((r) => fields[r.fields[0]!]!)
     .filter(isImage);
   if (images.length === 0) fail("data", "`--mean` and `--std` apply to images, and no input is one", null);
-  for (const image of images) checkChannels(normalisation, image.name, channelsOf(image));
+  for (const image of images) checkChannels(normalisation, image.name, channelsOf(image.shape));
 }
 
 /** `--mean` and `--std` have one value, or one per channel. */

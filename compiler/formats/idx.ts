@@ -44,7 +44,7 @@ function gunzip(bytes: Uint8Array, name: string): Uint8Array {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   try {
     return gunzipSync(bytes);
-  } catch (error) {
-    return fail("file", `${name} cannot be unpacked: ${error instanceof Error ? error.message : String(error)}`, null);
+  } catch {
+    return fail("file", `${name} cannot be unpacked: it is damaged or cut short`, null);
   }
 }

@@ -3,8 +3,8 @@
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 import { fail } from "../../ir/diagnostic.ts";
-import { sizeOf } from "../../ir/type.ts";
-import { type ElementType, elementBytes, elements, type NdArray } from "./array.ts";
+import { type Shape, sizeOf } from "../../ir/type.ts";
+import { type ElementData, type ElementType, elementBytes, elements, type NdArray } from "./array.ts";
 
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
 const descriptors: Readonly<Record<string, ElementType>> = {
@@ -22,18 +22,34 @@ const alignment = 64;
 
 export const isNpy = (bytes: Uint8Array): boolean => magic.every((b, i) => bytes[i] === b);
 
-/** C order, little-endian, versions 1 to 3. `name` is the file's, for messages. */
+/** Little-endian, versions 1 to 3; Fortran order is turned into C order. `name` is the file's, for messages. */
 export function readNpy(bytes: Uint8Array, name: string): NdArray {
   if (!isNpy(bytes)) refuse(name, "is not an .npy file", "write it with numpy.save");
   const { text, end } = header(bytes, name);
   const type = elementType(text, name);
   const shape = shapeOf(text, name);
-  if (/'fortran_order':\s*True/.test(text) && shape.length > 1)
-    refuse(name, "is in Fortran order", "numpy.save(file, numpy.ascontiguousarray(array))");
   const expected = sizeOf(shape) * elementBytes[type];
   if (bytes.length - end !== expected)
     refuse(name, `holds ${bytes.length - end} bytes of elements, but (${shape.join(", ")}) of ${spelled[type]} needs ${expected}`);
-  return { type, shape, data: elements(type, bytes, end, sizeOf(shape)) };
+  const data = elements(type, bytes, end, sizeOf(shape));
+  return { type, shape, data: /'fortran_order':\s*True/.test(text) && shape.length > 1 ? rowMajor(data, shape) : data };
+}
+
+/** Elements whose first axis moves fastest, in the order of the last axis moving fastest. */
+function rowMajor<T extends ElementData>(data: T, shape: Shape): T {
+  const out = data.slice() as T;
+  const index = shape.map(() => 0);
+  const strides = shape.map((_, axis) => sizeOf(shape.slice(0, axis)));
+  for (let i = 0, from = 0; i < out.length; i++) {
+    out[i] = data[from]!;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      from -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return out;
 }
 
 export function writeNpy({ type, shape, data }: NdArray): Uint8Array<ArrayBuffer> {

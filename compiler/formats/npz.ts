@@ -18,7 +18,7 @@ export const writeNpz = (arrays: ReadonlyMap<string, NdArray>): Uint8Array<Array
 function unzip(bytes: Uint8Array, name: string): Record<string, Uint8Array> {
   try {
     return unzipSync(bytes, { filter: (file) => file.name.endsWith(".npy") });
-  } catch (error) {
-    return fail("file", `${name} cannot be unpacked: ${error instanceof Error ? error.message : String(error)}`, null);
+  } catch {
+    return fail("file", `${name} cannot be unpacked: it is damaged or cut short`, null);
   }
 }

@@ -6,7 +6,7 @@ import { readCsv } from "./csv.ts";
 import { digitSize, drawDigit } from "./digits.ts";
 import { readIdx } from "./idx.ts";
 import { readNpz } from "./npz.ts";
-import type { DataField, DataSource, Split } from "./source.ts";
+import { type DataField, type DataSource, factorOf, pixelFactor, type Split } from "./source.ts";
 
 /** Bytes of a file; fails with a diagnostic. */
 export type ReadFile = (path: string) => Uint8Array;
@@ -87,7 +87,7 @@ const columnOf = (name: string, array: NdArray, where: string): Column => {
 };
 
 function sourceOf(spec: Spec, columns: readonly Column[]): DataSource {
-  const pixel = numberOption(spec, "scale", 1 / 255, false);
+  const pixel = numberOption(spec, "scale", pixelFactor, false);
   const [first] = columns;
   if (!first) return fail("data", `\`${spec.text}\` has no arrays`, null);
   const count = first.shape[0]!;
@@ -96,7 +96,7 @@ function sourceOf(spec: Spec, columns: readonly Column[]): DataSource {
   if (count === 0) fail("data", `\`${spec.text}\` has no examples`, null);
   const fields = columns.map(({ name, dtype, shape }): DataField => {
     const own = shape.slice(1);
-    return { name, dtype, shape: own, factor: dtype === "u8" && own.length > 0 ? pixel : 1 };
+    return { name, dtype, shape: own, factor: factorOf(dtype, own, pixel) };
   });
   const sizes = fields.map((f) => sizeOf(f.shape));
   const values: Split["values"] = (field, i) => columns[field]!.data.subarray(i * sizes[field]!, (i + 1) * sizes[field]!);
@@ -107,6 +107,8 @@ function openIdx(spec: Spec, read: ReadFile): DataSource {
   const paths = spec.rest.split(",");
   if (paths.length !== 2) fail("data", `\`${spec.text}\` must name two files`, null, { help: "write idx:IMAGES,LABELS" });
   const [images, labels] = paths.map((path) => readIdx(read(path), path));
+  if (images!.shape.length < labels!.shape.length)
+    fail("data", `${paths[1]} holds the images and ${paths[0]} the labels`, null, { help: `write idx:${paths[1]},${paths[0]}` });
   const { shape } = images!;
   const planes = shape.length === 3 ? [shape[0]!, 1, ...shape.slice(1)] : shape;
   return sourceOf(spec, [columnOf("image", { ...images!, shape: planes }, paths[0]!), columnOf("label", labels!, paths[1]!)]);

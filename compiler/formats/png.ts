@@ -73,8 +73,8 @@ function decodePng(bytes: Uint8Array, name: string): DecodedPng {
   if (!isPng(bytes)) fail("file", `${name} is not a PNG file`, null);
   try {
     return decode(bytes);
-  } catch (error) {
-    return fail("file", `${name} cannot be decoded: ${error instanceof Error ? error.message : String(error)}`, null);
+  } catch {
+    return fail("file", `${name} cannot be decoded: it is damaged or cut short`, null);
   }
 }
 

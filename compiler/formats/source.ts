@@ -24,6 +24,11 @@ export interface DataSource {
   readonly heldOut: Split | null;
 }
 
+/** What a byte of a picture is multiplied by where nothing else is said. */
+export const pixelFactor = 1 / 255;
+/** The factor of a field: bytes with axes of their own are pixels. `shape` is of one example. */
+export const factorOf = (dtype: DType, shape: Shape, pixel: number): number => (dtype === "u8" && shape.length > 0 ? pixel : 1);
+
 /** Examples `from` to `to` - 1. */
 export const sliceOf = (split: Split, from: number, to: number): Split => ({
   count: to - from,
@@ -31,4 +36,4 @@ export const sliceOf = (split: Split, from: number, to: number): Split => ({
 });
 
 /** Pixels: values that `--mean` and `--std` speak of. */
-export const isImage = ({ shape, factor }: DataField): boolean => factor !== 1 || shape.length === 3;
+export const isImage = ({ shape, factor }: Pick<DataField, "shape" | "factor">): boolean => factor !== 1 || shape.length === 3;

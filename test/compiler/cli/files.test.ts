@@ -1,4 +1,18 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { expect, test } from "vitest";
 import { readCheckpoint, writeCheckpoint } from "../../../compiler/cli/checkpoint-folder.ts";
 import { appendLines, readText, writeAtomically } from "../../../compiler/cli/files.ts";
@@ -20,6 +34,33 @@ test("a file that cannot be written stays as it was", () => {
   expect(readFileSync(`${at("a.txt")}/inside`, "utf8")).toBe("kept");
   expect(() => writeAtomically(at("none/a.txt"), "new")).toThrow("there is no such file or folder");
   expect(() => appendLines(at("none/a.txt"))).toThrow(`error[file]: cannot write ${at("none/a.txt")}: there is no such file or folder`);
+});
+test("links are followed and stay, permissions too", () => {
+  const at = folder({ "real.txt": "old" });
+  chmodSync(at("real.txt"), 0o640);
+  symlinkSync("real.txt", at("link"));
+  symlinkSync(at("new.txt"), at("dangling"));
+  symlinkSync("circle", at("circle"));
+  writeAtomically(at("link"), "new");
+  writeAtomically(at("dangling"), "made");
+  expect(lstatSync(at("link")).isSymbolicLink() && lstatSync(at("dangling")).isSymbolicLink()).toBe(true);
+  expect([readText(at("real.txt")), readText(at("new.txt"))]).toEqual(["new", "made"]);
+  expect(statSync(at("real.txt")).mode & 0o777).toBe(0o640);
+  expect(() => writeAtomically(at("circle"), "x")).toThrow(`error[file]: cannot write ${at("circle")}: its links go in circles`);
+  expect(readdirSync(at("")).sort()).toEqual(["circle", "dangling", "link", "new.txt", "real.txt"]);
+});
+test("devices and pipes are written in place", ({ skip }) => {
+  if (process.platform !== "linux") return skip("needs /dev/full and mkfifo");
+  expect(() => writeAtomically("/dev/full", "x")).toThrow("error[file]: cannot write /dev/full: the disk is full");
+  writeAtomically("/dev/null", "x");
+  const at = folder();
+  execFileSync("mkfifo", [at("pipe")]);
+  const reader = openSync(at("pipe"), constants.O_RDONLY | constants.O_NONBLOCK);
+  writeAtomically(at("pipe"), "through");
+  const bytes = Buffer.alloc(20);
+  expect(bytes.toString("utf8", 0, readSync(reader, bytes))).toBe("through");
+  closeSync(reader);
+  expect(lstatSync(at("pipe")).isFIFO()).toBe(true);
 });
 test("a full disk is named", ({ skip }) => {
   if (process.platform !== "linux") return skip("needs /dev/full");

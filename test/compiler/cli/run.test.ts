@@ -1,10 +1,14 @@
 import { readFileSync } from "node:fs";
 import { encode } from "fast-png";
 import { describe, expect, test } from "vitest";
+import { dimensionHint, freeDimensions } from "../../../compiler/cli/free-dimensions.ts";
 import { bindDimensions, fillInputs, type Given, type ImageOptions } from "../../../compiler/cli/run-inputs.ts";
 import { describeOutput, jsonOutputs, type Output } from "../../../compiler/cli/run-outputs.ts";
 import type { NdArray } from "../../../compiler/formats/array.ts";
+import { feedOf } from "../../../compiler/formats/feed.ts";
 import { readNpy, writeNpy } from "../../../compiler/formats/npy.ts";
+import { writeNpz } from "../../../compiler/formats/npz.ts";
+import { openData } from "../../../compiler/formats/open.ts";
 import { writePng } from "../../../compiler/formats/png.ts";
 import type { Field } from "../../../ir/program.ts";
 import { fakeToolchain } from "./fake.ts";
@@ -39,6 +43,38 @@ describe("inputs", () => {
     expect(fill(input("x", "f32", [1, 2]), array([2], [300, -1])).values).toEqual({ x: Float32Array.of(300, -1) });
     expect(fill(input("x", "i32", [2, 1]), array([1, 2], [7, -1])).values).toEqual({ x: Int32Array.of(7, -1) });
   });
+  const pixels = (shape: number[], data: number[], scale?: number): Given => ({
+    kind: "array",
+    path: "u8.npy",
+    array: { type: "u1", shape, data: Uint8Array.from(data) },
+    ...(scale === undefined ? {} : { scale }),
+  });
+  test.each([
+    ["a picture", [1, 1, 1, 2], [1, 1, 1, 2]],
+    ["one without its batch", [1, 1, 1, 2], [1, 2]],
+    ["a flat one", [1, 2], [1, 2]],
+  ])("bytes of %s are scaled as training does", (_, shape, given) => {
+    const { values, scaled } = fill(input("x", "f32", shape), pixels(given, [0, 255]));
+    expect(values.x).toEqual(Float32Array.of(0, 1));
+    expect(scaled).toEqual(["input x: the bytes of u8.npy are divided by 255, as in training; ?scale=1 takes it as it is"]);
+    const times = fill(input("x", "f32", shape), pixels(given, [0, 255], 2));
+    expect([times.values.x, times.scaled]).toEqual([Float32Array.of(0, 510), ["input x: the bytes of u8.npy are multiplied by 2"]]);
+  });
+  test("bytes stay as they are where training takes them so: one an example, integers", () => {
+    expect(fill(input("x", "f32", [2]), pixels([2], [0, 255]))).toMatchObject({ values: { x: Float32Array.of(0, 255) }, scaled: [] });
+    expect(fill(input("x", "i32", [1, 2]), pixels([1, 2], [0, 255]))).toMatchObject({ values: { x: Int32Array.of(0, 255) }, scaled: [] });
+  });
+  test("training and running read the same bytes alike", () => {
+    const u8: NdArray = { type: "u1", shape: [2, 1, 1, 3], data: Uint8Array.of(0, 51, 102, 153, 204, 255) };
+    const source = openData("npz:a.npz", () => writeNpz(new Map([["x", u8]])));
+    const field = input("x", "f32", [2, 1, 1, 3]);
+    for (const normalisation of [null, { mean: [0.5], std: [0.25] }])
+      expect(fill(field, { kind: "array", path: "u8.npy", array: u8 }, { normalisation }).values).toEqual(
+        feedOf([field], source, normalisation).read(source.train, [0, 1]),
+      );
+    const flat = { normalisation: { mean: [0.5], std: [1] } };
+    expect(() => fill(input("x", "f32", [2]), array([2], [0, 1]), flat)).toThrow("apply to images, and no input is one");
+  });
   test("pictures are scaled, and normalised by channel", () => {
     const grey = picture(1, 2, 1, [0, 255]);
     expect(fill(input("x", "f32", [1, 1, 1, 2]), grey).values).toEqual({ x: Float32Array.of(0, 1) });
@@ -56,7 +92,7 @@ describe("inputs", () => {
     const { values, invented } = fill(ids, null);
     expect(invented).toEqual(["input ids: i32[1000] not given, filled with random values"]);
     expect([...new Set(values.ids as Int32Array)].sort()).toEqual([3, 4, 5]);
-    expect(fill(ids, { kind: "random", seed: 0 })).toEqual({ values, invented: [] });
+    expect(fill(ids, { kind: "random", seed: 0 })).toEqual({ values, invented: [], scaled: [] });
     expect(fill(ids, { kind: "random", seed: 1 }).values).not.toEqual(values);
     const floats = fill(input("x", "f32", [1000]), null).values.x!;
     expect(Math.min(...floats)).toBeGreaterThanOrEqual(0);
@@ -114,6 +150,19 @@ describe("free dimensions", () => {
   });
 });
 
+test("sizes that would make data fit", () => {
+  const source = "model M(image: f32[N, 3, H = 8, W], s: f32[N, K, K], ids: i32[N, 2 * T]) -> y {\n  y = image\n}\n";
+  const free = freeDimensions(source, "m.dlm", {});
+  expect(dimensionHint(free, "image", [3, 8, 8], [3, 8, 32])).toBe("--dim W=32");
+  expect(dimensionHint(free, "image", [3, 8, 8], [3, 16, 32])).toBe("--dim H=16 --dim W=32");
+  expect(dimensionHint(free, "image", [3, 8, 8], [1, 16, 32])).toBe(null);
+  expect(dimensionHint(free, "image", [3, 8, 8], [3, 64])).toBe(null);
+  expect(dimensionHint(free, "s", [4, 4], [5, 5])).toBe("--dim K=5");
+  expect(dimensionHint(free, "s", [4, 4], [5, 6])).toBe(null);
+  expect(dimensionHint(free, "ids", [4], [6])).toBe(null);
+  expect(dimensionHint(free, "other", [4], [6])).toBe(null);
+});
+
 describe("outputs", () => {
   const output = (name: string, shape: number[], data: number[]): Output => ({ name, dtype: "f32", shape, data: Float32Array.from(data) });
   test("a classifier's best five, with names", () => {
@@ -168,16 +217,35 @@ describe("dlm run", () => {
     expect(JSON.parse(out).outputs.logits.shape).toEqual([1, 4]);
   });
   test("mistakes", async () => {
+    const png = writePng({ channels: 1, height: 1, width: 1, data: Float32Array.of(1) });
     const at = folder({
       "net.dlm": source,
       "x.txt": "1 2 3",
-      "p.png": writePng({ channels: 1, height: 1, width: 1, data: Float32Array.of(1) }),
+      "p.png": png,
+      "cut.png": png.subarray(0, -20),
+      "junk.png": "junk",
+      "cat.jpg": Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0),
+      "x.npy": npy({ type: "f4", shape: [1], data: Float32Array.of(1) }),
     });
     const run = async (...more: string[]) => (await dlm(["run", at("net.dlm"), ...more], { toolchain })).err;
     expect(await run("--input", `x=${at("x.txt")}`)).toBe(
       `error[file]: ${at("x.txt")} is not an .npy file\n  help: write it with numpy.save\n`,
     );
     expect(await run("--input", `x=${at("p.png")}`)).toContain("is a picture, but the input `x` is f32[1]");
+    expect(await run("--input", "x=random:x")).toBe(
+      "error[flag]: the seed of `random:x` must be a whole number\n  help: write random or random:7\n",
+    );
+    expect(await run("--input", `x=${at("cat.jpg")}`)).toBe(
+      `error[file]: ${at("cat.jpg")} is a JPEG picture, inputs are .npy or .png files\n`,
+    );
+    expect(await run("--input", `x=${at("junk.png")}`)).toBe(`error[file]: ${at("junk.png")} is not a PNG file\n`);
+    expect(await run("--input", `x=${at("cut.png")}`)).toBe(
+      `error[file]: ${at("cut.png")} cannot be decoded: it is damaged or cut short\n`,
+    );
+    expect(await run("--input", `x=${at("x.npy")}?scale=2`)).toBe(
+      `error[data]: ${at("x.npy")} holds f4, \`?scale=\` is for arrays of uint8\n`,
+    );
+    expect(await run("--input", `x=${at("x.npy")}?scale=a`)).toContain("must be a positive number");
     expect(await run("--input", "z=random")).toBe("error[flag]: the model has no input `z`\n  help: its inputs are: x: f32[1]\n");
     expect(await run("--output", "z=y.npy")).toContain("error[flag]: the model has no output `z`\n  help: its outputs are: logits\n");
   });

@@ -12,5 +12,7 @@ test("refusals name the line", () => {
   expect(() => readCsv("x,y\n1,cat\n", "t.csv")).toThrow('error[data]: t.csv:2: y must be a number, found "cat"');
   expect(() => readCsv("x,y\n1,\n", "t.csv")).toThrow('error[data]: t.csv:2: y must be a number, found ""');
   expect(() => readCsv("1,2\n3,4\n", "t.csv")).toThrow("error[data]: t.csv: the first line must be names, found numbers");
+  for (const large of ["1e999", "-1e39", "Infinity"])
+    expect(() => readCsv(`x\n${large}\n`, "t.csv")).toThrow(`error[data]: t.csv:2: x is ${large}, which is too large for f32`);
   expect(() => readCsv("x,x\n3,4\n", "t.csv")).toThrow("error[data]: t.csv: the column `x` appears twice");
 });

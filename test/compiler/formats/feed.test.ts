@@ -49,6 +49,42 @@ describe("specs", () => {
   });
 });
 
+test("images and labels the wrong way round", () => {
+  const idx = (...extents: number[]) => {
+    const count = extents.reduce((a, b) => a * b);
+    return Uint8Array.of(0, 0, 8, extents.length, ...extents.flatMap((d) => [0, 0, 0, d]), ...new Uint8Array(count));
+  };
+  const files: Record<string, Uint8Array> = { images: idx(2, 3, 3), labels: idx(2) };
+  expect(openData("idx:images,labels", (path) => files[path]!).train.count).toBe(2);
+  expect(() => openData("idx:labels,images", (path) => files[path]!)).toThrow(
+    "error[data]: images holds the images and labels the labels\n  help: write idx:images,labels",
+  );
+});
+test("what is no finite number is found, by field and example", () => {
+  const source = npz({
+    x: { type: "f4", shape: [3, 2], data: Float32Array.of(0, 1, 2, Number.NaN, 4, 5) },
+    y: { type: "f8", shape: [3], data: Float64Array.of(0, 1, 1e39) },
+  });
+  const feed = feedOf([input("x", "f32", [1, 2]), input("y", "f32", [1])], source, null);
+  expect([[0], [0, 1], [2]].map((examples) => feed.oddValue(source.train, examples))).toEqual([
+    null,
+    "`x` of example 1 is NaN",
+    "`y` of example 2 is Infinity",
+  ]);
+});
+test("fields that only the order matches are told", () => {
+  const source = npz({ X: bytes([2, 4]), y: bytes([2]), extra: bytes([2]) });
+  const { byOrder } = feedOf([input("image", "f32", [2, 4]), input("label", "i32", [2]), input("y", "i32", [2])], source, null);
+  expect(byOrder).toEqual(["X -> image", "extra -> label"]);
+  const many = csv("a,b,c,d,y\n1,2,3,4,5\n");
+  expect(feedOf([input("x", "f32", [1, 4]), input("y", "f32", [1])], many, null).byOrder).toEqual(["a .. d -> x"]);
+});
+test("a size that does not fit has the hint that is given for it", () => {
+  const source = npz({ image: bytes([2, 1, 4, 4]) });
+  const hint = (name: string, now: readonly number[], wanted: readonly number[]) => `${name}: ${now} to ${wanted}`;
+  expect(() => feedOf([input("image", "f32", [2, 1, 8, 8])], source, null, hint)).toThrow("\n  help: image: 1,8,8 to 1,4,4");
+});
+
 describe("sources", () => {
   test("digits: fields, counts, a held-out set", () => {
     const source = openData("synthetic:digits?count=50", none);

@@ -47,7 +47,7 @@ describe("png", () => {
   });
   test("refusals", () => {
     expect(() => readPng(Uint8Array.of(1, 2, 3), 1, "a.png")).toThrow("error[file]: a.png is not a PNG file");
-    expect(() => readPng(grey.subarray(0, 30), 1, "a.png")).toThrow("error[file]: a.png cannot be decoded");
+    expect(() => readPng(grey.subarray(0, 30), 1, "a.png")).toThrow("error[file]: a.png cannot be decoded: it is damaged or cut short");
     expect(() => readPng(grey, 7, "a.png")).toThrow("error[data]: a.png: a PNG has 1 to 4 channels, the input has 7");
   });
 });
