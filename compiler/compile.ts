@@ -11,7 +11,7 @@ import { elaborate } from "./frontend/elaborate.ts";
 import type { Module } from "./frontend/module.ts";
 import { parse } from "./frontend/parse.ts";
 import { inputRanges } from "./ranges.ts";
-import { residentVariables, signaturesOf, variablesOf } from "./signature.ts";
+import { constantsOf, residentVariables, signaturesOf, variablesOf } from "./signature.ts";
 import { readAverages } from "./training/average.ts";
 import { buildInit } from "./training/init.ts";
 import { buildStep, type TrainingStep } from "./training/step.ts";
@@ -84,7 +84,12 @@ function entryGraphs(module: Module, training: TrainingStep | null): Graphs {
   const averaged = (graph: Graph): Graph => readAverages(graph, training.averages);
   return { init, forward: averaged(module.forward), step: training.step, evaluate: averaged(module.training.evaluate) };
 }
-function assemble(module: Module, training: TrainingStep | null, { graphs, planned, code }: CompiledGraphs, o: CompileOptions): Program {
+function assemble(
+  module: Module,
+  training: TrainingStep | null,
+  { graphs, lowered, planned, code }: CompiledGraphs,
+  o: CompileOptions,
+): Program {
   const { plan } = planned;
   const ranges = inputRanges([module.forward, ...(module.training ? [module.training.step] : [])]);
   return {
@@ -95,6 +100,7 @@ function assemble(module: Module, training: TrainingStep | null, { graphs, plann
     target: o.target ?? "wasm",
     entries: signaturesOf(graphs, planned, ranges, module.docs),
     variables: variablesOf(module, training, planned),
+    ...constantsOf(lowered, planned),
     sizes: plan.sizes,
     code,
     stats: {

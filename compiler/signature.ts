@@ -1,5 +1,6 @@
 /** What the host sees of a plan: inputs, outputs and variables with their places. */
-import type { Field, Signature, Variable } from "../ir/program.ts";
+import type { Lowered } from "../ir/lowered.ts";
+import type { Field, Program, Signature, Variable } from "../ir/program.ts";
 import type { TensorType } from "../ir/type.ts";
 import { type Graphs, ordered } from "./compile-graphs.ts";
 import type { Module } from "./frontend/module.ts";
@@ -62,4 +63,12 @@ export function signaturesOf(
     }),
     outputs: graph.outputs.map((o) => field(o.name, o.value.type, planned.output(`${entry}.${o.name}`))),
   }));
+}
+
+/** Tables that the runtime has to write; nothing where there are none. */
+export function constantsOf({ constants }: Lowered, planned: Planned): Pick<Program, "constants"> {
+  if (constants.length === 0) return {};
+  return {
+    constants: constants.map(({ name, type, data }) => ({ name, dtype: type.dtype, shape: type.shape, ...planned.constant(name), data })),
+  };
 }

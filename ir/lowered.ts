@@ -9,7 +9,15 @@ import type { TensorType } from "./type.ts";
 export type Home =
   | { readonly kind: "arena" }
   | { readonly kind: "variable"; readonly variable: VariableKind; readonly name: string }
-  | { readonly kind: "input" | "output"; readonly name: string };
+  | { readonly kind: "input" | "output"; readonly name: string }
+  /** A table of the program, by the name it has in `Lowered.constants`. */
+  | { readonly kind: "constant"; readonly name: string };
+export interface Table {
+  readonly name: string;
+  readonly type: TensorType;
+  /** Row-major. */
+  readonly data: readonly number[];
+}
 export interface Value {
   /** Readable, unique in the entry. */
   readonly name: string;
@@ -34,4 +42,6 @@ export interface Lowered {
   /** Distinct kernels, logical, already scheduled into loops. */
   readonly kernels: readonly Kernel[];
   readonly entries: readonly LoweredEntry[];
+  /** Literal tables that are read from memory; equal ones once. */
+  readonly constants: readonly Table[];
 }

@@ -34,6 +34,11 @@ export interface Variable extends Field {
   /** The slot that holds the running average of a parameter: what prediction, evaluation and `save` use in its place. */
   readonly average?: string;
 }
+/** A table that is part of the program: the runtime writes it once, when the program is loaded. */
+export interface Constant extends Omit<Field, "range" | "doc"> {
+  /** Row-major; a bool is 0 or 1. */
+  readonly data: readonly number[];
+}
 /** What a caller of an entry provides and gets. */
 export interface Signature {
   readonly name: EntryName;
@@ -86,6 +91,8 @@ export interface Program {
   readonly entries: readonly Signature[];
   /** Parameters and states in creation order, then slots, then counters. */
   readonly variables: readonly Variable[];
+  /** Absent: none. */
+  readonly constants?: readonly Constant[];
   readonly sizes: Readonly<Record<Region, number>>;
   readonly code: Code;
   readonly stats: Stats;

@@ -55,7 +55,11 @@ export async function programFromArtefact(manifest: unknown, files: (name: strin
   const { code: reference, ...head } = readHead(manifest, "net");
   if (reference.kind !== head.target) bad(`its code is ${reference.kind}, its target ${head.target}`);
   const { sizes } = head;
-  const fields: readonly Field[] = [...head.variables, ...head.entries.flatMap((e) => [...e.inputs, ...e.outputs])];
+  const fields: readonly Field[] = [
+    ...head.variables,
+    ...(head.constants ?? []),
+    ...head.entries.flatMap((e) => [...e.inputs, ...e.outputs]),
+  ];
   for (const f of fields) checkInside(f, head.target, sizes);
   return { format: "dlm", version: current, ...head, code: await readCode(reference, sizes, files) };
 }
@@ -88,16 +92,23 @@ const readWgsl = record({ kind: oneOf(["wgsl"]), file: text });
 const readReference: Reader<Reference> = (x, place) =>
   record({ kind: oneOf(["wasm", "wgsl"]) })(x, place).kind === "wasm" ? readWasm(x, place) : readWgsl(x, place);
 
-const readHead = record({
-  name: text,
-  doc: orNull(text),
-  target: oneOf(["wasm", "wgsl"]),
-  entries: list(readSignature),
-  variables: list(readVariable),
-  sizes: byRegion,
-  code: readReference,
-  stats: readStats,
-});
+const readHead = record(
+  {
+    name: text,
+    doc: orNull(text),
+    target: oneOf(["wasm", "wgsl"]),
+    entries: list(readSignature),
+    variables: list(readVariable),
+    sizes: byRegion,
+    code: readReference,
+    stats: readStats,
+  },
+  {
+    constants: list(
+      record({ name: text, dtype: oneOf(dtypes), shape: list(positive), region: oneOf(regions), offset: whole, data: list(number) }),
+    ),
+  },
+);
 
 const readWorkgroups: Reader<Dispatch["workgroups"]> = (x, place) => {
   const counts = list(whole)(x, place);

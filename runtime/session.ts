@@ -3,7 +3,7 @@ import type { Backend, EntryName, Field, Program, Region, Signature, Variable } 
 import type { Shape } from "../ir/type.ts";
 import { DlmError, fail } from "./errors.ts";
 import { bytesOf, type Entry, type FileType, writeSafetensors } from "./safetensors.ts";
-import { decode, encodeInputs, type Inputs, type OutputValues } from "./tensor.ts";
+import { decode, encode, encodeInputs, type Inputs, type OutputValues } from "./tensor.ts";
 import { checkpointName, type Given } from "./weights.ts";
 
 export interface Parameter {
@@ -84,6 +84,7 @@ class Session implements Net {
 
   /** `init` makes what is not given; then what is given is written over it. */
   async fill({ values }: Given, seed: number): Promise<void> {
+    for (const c of this.program.constants ?? []) this.#backend.write(c, encode(c, c.data));
     this.#writeSeed(seed);
     const absent = this.program.variables.filter((v) => v.kind !== "counter" && !values.has(v));
     if (absent.length && this.#has("init")) await this.#backend.run("init");

@@ -30,7 +30,8 @@ export function encodeInputs(fields: readonly Field[], inputs: Inputs): readonly
   return fields.map((f) => [f, encode(f, inputs[f.name]!)]);
 }
 
-function encode(field: Field, given: InputValues): Uint8Array {
+/** Values as the raw bytes of a field; complains about what does not fit. */
+export function encode(field: Field, given: InputValues): Uint8Array {
   const values = typeof given === "number" || typeof given === "boolean" ? [given] : given;
   if (!isNumbers(values)) fail("input", `${field.name} is ${describe(values)}, expected a flat array of numbers for ${typeOf(field)}`);
   const count = sizeOf(field.shape);

@@ -8,6 +8,7 @@ import { bounds, keyOf, linear } from "../../ir/kernel/linear.ts";
 import { mapExpr, partsOf } from "../../ir/kernel/rewrite.ts";
 import { haloOf } from "../../ir/layout.ts";
 import type { Fold, Read } from "../../ir/op.ts";
+import { isLiteral } from "./group.ts";
 
 export interface Scope {
   /** Memory of the values that are stored. */
@@ -61,7 +62,7 @@ function valueAt(node: Node, index: readonly Expr[], state: State): Expr {
   return variable;
 }
 function computedAt(node: Node, index: readonly Expr[], state: State): Expr {
-  if (node.op.schema.name === "dense") return literalAt(node, index);
+  if (isLiteral(node)) return literalAt(node, index);
   const value = lowered(node, index, state);
   invariant(value.kind !== "fold", `${node.op.schema.name} is folded inside another kernel`);
   return nameShared(value, state);
@@ -99,10 +100,10 @@ function keyAt(node: Node, index: readonly Expr[], state: State): string {
   return [state.ids.get(node), ...index.map(keyOf)].join(" ");
 }
 
-/** An element of a literal table: a tree of selects. Passes make no larger tables than that is good for. */
+/** An element of a short literal table: a tree of selects. */
 function literalAt(node: Node, index: readonly Expr[]): Expr {
   const data = node.attrs.data as readonly number[];
-  invariant(data.length <= 64, `a literal of ${data.length} elements`);
+  invariant(isLiteral(node), `a table of ${data.length} elements has no memory`);
   const position = index.reduce<Expr>((p, i, axis) => add(mul(p, i32(node.type.shape[axis]!)), i), i32(0));
   const type = node.type.dtype === "u8" ? "i32" : node.type.dtype;
   const pick = (from: number, to: number): Expr => {

@@ -22,10 +22,13 @@ export interface Group {
 }
 
 const isFold = (n: Node) => n.op.schema.kind === "fold" || n.op.schema.kind === "contraction";
-/** Memory that is there before the first call; literals are written into the code instead. */
-export const isMemory = (n: Node): boolean => n.op.schema.kind === "leaf" && n.op.schema.name !== "dense";
+/** Literals of at most so many numbers are written into the code, as a tree of selects. */
+const shortestTable = 16;
+export const isLiteral = (n: Node): boolean => n.op.schema.name === "dense" && (n.attrs.data as readonly number[]).length <= shortestTable;
+/** Memory that is there before the first call. */
+export const isMemory = (n: Node): boolean => n.op.schema.kind === "leaf" && !isLiteral(n);
 const isInline = (n: Node) =>
-  n.op.schema.name === "dense" || n.op.schema.kind === "elementwise" || n.op.schema.kind === "view" || n.op.schema.kind === "creation";
+  isLiteral(n) || n.op.schema.kind === "elementwise" || n.op.schema.kind === "view" || n.op.schema.kind === "creation";
 
 /** Groups in an order in which every input is stored before it is read. */
 export function groupNodes(graph: Graph): Group[] {

@@ -3,8 +3,9 @@ import { invariant } from "../../ir/diagnostic.ts";
 import type { Graph, Node, VariableKind } from "../../ir/graph/graph.ts";
 import type { Computation } from "../../ir/kernel/computation.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
-import type { Home, Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
+import type { Home, Lowered, LoweredCall, LoweredEntry, Table, Value } from "../../ir/lowered.ts";
 import type { EntryName } from "../../ir/program.ts";
+import { printType } from "../../ir/type.ts";
 import { computationOf, inPlaceInputs, keyOfGroup } from "./computation.ts";
 import { type Group, groupNodes, isMemory } from "./group.ts";
 
@@ -12,8 +13,28 @@ export type Schedule = (c: Computation) => Kernel;
 
 export function lower(graphs: readonly { readonly entry: EntryName; readonly graph: Graph }[], schedule: Schedule): Lowered {
   const kernels = kernelStore(schedule);
-  const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels));
-  return { kernels: kernels.all(), entries };
+  const tables = tableStore();
+  const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels, tables));
+  return { kernels: kernels.all(), entries, constants: tables.all() };
+}
+
+interface TableStore {
+  /** Name of the table of a `dense` leaf. */
+  readonly of: (n: Node) => string;
+  readonly all: () => readonly Table[];
+}
+function tableStore(): TableStore {
+  const byText = new Map<string, Table>();
+  return {
+    of: (n) => {
+      const data = n.attrs.data as readonly number[];
+      const text = `${printType(n.type)} ${data.join()}`;
+      const table = byText.get(text) ?? { name: `table.${byText.size}`, type: n.type, data };
+      byText.set(text, table);
+      return table.name;
+    },
+    all: () => [...byText.values()],
+  };
 }
 
 interface KernelStore {
@@ -44,7 +65,7 @@ function kernelStore(schedule: Schedule): KernelStore {
   };
 }
 
-function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore): LoweredEntry {
+function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore, tables: TableStore): LoweredEntry {
   const work = settleLeaves(graph);
   const groups = updatesBehindReaders(groupNodes(work), work);
   const { homes, copies } = chooseHomes(name, work, groups);
@@ -53,7 +74,7 @@ function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore): Lowere
   const valueAt = (n: Node): Value => {
     let v = values.get(n);
     if (!v) {
-      const home = homes.get(n) ?? leafHome(n) ?? { kind: "arena" };
+      const home: Home = homes.get(n) ?? (isTable(n) ? { kind: "constant", name: tables.of(n) } : (leafHome(n) ?? { kind: "arena" }));
       v = { name: home.kind === "arena" ? fresh(n.op.schema.name) : home.name, type: n.type, home };
       values.set(n, v);
     }
@@ -79,9 +100,10 @@ function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore): Lowere
   return { name, graph, calls };
 }
 
-/** The memory of a leaf. */
+const isTable = (n: Node) => n.op.schema.name === "dense" && isMemory(n);
+/** The memory of an input or a variable. */
 function leafHome(n: Node): Home | null {
-  if (!isMemory(n)) return null;
+  if (!isMemory(n) || isTable(n)) return null;
   const name = String(n.attrs.name);
   return n.op.schema.name === "input" ? { kind: "input", name } : { kind: "variable", variable: n.op.schema.name as VariableKind, name };
 }

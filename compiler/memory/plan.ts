@@ -30,6 +30,7 @@ export interface Planned {
   readonly variable: (kind: VariableKind, name: string) => Place;
   readonly input: (name: string) => Place;
   readonly output: (name: string) => Place;
+  readonly constant: (name: string) => Place;
   /** Of a value that lives outside the arena. */
   readonly placeOf: (v: Value) => Place;
 }
@@ -64,6 +65,7 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
     sizes[region] += align(bytesOf(r.type, model), model);
   };
   for (const v of residents.variables) reserve(`variable ${v.kind} ${v.name}`, regionOf[v.kind], v);
+  for (const t of lowered.constants) reserve(`constant ${t.name}`, "prepared", t);
   for (const r of residents.inputs) reserve(`input ${r.name}`, "io", r);
   for (const r of residents.outputs) reserve(`output ${r.name}`, "io", r);
   const find = (key: string): Place => {
@@ -83,6 +85,7 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
     variable: (kind, n) => find(`variable ${kind} ${n}`),
     input: (n) => find(`input ${n}`),
     output: (n) => find(`output ${n}`),
+    constant: (n) => find(`constant ${n}`),
     placeOf,
   };
 }

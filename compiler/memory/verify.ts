@@ -30,7 +30,7 @@ function verifyEntry(entry: LoweredEntry, calls: Plan["entries"][number]["calls"
   };
   const holds = (v: Value, p: Place): string | null => {
     const there = overlapping(at(p), p.offset, p.offset + bytesOf(v));
-    const initial = !made.has(v) && (v.home.kind === "variable" || v.home.kind === "input");
+    const initial = !made.has(v) && v.home.kind !== "arena" && v.home.kind !== "output";
     if (there.length === 0) return initial ? null : "nothing";
     const [only] = there;
     const whole = there.length === 1 && only!.value === v && only!.from <= p.offset && only!.to >= p.offset + bytesOf(v);

@@ -38,10 +38,11 @@ export function runLowered(graph: Graph, inputs: Readonly<Record<string, readonl
   const at = (v: Value): Data => {
     const key = `${v.home.kind} ${v.name}`;
     const known = memory.get(key) ?? cells(v.type.dtype, elementsIn(v.type.shape, v.type.layout), model);
+    if (v.home.kind === "constant") known.set(lowered.constants.find((t) => t.name === v.name)!.data);
     memory.set(key, known);
     return known;
   };
-  for (const n of topological(graph)) if (n.op.schema.kind === "leaf") seed(n, inputs, memory, model);
+  for (const n of topological(graph)) if (n.op.schema.kind === "leaf" && n.op.schema.name !== "dense") seed(n, inputs, memory, model);
   for (const c of lowered.entries[0]!.calls) {
     const k = kernels.get(c.kernel)!;
     const external = k.buffers.filter((b) => b.space === "in" || b.space === "out" || b.space === "inout");

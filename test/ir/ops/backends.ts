@@ -1,6 +1,6 @@
 /** Who else runs every sample of `checkOp`: the whole compiler behind the front end, on every target. */
 import { type CompiledGraphs, compileGraphs } from "../../../compiler/compile-graphs.ts";
-import { signaturesOf } from "../../../compiler/signature.ts";
+import { constantsOf, signaturesOf } from "../../../compiler/signature.ts";
 import type { Graph } from "../../../ir/graph/graph.ts";
 import { interpret } from "../../../ir/kernel/interpret.ts";
 import type { Kernel } from "../../../ir/kernel/kernel.ts";
@@ -29,6 +29,7 @@ export function programOf(graph: Graph, target: Program["target"], compiled: Com
     target,
     entries: signaturesOf(graphs, planned),
     variables: [],
+    ...constantsOf(compiled.lowered, planned),
     sizes: planned.plan.sizes,
     code,
     stats: { parameters: 0, flops: 0, arenaBytes: 0, lowerBoundBytes: 0, codeBytes: 0 },
@@ -56,6 +57,7 @@ function interpretSingle({ plan, lowered }: CompiledGraphs, inputs: Given): Give
   const cells = (dtype: DType, n: number) => new arrays[dtype](n);
   const at = (v: Value) => {
     const known = memory.get(v) ?? cells(v.type.dtype, elementsIn(v.type.shape, v.type.layout));
+    if (!memory.has(v) && v.home.kind === "constant") known.set(lowered.constants.find((t) => t.name === v.name)!.data);
     if (!memory.has(v) && v.home.kind === "input") known.set(arrays[v.type.dtype].from(inputs[v.home.name]!));
     if (v.home.kind === "output") out[v.home.name.slice("forward.".length)] = known;
     memory.set(v, known);
