@@ -11,6 +11,7 @@ import { expectDType } from "./expect.ts";
 import { dense } from "./leaf.ts";
 import { pad } from "./pad.ts";
 import { reduceMin, reduceSum } from "./reduce.ts";
+import { relayout } from "./relayout.ts";
 import { reshape } from "./reshape.ts";
 import { take } from "./take.ts";
 import { where } from "./where.ts";
@@ -96,15 +97,17 @@ function byLinks(dy: Node, ids: Node, rows: number): Node {
   const column = reshape({ x: ids }, { shape: [count, 1] });
   const here = iota({}, { axis: 0, dtype: "i32", shape: [count, 1] });
   const later = logicalAnd({ a: equal({ a: column, b: ids }), b: less({ a: here, b: places(count) }) });
-  let sums = withEnd(dy, 0);
-  let next = withEnd(firstWhere(later, count), count);
+  let sums = stored(withEnd(dy, 0));
+  let next = stored(withEnd(firstWhere(later, count), count));
   for (let reach = 1; reach < count; reach *= 2) {
-    sums = add({ a: sums, b: take({ x: sums, ids: next }) });
-    next = take({ x: next, ids: next });
+    sums = stored(add({ a: sums, b: take({ x: sums, ids: next }) }));
+    next = stored(take({ x: next, ids: next }));
   }
   const row = iota({}, { axis: 0, dtype: "i32", shape: [rows, 1] });
   return take({ x: sums, ids: firstWhere(equal({ a: row, b: ids }), count) });
 }
+/** In memory: inlined, every round would read the one before at two places. */
+const stored = (x: Node): Node => relayout({ x });
 const places = (count: number): Node => iota({}, { axis: 0, dtype: "i32", shape: [count] });
 /** The first place of each row of a table that is true; `count` for none. */
 const firstWhere = (found: Node, count: number): Node =>

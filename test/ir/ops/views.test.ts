@@ -153,12 +153,14 @@ const collections = [
   { inputs: [f32(2, 3), i32()], attrs: { rows: 2 }, shape: [2, 2, 3], values: (n: number) => (n ? [1] : null) },
 ];
 const many = [7, 3, 7, 50, 7, 0, 3, -2, 7, 7, 39, 7, 7];
+const zipf = Array.from({ length: 70 }, (_, i) => Math.floor(100 / (1 + ((i * 37) % 70))));
 checkOp(ops.collect, { samples: collections, reference: collected });
 checkOp(ops.takeGrad, {
   samples: [
     ...collections,
     { inputs: [f32(13, 10), i32(13)], attrs: { rows: 40 }, shape: [40, 10], values: (n) => (n ? many : null) },
     { inputs: [f32(13, 2, 5), tensor("u8", [13])], attrs: { rows: 40 }, shape: [40, 2, 5], values: (n) => (n ? many.map(Math.abs) : null) },
+    { inputs: [f32(70, 16), i32(70)], attrs: { rows: 100 }, shape: [100, 16], values: (n) => (n ? zipf : null) },
   ],
   reference: collected,
 });
