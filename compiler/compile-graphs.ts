@@ -59,7 +59,7 @@ export async function compileGraphs(
   options: CodeOptions = {},
 ): Promise<CompiledGraphs> {
   const target = targets[options.target ?? "wasm"];
-  const graphs = splitPrepare(optimize(given, options));
+  const graphs = splitPrepare(optimize(given, options), options);
   const lowered = lower(ordered(graphs), target.schedule);
   const planned = planMemory(name, lowered, residentsOf(graphs, variables), target.memory);
   const problems = verifyPlan(planned.plan, lowered, target.memory);
@@ -80,15 +80,19 @@ function optimize(graphs: Graphs, { onPass }: CodeOptions): Graphs {
   return Object.fromEntries(
     ordered(graphs).map(({ entry, graph }) => {
       const after = (name: string, g: Graph, ms: number) => onPass?.({ stage: "graph", name, entry, text: () => printGraph(g), ms });
+      after("elaborate", graph, 0);
       return [entry, runPasses(graphPasses, graph, { verify, after })];
     }),
   );
 }
 /** What depends on parameters alone moves to `prepare`; of a training step, what depends on frozen ones. */
-function splitPrepare(graphs: Graphs): Graphs {
+function splitPrepare(graphs: Graphs, { onPass }: CodeOptions): Graphs {
   const entries = (["forward", "step", "evaluate"] as const).filter((e) => graphs[e]);
   const { prepare, mains } = splitPrepareOf(entries.map((e) => graphs[e]!));
-  return { ...graphs, prepare, ...Object.fromEntries(entries.map((e, i) => [e, mains[i]!])) };
+  const split: Graphs = { ...graphs, prepare, ...Object.fromEntries(entries.map((e, i) => [e, mains[i]!])) };
+  for (const entry of ["prepare", ...entries] as const)
+    onPass?.({ stage: "graph", name: "split-prepare", entry, text: () => printGraph(split[entry]!), ms: 0 });
+  return split;
 }
 function lowerKernel(kernel: Kernel, target: Target, { onPass }: CodeOptions): Kernel {
   const after = (name: string, k: Kernel, ms: number) => onPass?.({ stage: "kernel", name, entry: k.name, text: () => printKernel(k), ms });

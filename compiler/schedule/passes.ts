@@ -36,12 +36,3 @@ export const wgslKernelPasses: readonly KernelPass[] = [
   { name: "simplify", run: simplify },
   { name: "flatten", run: flatten },
 ];
-
-/** The kernel after each pass; the last is what the emitter takes. */
-export function lowerKernel(k: Kernel, passes: readonly KernelPass[]): readonly { readonly name: string; readonly kernel: Kernel }[] {
-  let kernel = k;
-  return passes.map(({ name, run }) => {
-    kernel = run(kernel);
-    return { name, kernel };
-  });
-}

@@ -15,7 +15,7 @@ import { mentions, substitute, visitExpr } from "../../../ir/kernel/rewrite.ts";
 import { canVectorize } from "../vectorize.ts";
 import { type ReduceLoop, type Run, registerTile, splitRows } from "./tile.ts";
 
-/** Most rows of a tile and its vectors: 8 accumulators fit the registers of every engine (see docs on tiles in ARCHITECTURE.md). */
+/** Most rows of a tile and its vectors: 8 accumulators fit the registers of every engine (see ARCHITECTURE.md, "From values to loops"). */
 const tileRows = 4;
 const tileVectors = 2;
 /** Without rows to share loads of `b`, more vectors keep more sums in flight. */
