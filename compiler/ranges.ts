@@ -13,11 +13,12 @@ export function inputRanges(graphs: readonly Graph[]): ReadonlyMap<string, Range
   const narrow = (index: Node, extent: number): void => {
     const input = sourceOf(index);
     if (!input) return;
-    const name = String(input.attrs["name"]);
+    const name = String(input.attrs.name);
     ranges.set(name, { min: 0, max: Math.min(ranges.get(name)?.max ?? Number.POSITIVE_INFINITY, extent - 1) });
   };
   for (const n of graphs.flatMap(topological)) {
     if (n.op === ops.take) narrow(n.inputs[1]!, n.inputs[0]!.type.shape[0]!);
+    if (n.op === ops.gather) narrow(n.inputs[1]!, n.inputs[0]!.type.shape[n.attrs.axis as number]!);
     if (n.op === ops.oneHot) narrow(n.inputs[0]!, n.type.shape.at(-1)!);
   }
   return ranges;
