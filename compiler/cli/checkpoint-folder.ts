@@ -18,10 +18,19 @@ export interface RunState {
   readonly examples: number;
   readonly shuffle: boolean;
   readonly program: string;
+  readonly trainBlock: string;
+  /** Of `--set`. */
+  readonly set: Readonly<Record<string, string>>;
+  /** Of all named dimensions but the batch. */
+  readonly dims: Readonly<Record<string, number>>;
+  /** Names of the data's fields. */
+  readonly fields: readonly string[];
+  /** Examples of the data, those kept for validation with them. */
+  readonly stored: number;
 }
 interface StateFile extends RunState {
   readonly format: "dlm-checkpoint";
-  readonly version: 1;
+  readonly version: 2;
   readonly file: string;
 }
 const stateName = "state.json";
@@ -30,7 +39,7 @@ export function writeCheckpoint(folder: string, state: RunState, variables: Uint
   makeFolder(folder);
   const before = exists(join(folder, stateName)) ? parseState(folder).file : null;
   const file = `step-${state.step}.safetensors`;
-  const content: StateFile = { format: "dlm-checkpoint", version: 1, file, ...state };
+  const content: StateFile = { format: "dlm-checkpoint", version: 2, file, ...state };
   writeAtomically(join(folder, file), variables);
   writeAtomically(join(folder, stateName), `${JSON.stringify(content, null, 2)}\n`);
   if (before !== null && before !== file) remove(join(folder, before));
@@ -45,17 +54,23 @@ export function readCheckpoint(folder: string): { readonly state: RunState; read
 function parseState(folder: string): StateFile {
   const path = join(folder, stateName);
   const value = parseJson(readText(path)) as Partial<StateFile> | null;
-  const numbers = [value?.step, value?.steps, value?.seed, value?.batch, value?.examples];
-  const known = value?.format === "dlm-checkpoint" && value.version === 1;
+  const numbers = [value?.step, value?.steps, value?.seed, value?.batch, value?.examples, value?.stored];
+  const known = value?.format === "dlm-checkpoint" && value.version === 2;
   const plain = typeof value?.file === "string" && /^[\w-]+\.safetensors$/.test(value.file);
   const right =
     known &&
     plain &&
     numbers.every((n) => Number.isSafeInteger(n)) &&
     typeof value.shuffle === "boolean" &&
-    typeof value.program === "string";
+    typeof value.program === "string" &&
+    typeof value.trainBlock === "string" &&
+    isMap(value.set, "string") &&
+    isMap(value.dims, "number") &&
+    Array.isArray(value.fields);
   return right ? (value as StateFile) : fail("file", `${path} is not the state of a checkpoint that this version knows`, null);
 }
+const isMap = (x: unknown, of: "string" | "number"): boolean =>
+  typeof x === "object" && x !== null && Object.values(x).every((v) => typeof v === of);
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -1,7 +1,8 @@
 /** `dlm eval FILE --weights W --data SPEC`: loss and metrics on data. */
+import { feedOf } from "../formats/feed.ts";
 import { loadProgram, weightsOf } from "./build.ts";
 import { describeScore, entryOf, evaluateSplit } from "./evaluate.ts";
-import { buildTraining, dataOption, defaultBatch, needData, sourceOf, splitsOf } from "./examples.ts";
+import { buildTraining, dataOption, defaultBatch, needData, noteOrder, sizeHint, sourceOf, splitsOf } from "./examples.ts";
 import { exit, type Io, warn } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
 import { progressOf } from "./progress.ts";
@@ -38,14 +39,16 @@ async function evaluate(args: Arguments, io: Io): Promise<number> {
   const settings = compileSettings(args);
   const normalisation = normalisationOf(args);
   const weights = weightsOf(args);
+  const threads = threadsOf(args, defaultThreads());
   const source = sourceOf(args);
   const split = source && (splitsOf(source, args).validation ?? source.train);
   const batch = settings.batch ?? Math.min(defaultBatch, split?.count ?? defaultBatch);
   const { stages, smaller } = await buildTraining(path, settings, batch, io);
   const { inputs } = entryOf(stages.program, "evaluate");
   if (!source || !split) return needData(inputs.map((i) => i.name));
+  noteOrder(feedOf(inputs, source, normalisation, sizeHint(args, settings)), io);
   if (!weights) warn(io, "no --weights: these are the results of initial parameters");
-  const options = { seed: settings.seed ?? 0, threads: threadsOf(args, defaultThreads()), allowMissing: args.all("allow-missing") };
+  const options = { seed: settings.seed ?? 0, threads, allowMissing: args.all("allow-missing") };
   const net = await loadProgram(stages.program, { ...options, ...(weights ? { weights } : {}), missing: "error" }, io);
   try {
     const evaluation = { net, source, normalisation, smaller, options: { threads: options.threads } };

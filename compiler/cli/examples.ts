@@ -2,11 +2,13 @@
 import { fail } from "../../ir/diagnostic.ts";
 import type { Program } from "../../ir/program.ts";
 import type { CompileOptions, Stages } from "../compile.ts";
+import type { Feed, SizeHint } from "../formats/feed.ts";
 import { openData } from "../formats/open.ts";
 import { type DataSource, type Split, sliceOf } from "../formats/source.ts";
 import { buildFile } from "./build.ts";
-import { readBytes } from "./files.ts";
-import type { Io } from "./io.ts";
+import { readBytes, readText } from "./files.ts";
+import { dimensionHint, freeDimensions } from "./free-dimensions.ts";
+import { type Io, note } from "./io.ts";
 import type { Arguments, Options } from "./options.ts";
 import type { CompileSettings } from "./settings.ts";
 
@@ -24,12 +26,31 @@ export const needData = (names: readonly string[]): never =>
     help: "give --data, for example --data synthetic:digits",
   });
 
+export function valOf(args: Arguments): number | undefined {
+  const text = args.get("val");
+  if (text === undefined) return undefined;
+  const fraction = text.trim() === "" ? Number.NaN : Number(text);
+  return fraction >= 0 && fraction < 1 ? fraction : fail("flag", `\`--val\` must be a fraction from 0 up to 1, found \`${text}\``, null);
+}
+
+/** What `--dim` would make the model take the data. */
+export const sizeHint = (args: Arguments, settings: CompileSettings): SizeHint => {
+  const path = args.files[0]!;
+  return (input, now, wanted) => {
+    const flags = dimensionHint(freeDimensions(readText(path), path, settings), input, now, wanted);
+    return flags === null ? null : `add ${flags}`;
+  };
+};
+
+/** Fields that no name matched are told: the order may be wrong. */
+export function noteOrder({ byOrder }: Feed, io: Io): void {
+  if (byOrder.length) note(io, `data matched by order, not by name: ${byOrder.join(", ")}`);
+}
+
 /** `--val F` keeps the last fraction of the examples; without it a source's own held-out examples serve, if it has any. */
 export function splitsOf(source: DataSource, args: Arguments): { readonly train: Split; readonly validation: Split | null } {
-  const text = args.get("val");
-  if (text === undefined) return { train: source.train, validation: source.heldOut };
-  const fraction = text.trim() === "" ? Number.NaN : Number(text);
-  if (!(fraction >= 0 && fraction < 1)) fail("flag", `\`--val\` must be a fraction from 0 up to 1, found \`${text}\``, null);
+  const fraction = valOf(args);
+  if (fraction === undefined) return { train: source.train, validation: source.heldOut };
   const { count } = source.train;
   const kept = Math.round(count * fraction);
   return { train: sliceOf(source.train, 0, count - kept), validation: kept > 0 ? sliceOf(source.train, count - kept, count) : null };

@@ -5,10 +5,22 @@ import { feedOf } from "../formats/feed.ts";
 import { loadProgram, weightsOf } from "./build.ts";
 import { type RunState, readCheckpoint } from "./checkpoint-folder.ts";
 import { describeScore, entryOf } from "./evaluate.ts";
-import { buildTraining, dataOption, defaultBatch, needData, sourceOf, splitsOf, type TrainingBuild } from "./examples.ts";
-import { makeFolderOf, writeAtomically } from "./files.ts";
-import { exit, type Io, note } from "./io.ts";
+import {
+  buildTraining,
+  dataOption,
+  defaultBatch,
+  needData,
+  noteOrder,
+  sizeHint,
+  sourceOf,
+  splitsOf,
+  type TrainingBuild,
+  valOf,
+} from "./examples.ts";
+import { exists, makeFolderOf, writeAtomically } from "./files.ts";
+import { exit, type Io, note, warn } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
+import { accumulateOf, runState } from "./run-state.ts";
 import {
   type CompileSettings,
   compileOptions,
@@ -22,7 +34,7 @@ import {
   whole,
 } from "./settings.ts";
 import { openLog, type TrainLog } from "./train-log.ts";
-import { batchesOf, type Trained, type Training, trainSteps } from "./training.ts";
+import { type Trained, type Training, trainSteps } from "./training.ts";
 
 export const trainCommand: Command = {
   name: "train",
@@ -53,18 +65,21 @@ export const trainCommand: Command = {
 };
 
 async function train(args: Arguments, io: Io): Promise<number> {
-  // a folder that cannot be made is better known before the work than after it
-  for (const option of ["out", "log", "plot"]) if (args.has(option)) makeFolderOf(args.get(option)!);
   const resumed = resumeOf(args);
   const settings = compileSettings(args);
-  const batch = settings.batch ?? resumed?.state.batch ?? defaultBatch;
-  const build = await buildTraining(args.files[0]!, settings, batch, io);
-  const examples = examplesOf(args, build);
-  const run = runState(args, settings, build, examples, resumed?.state ?? null);
-  const net = await loadProgram(build.stages.program, loadOptionsOf(args, run, resumed?.variables ?? null), io);
+  const plan = planOf(args);
+  const build = await buildTraining(args.files[0]!, settings, settings.batch ?? resumed?.state.batch ?? defaultBatch, io);
+  const examples = examplesOf(args, settings, plan, build);
+  const run = runState(args, settings, plan, build, examples, resumed?.state ?? null);
+  if (resumed && run.step >= run.steps && !isOutMissing(args)) return nothingLeft(args, run, io);
+  tell(plan, build, examples, resumed !== null, io);
+  for (const option of ["out", "log", "plot"]) if (args.has(option)) makeFolderOf(args.get(option)!);
+  const net = await loadProgram(build.stages.program, loadOptionsOf(args, plan, run, resumed?.variables ?? null), io);
   try {
     if (resumed) await checkPhase(net, accumulateOf(build.stages));
-    return await finish(args, net, await trainWithLog(args, run, (log) => trainingOf(args, build, net, examples, run, log), io), io);
+    if (run.step >= run.steps) return await saveFinished(args, net, run, io);
+    const make = (log: TrainLog) => trainingOf(args, plan, build, net, examples, run, log);
+    return await finish(args, net, await trainWithLog(args, run, make, io), io);
   } finally {
     await net.dispose();
   }
@@ -78,80 +93,56 @@ function resumeOf(args: Arguments): Checkpoint | null {
   return readCheckpoint(folder);
 }
 
-/** Data matched to the program; null: the program needs none. */
-type Examples = ReturnType<typeof examplesOf>;
-function examplesOf(args: Arguments, { stages }: TrainingBuild) {
-  const { inputs } = entryOf(stages.program, "step");
+/** What the command line says of the run: mistakes in it, and in the files it names, are told before the work. */
+export type Plan = ReturnType<typeof planOf>;
+function planOf(args: Arguments) {
+  const [steps, epochs] = [whole(args, "steps", 1), whole(args, "epochs", 1)];
+  if (steps !== undefined && epochs !== undefined) fail("flag", "`--steps` and `--epochs` exclude each other", null);
+  const every = whole(args, "checkpoint-every", 1) ?? Number.POSITIVE_INFINITY;
+  const [threads, normalisation, weights] = [threadsOf(args, defaultThreads()), normalisationOf(args), weightsOf(args)];
+  valOf(args);
   const source = sourceOf(args);
-  if (inputs.length === 0) return source ? fail("flag", "`--data` is of no use: nothing is an input", null) : null;
-  if (!source) return needData(inputs.map((i) => i.name));
-  const normalisation = normalisationOf(args);
-  return { source, normalisation, feed: feedOf(inputs, source, normalisation), ...splitsOf(source, args) };
+  return { steps, epochs, every, threads, normalisation, weights, source };
 }
 
-function loadOptionsOf(args: Arguments, { seed }: RunState, checkpoint: Uint8Array | null) {
-  const weights = weightsOf(args);
-  const common = { seed, threads: threadsOf(args, defaultThreads()), allowMissing: args.all("allow-missing") };
+/** Data matched to the program; null: the program needs none. */
+export type Examples = ReturnType<typeof examplesOf>;
+function examplesOf(args: Arguments, settings: CompileSettings, { source, normalisation }: Plan, { stages }: TrainingBuild) {
+  const { inputs } = entryOf(stages.program, "step");
+  if (inputs.length === 0) return source ? fail("flag", "`--data` is of no use: nothing is an input", null) : null;
+  if (!source) return needData(inputs.map((i) => i.name));
+  return { source, normalisation, feed: feedOf(inputs, source, normalisation, sizeHint(args, settings)), ...splitsOf(source, args) };
+}
+
+function loadOptionsOf(args: Arguments, { weights, threads }: Plan, { seed }: RunState, checkpoint: Uint8Array | null) {
+  const common = { seed, threads, allowMissing: args.all("allow-missing") };
   return { ...common, ...(weights ? { weights } : {}), ...(checkpoint ? { checkpoint } : {}) };
 }
 
-/* ---- how long, and from where ---------------------------------------------------------------------------------- */
-
-function runState(
-  args: Arguments,
-  settings: CompileSettings,
-  { stages }: TrainingBuild,
-  examples: Examples,
-  from: RunState | null,
-): RunState {
-  const batch = examples?.feed.batch ?? 0;
-  const count = examples?.train.count ?? 0;
-  const perEpoch = examples ? batchesOf(count, batch) : 0;
-  if (examples && perEpoch === 0)
-    fail("data", `there are ${count} examples to train on, fewer than a batch of ${batch}`, null, {
-      help: `use --batch ${Math.max(1, count)} or less`,
-    });
-  const now: RunState = {
-    step: from?.step ?? 0,
-    steps: stepsOf(args, perEpoch, accumulateOf(stages), from),
-    seed: settings.seed ?? from?.seed ?? stages.module.training?.seed ?? 0,
-    batch,
-    examples: count,
-    shuffle: !args.has("no-shuffle"),
-    program: stages.program.name,
-  };
-  if (from) checkSame(now, from);
-  return now;
+function tell({ weights }: Plan, { stages }: TrainingBuild, examples: Examples, resumed: boolean, io: Io): void {
+  if (examples) noteOrder(examples.feed, io);
+  const frozen = stages.program.variables.filter((v) => v.kind === "param" && v.frozen).map((v) => v.name);
+  if (frozen.length === 0 || weights || resumed) return;
+  const more = frozen.length > 5 ? ` and ${frozen.length - 5} more` : "";
+  warn(io, `frozen, but without --weights these have initial values for good: ${frozen.slice(0, 5).join(", ")}${more}`);
 }
 
-/** Updates of the whole run; `perEpoch` is in micro-batches. */
-function stepsOf(args: Arguments, perEpoch: number, accumulate: number, from: RunState | null): number {
-  const [steps, epochs] = [whole(args, "steps", 1), whole(args, "epochs", 1)];
-  if (steps !== undefined && epochs !== undefined) fail("flag", "`--steps` and `--epochs` exclude each other", null);
-  if (steps !== undefined) return steps;
-  if (perEpoch === 0) return from?.steps ?? fail("flag", "without data there are no epochs: say how long with `--steps`", null);
-  if (epochs === undefined && from) return from.steps;
-  const wanted = Math.floor(((epochs ?? 1) * perEpoch) / accumulate);
-  return wanted > 0
-    ? wanted
-    : fail("data", "there are fewer batches than one update accumulates", null, { help: "use more --epochs, or a smaller --batch" });
-}
-const accumulateOf = ({ module }: TrainingBuild["stages"]): number => module.training?.accumulate ?? 1;
+/* ---- a run that is over ------------------------------------------------------------------------------------------ */
 
-/** Anything else would not be the same run. */
-function checkSame(now: RunState, before: RunState): void {
-  const names = {
-    program: "the model",
-    seed: "--seed",
-    batch: "--batch",
-    examples: "the number of training examples",
-    shuffle: "shuffling",
-  };
-  for (const [key, what] of Object.entries(names) as [keyof typeof names, string][])
-    if (now[key] !== before[key])
-      fail("flag", `the checkpoint was made with another value of ${what}: ${before[key]}, now ${now[key]}`, null, {
-        help: "to train on differently, start a new run with --weights",
-      });
+/** The weights of a finished run may still be wanted; a file that is there is not touched. */
+const isOutMissing = (args: Arguments): boolean => args.has("out") && !exists(args.get("out")!);
+
+function nothingLeft(args: Arguments, { step }: RunState, io: Io): number {
+  io.out(args.has("json") ? `${JSON.stringify({ steps: step })}\n` : `nothing left to do: ${step} steps are done\n`);
+  return exit.fine;
+}
+
+async function saveFinished(args: Arguments, net: Net, run: RunState, io: Io): Promise<number> {
+  const out = args.get("out")!;
+  writeAtomically(out, await net.save());
+  const code = nothingLeft(args, run, io);
+  if (!args.has("json")) io.out(`weights: ${out}\n`);
+  return code;
 }
 
 /** A checkpoint lies between updates: its counters tell how many micro-batches made one. */
@@ -166,6 +157,7 @@ async function checkPhase(net: Net, accumulate: number): Promise<void> {
 
 function trainingOf(
   args: Arguments,
+  { every }: Plan,
   { smaller, stages }: TrainingBuild,
   net: Net,
   examples: Examples,
@@ -173,7 +165,6 @@ function trainingOf(
   log: TrainLog,
 ): Training {
   const folder = args.get("checkpoint") ?? args.get("resume");
-  const every = whole(args, "checkpoint-every", 1) ?? Number.POSITIVE_INFINITY;
   const checkpoint = folder === undefined ? null : { folder, every };
   const accumulate = accumulateOf(stages);
   if (!examples) return { net, data: null, validation: null, run, accumulate, checkpoint, log };

@@ -49,10 +49,10 @@ export async function trainSteps(t: Training, io: Io): Promise<Trained> {
   let step = t.run.step;
   while (step < t.run.steps && !interrupt.asked()) {
     await breathe(io.now());
-    const result = await update(t, batches, step);
+    const result = await update(t, batches.read, step);
     step++;
     const epoch = Math.ceil(epochsAt(step));
-    checkFinite(result, step);
+    checkFinite(result, step, () => oddValue(t, batches, step - 1));
     t.log.add({ step, epoch, ...result });
     meter.add(result);
     progress.update(step, () => `epoch ${epoch}  ${meter.text(step)}`);
@@ -70,7 +70,7 @@ export async function trainSteps(t: Training, io: Io): Promise<Trained> {
 }
 
 /** The micro-batches of one update; loss and metrics are their means. */
-async function update(t: Training, batches: ReturnType<typeof batchReader>, step: number): Promise<StepResult> {
+async function update(t: Training, batches: Batches["read"], step: number): Promise<StepResult> {
   if (t.accumulate === 1) return t.net.step(batches(step));
   const mean = meanOf();
   for (let i = 0; i < t.accumulate; i++) mean.add(await t.net.step(batches(step * t.accumulate + i)), 1);
@@ -98,29 +98,47 @@ function breather(): (now: number) => Promise<void> {
   };
 }
 
-/** Inputs of micro-batch `step`. Each epoch has its own order, which depends on the seed and its number only. */
-function batchReader(data: TrainingData | null, { seed, shuffle, batch }: RunState): (step: number) => ReturnType<Feed["read"]> {
-  if (!data) return () => ({});
+interface Batches {
+  /** Inputs of micro-batch `step`. */
+  readonly read: (step: number) => ReturnType<Feed["read"]>;
+  /** A value of these inputs that is no finite number, in words. */
+  readonly oddValue: (step: number) => string | null;
+}
+/** Each epoch has its own order, which depends on the seed and its number only. */
+function batchReader(data: TrainingData | null, { seed, shuffle, batch }: RunState): Batches {
+  if (!data) return { read: () => ({}), oddValue: () => null };
   const { split, feed } = data;
   const perEpoch = batchesOf(split.count, batch);
   let known = -1;
   let order: Uint32Array = new Uint32Array(0);
-  return (step) => {
+  const examples = (step: number): Uint32Array => {
     const epoch = Math.floor(step / perEpoch);
     if (epoch !== known) {
       order = shuffle ? permutation(split.count, hash(seed, epoch)) : Uint32Array.from({ length: split.count }, (_, i) => i);
       known = epoch;
     }
     const from = (step % perEpoch) * batch;
-    return feed.read(split, order.subarray(from, from + batch));
+    return order.subarray(from, from + batch);
   };
+  return { read: (step) => feed.read(split, examples(step)), oddValue: (step) => feed.oddValue(split, examples(step)) };
 }
 
-function checkFinite({ loss }: StepResult, step: number): void {
-  if (!Number.isFinite(loss))
-    fail("train", `the loss is ${loss} at step ${step}: training has diverged`, null, {
-      help: "a smaller learning rate, clip_norm, or inputs scaled to about -1..1 usually help; earlier checkpoints are kept",
-    });
+/** Looks through the micro-batches of an update. */
+function oddValue({ accumulate }: Training, batches: Batches, step: number): string | null {
+  for (let i = 0; i < accumulate; i++) {
+    const found = batches.oddValue(step * accumulate + i);
+    if (found) return found;
+  }
+  return null;
+}
+
+function checkFinite({ loss }: StepResult, step: number, odd: () => string | null): void {
+  if (Number.isFinite(loss)) return;
+  const value = odd();
+  if (value) fail("data", `the loss is ${loss} at step ${step}: ${value}`, null);
+  fail("train", `the loss is ${loss} at step ${step}: training has diverged`, null, {
+    help: "a smaller learning rate, clip_norm, or inputs scaled to about -1..1 usually help; earlier checkpoints are kept",
+  });
 }
 
 async function validate(t: Training, step: number, epoch: number, progress: Progress, io: Io): Promise<Score | null> {

@@ -14,6 +14,8 @@ export interface FakeOptions {
   /** No inputs at all: the step moves w towards 3. */
   readonly withoutData?: boolean;
   readonly learningRate?: number;
+  /** The parameter b is frozen in name. */
+  readonly frozen?: boolean;
   /** Sees the options of every compilation. */
   readonly onCompile?: (options: CompileOptions) => void;
 }
@@ -23,7 +25,9 @@ export const fakeToolchain = (fake: FakeOptions = {}): Toolchain => ({
   compileStages: async (_source, options = {}) => {
     fake.onCompile?.(options);
     const batch = fake.fixedBatch ?? options.dims?.N ?? options.batch ?? 1;
-    const module = { batch: fake.fixedBatch ? null : "N", warnings: [], sources: new Map(), training: { seed: null } } as unknown as Module;
+    const training = { seed: null, name: options.trainBlock ?? "Line" };
+    const dims = { N: batch, ...options.dims };
+    const module = { batch: fake.fixedBatch ? null : "N", dims, warnings: [], sources: new Map(), training } as unknown as Module;
     return { module, program: lineProgram(batch, fake, options.train ?? false) } as unknown as Stages;
   },
 });
@@ -56,7 +60,11 @@ function lineProgram(batch: number, fake: FakeOptions, train: boolean): Program 
     doc: null,
     target: "reference",
     entries: [{ name: "init", inputs: [], outputs: [] }, forward, ...(train ? trained : [])],
-    variables: [variable("w", "param", "f32", 0), variable("b", "param", "f32", 4), variable("seed", "counter", "i32", 8)],
+    variables: [
+      variable("w", "param", "f32", 0),
+      { ...variable("b", "param", "f32", 4), frozen: fake.frozen ?? false },
+      variable("seed", "counter", "i32", 8),
+    ],
     sizes: bytes,
     code: { kind: "host", start: () => lineBackend(batch, fake) },
     stats: { parameters: 2, flops: 2 * batch, arenaBytes: 0, lowerBoundBytes: 0, codeBytes: 0 },

@@ -74,7 +74,8 @@ test("missing permission is named", ({ skip }) => {
   expect(() => writeAtomically(at("a.txt"), "x")).toThrow(`error[file]: cannot write ${at("a.txt")}: no permission`);
 });
 
-const state = { step: 3, steps: 9, seed: -1, batch: 2, examples: 18, shuffle: true, program: "Line" };
+const counted = { step: 3, steps: 9, seed: -1, batch: 2, examples: 18, shuffle: true, program: "Line" };
+const state = { ...counted, trainBlock: "Line", set: {}, dims: { N: 2 }, fields: ["x", "y"], stored: 20 };
 test("a checkpoint folder holds one checkpoint, the newest", () => {
   const at = folder();
   writeCheckpoint(at("c"), state, Uint8Array.of(1));
@@ -86,9 +87,14 @@ test("a checkpoint folder holds one checkpoint, the newest", () => {
 });
 test.each([
   ["no JSON", "{"],
-  ["another format", JSON.stringify({ format: "other", version: 1, file: "a.safetensors", ...state })],
-  ["a path outside", JSON.stringify({ format: "dlm-checkpoint", version: 1, file: "../a.safetensors", ...state })],
-  ["a missing number", JSON.stringify({ format: "dlm-checkpoint", version: 1, file: "a.safetensors", ...state, step: null })],
+  ["an earlier version", JSON.stringify({ format: "dlm-checkpoint", version: 1, file: "a.safetensors", ...counted })],
+  [
+    "no fields",
+    JSON.stringify({ format: "dlm-checkpoint", version: 2, file: "a.safetensors", ...counted, set: {}, dims: {}, trainBlock: "" }),
+  ],
+  ["another format", JSON.stringify({ format: "other", version: 2, file: "a.safetensors", ...state })],
+  ["a path outside", JSON.stringify({ format: "dlm-checkpoint", version: 2, file: "../a.safetensors", ...state })],
+  ["a missing number", JSON.stringify({ format: "dlm-checkpoint", version: 2, file: "a.safetensors", ...state, step: null })],
 ])("a state with %s is refused", (_, text) => {
   const at = folder({ "state.json": text });
   expect(() => readCheckpoint(at(""))).toThrow("is not the state of a checkpoint that this version knows");

@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { CompileOptions } from "../../../compiler/compile.ts";
+import type { NdArray } from "../../../compiler/formats/array.ts";
+import { writeNpz } from "../../../compiler/formats/npz.ts";
 import { parseSafetensors } from "../../../runtime/index.ts";
 import { fakeToolchain } from "./fake.ts";
 import { dlm, folder } from "./harness.ts";
@@ -136,6 +138,105 @@ describe("train", () => {
         "  help: to train on differently, start a new run with --weights\n",
     );
   });
+  test("all that differs from the checkpoint is told, before anything is written", async () => {
+    const at = folder({ ...files, "b.csv": line(41).replace("x,y", "y,x") });
+    const argv = (...more: string[]) => ["train", at("net.dlm"), "--batch", "8", ...more];
+    await dlm(argv("--data", `csv:${at("a.csv")}`, "--checkpoint", at("c"), "--set", "k=1", "--dim", "K=2"), { toolchain });
+    expect(JSON.parse(readFileSync(at("c/state.json"), "utf8"))).toMatchObject({
+      trainBlock: "Line",
+      set: { k: "1" },
+      dims: { K: 2 },
+      fields: ["x", "y"],
+      stored: 40,
+    });
+    const before = readFileSync(at("c/state.json"), "utf8");
+    const others = ["--data", `csv:${at("b.csv")}`, "--train-block", "other", "--dim", "K=3", "--out", at("new/w"), "--log", at("new/l")];
+    const { code, err } = await dlm(argv("--resume", at("c"), "--steps", "9", ...others), { toolchain });
+    const was = "error[flag]: the checkpoint was made with another value of";
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: `${[
+        `${was} --train-block: Line, now other`,
+        `${was} --set: k=1, now none`,
+        `${was} the dimensions: K=2, now K=3`,
+        `${was} the fields of --data: x, y, now y, x`,
+        `${was} the number of examples in --data: 40, now 41`,
+        `${was} the number of training examples: 40, now 41`,
+      ].join("\n\n")}\n  help: to train on differently, start a new run with --weights\n`,
+    });
+    expect(existsSync(at("new"))).toBe(false);
+    expect(readFileSync(at("c/state.json"), "utf8")).toBe(before);
+  });
+  test("a run that is over stays as it is; only weights that are not there are written", async () => {
+    const at = folder({ ...files, kept: "kept" });
+    const argv = (...more: string[]) => ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--batch", "8", ...more];
+    await dlm(argv("--steps", "7", "--checkpoint", at("c"), "--out", at("w")), { toolchain });
+    const before = readFileSync(at("c/state.json"), "utf8");
+    const again = await dlm(argv("--resume", at("c"), "--out", at("kept"), "--log", at("l")), { toolchain });
+    expect(again).toEqual({ code: 0, out: "nothing left to do: 7 steps are done\n", err: "" });
+    expect((await dlm(argv("--resume", at("c"), "--steps", "3", "--json"), { toolchain })).out).toBe('{"steps":7}\n');
+    expect(readFileSync(at("kept"), "utf8")).toBe("kept");
+    expect(existsSync(at("l"))).toBe(false);
+    expect(readFileSync(at("c/state.json"), "utf8")).toBe(before);
+    const written = await dlm(argv("--resume", at("c"), "--out", at("w2")), { toolchain });
+    expect(written).toEqual({ code: 0, out: `nothing left to do: 7 steps are done\nweights: ${at("w2")}\n`, err: "" });
+    expect(readFileSync(at("w2"))).toEqual(readFileSync(at("w")));
+  });
+  test("a value that is no number is found in the data", async () => {
+    const x = Float32Array.from({ length: 20 }, (_, i) => (i === 17 ? Number.NaN : i / 20));
+    const arrays: NdArray[] = [x, new Float32Array(20)].map((data) => ({ type: "f4", shape: [20], data }));
+    const at = folder({
+      ...files,
+      "a.npz": writeNpz(
+        new Map([
+          ["x", arrays[0]!],
+          ["y", arrays[1]!],
+        ]),
+      ),
+    });
+    const argv = ["train", at("net.dlm"), "--data", `npz:${at("a.npz")}`, "--batch", "4", "--no-shuffle", "--epochs", "2"];
+    const { code, err } = await dlm(argv, { toolchain });
+    expect(code).toBe(1);
+    expect(err).toContain("error[data]: the loss is NaN at step 5: `x` of example 17 is NaN\n");
+  });
+  test("a frozen parameter that nothing gives is warned about", async () => {
+    const at = folder(files);
+    const argv = ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`];
+    const frozen = fakeToolchain({ frozen: true });
+    const warning = "warning: frozen, but without --weights these have initial values for good: b\n";
+    expect((await dlm([...argv, "--out", at("w")], { toolchain: frozen })).err).toContain(warning);
+    expect((await dlm([...argv, "--weights", at("w")], { toolchain: frozen })).err).not.toContain("warning");
+  });
+  test("fields matched by order are told once", async () => {
+    const at = folder({ ...files, "b.csv": line(40).replace("x,y", "a,b") });
+    for (const command of ["train", "eval"]) {
+      const { err } = await dlm([command, at("net.dlm"), "--data", `csv:${at("b.csv")}`, "--val", "0.1"], { toolchain });
+      expect(err.match(/note: data matched by order, not by name: a -> x, b -> y\n/g)).toHaveLength(1);
+    }
+  });
+  test("mistakes of the command line are told before anything is compiled", async () => {
+    const at = folder(files);
+    const never = fakeToolchain({ onCompile: () => expect.unreachable("compiled") });
+    const csv = ["--data", `csv:${at("a.csv")}`];
+    const mistakes = [
+      ["--data", "csv:none"],
+      ["--data", "none"],
+      [...csv, "--val", "2"],
+      [...csv, "--threads", "0"],
+      [...csv, "--weights", "none"],
+      [...csv, "--mean", "x"],
+    ];
+    const ofTraining = [
+      [...csv, "--steps", "x"],
+      [...csv, "--epochs", "0"],
+      [...csv, "--checkpoint-every", "0"],
+    ];
+    for (const more of mistakes) expect((await dlm(["eval", at("net.dlm"), ...more], { toolchain: never })).err).toMatch(/^error\[/);
+    for (const more of [...mistakes, ...ofTraining]) {
+      const { code, err } = await dlm(["train", at("net.dlm"), ...more], { toolchain: never });
+      expect([code, err]).toEqual([1, expect.stringMatching(/^error\[/)]);
+    }
+  });
   test("a loss that is no number stops the run and writes no weights", async () => {
     const at = folder(files);
     const argv = [
@@ -175,6 +276,14 @@ describe("train", () => {
     [["--steps", "3", "--epochs", "2"], "error[flag]: `--steps` and `--epochs` exclude each other\n"],
     [["--val", "1"], "error[flag]: `--val` must be a fraction from 0 up to 1, found `1`\n"],
     [["--batch", "41"], "error[data]: there are 40 examples to train on, fewer than a batch of 41\n  help: use --batch 40 or less\n"],
+    [
+      ["--val", "0.9"],
+      "error[data]: --val 0.9 leaves 4 of 40 examples to train on, fewer than a batch of 32\n  help: use --batch 4 or less\n",
+    ],
+    [
+      ["--val", "0.99"],
+      "error[data]: --val 0.99 leaves 0 of 40 examples to train on, fewer than a batch of 32\n  help: use a smaller --val\n",
+    ],
     [["--mean", "a"], "error[flag]: `--mean` must be numbers separated by commas, found `a`\n"],
     [["--std", "0"], "error[flag]: `--std` must not be 0\n"],
     [["--weights", "none"], "error[file]: cannot read none: there is no such file or folder\n"],
