@@ -1,4 +1,4 @@
-/** The same tensor, so that it can be stored in another layout; `assign-layouts` alone makes it. */
+/** The same tensor in memory of its own, which may have another layout. */
 import { op } from "../op.ts";
 import { plain } from "./expect.ts";
 
