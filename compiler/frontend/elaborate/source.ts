@@ -1,6 +1,6 @@
 /** Files: parsed, with the names that each declares and imports. */
 import { type Diagnostic, diagnostic, invariant, type Span } from "../../../ir/diagnostic.ts";
-import { preludeFiles } from "../../prelude/text.ts";
+import { preludeFiles, zooFiles } from "../../prelude/text.ts";
 import type { Const, Declaration, File, Fn, Import, Layer, Model, Train } from "../ast.ts";
 import { parse, plainLines } from "../parse.ts";
 import { checkDeclarations } from "./check.ts";
@@ -62,8 +62,8 @@ export function loadFiles(path: string, text: string, resolve: (path: string) =>
     if (loading.includes(at)) return wrong(`imports form a cycle: ${[...loading.slice(loading.indexOf(at)), at].join(" -> ")}`);
     const had = done.get(at);
     if (had) return had;
-    const content = resolve(at);
-    return content === null ? wrong(`there is no file "${at}"`) : load(at, content);
+    const content = standardModels(at) ?? resolve(at);
+    return content === null ? wrong(`there is no file "${at}"`, standardHelp(at)) : load(at, content);
   };
   const importName = (file: SourceFile, name: { name: string; span: Span }): Declared => {
     const found = file.declarations.get(name.name);
@@ -76,6 +76,19 @@ export function loadFiles(path: string, text: string, resolve: (path: string) =>
     return { kind: "broken" };
   };
   return { root: load(path, text), sources, problems };
+}
+
+const standardFolder = "std/";
+/** Text of a file of the library of models, which is part of the compiler; null: it has none of this name. */
+function standardModels(path: string): string | null {
+  const name = path.slice(standardFolder.length);
+  return path.startsWith(standardFolder) && Object.hasOwn(zooFiles, name) ? zooFiles[name]! : null;
+}
+function standardHelp(path: string): string | null {
+  if (!path.startsWith(standardFolder)) return null;
+  const names = Object.keys(zooFiles).map((name) => standardFolder + name);
+  const near = nearest(path, names);
+  return near === null ? `the library of models has ${names.join(", ")}` : `did you mean "${near}"?`;
 }
 
 function declare(
