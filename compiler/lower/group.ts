@@ -108,11 +108,13 @@ const cheap = 1;
 const longest = 400;
 const expensive: ReadonlySet<string> = new Set(["exp", "log", "sin", "cos", "tanh", "erf", "sigmoid", "pow", "div", "sqrt", "mod"]);
 
+/** Views that do more than move an index; `take` reads its index more than once. */
+const viewCost: Readonly<Record<string, number>> = { concat: 1, pad: 1, take: 2 };
 /** Scalar operations to compute one element from what is stored. */
 function costOf(n: Node, cost: ReadonlyMap<Node, number>, stored: ReadonlySet<Node>): number {
   const inputs = n.inputs.reduce((sum, x) => sum + (stored.has(x) ? 0 : (cost.get(x) ?? 0)), 0);
   const kind = n.op.schema.kind;
-  if (kind === "view") return inputs + (n.op.schema.name === "concat" || n.op.schema.name === "pad" ? 1 : 0);
+  if (kind === "view") return inputs + (viewCost[n.op.schema.name] ?? 0);
   if (kind === "creation") return n.inputs.length > 0 ? 20 : 0;
   return inputs + (expensive.has(n.op.schema.name) ? 8 : 1);
 }
@@ -122,6 +124,7 @@ function wantsMemory(n: Node, user: Node, stored: ReadonlySet<Node>, cost: numbe
   if (user.op.schema.kind === "contraction") return !isPlainView(n, stored);
   if (user.op.schema.name === "relayout" && n.type.layout) return true;
   if (cost <= cheap) return false;
+  if (user.op.schema.name === "take") return true;
   const size = sizeOf(n.type.shape);
   return readsOf(user) > 1.5 * size * user.inputs.filter((x) => x === n).length;
 }

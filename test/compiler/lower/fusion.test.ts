@@ -72,3 +72,9 @@ test("an update is made as soon as nobody reads the old value, so gradients do n
   expect(plain).toBeLessThanOrEqual(momentum);
   expect(plain).toBeLessThan((layers + 6) * activation * 2);
 });
+
+test("rows of rows of rows are looked up one after the other", async () => {
+  const body = "for i in range(12) { next = take(next, next) }";
+  const kernels = await forward(`model M(ids: i32[64]) -> y { next = ids * 1; ${body}; y = next }`);
+  expect(kernels.length).toBeGreaterThan(10);
+});
