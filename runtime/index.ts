@@ -1,6 +1,7 @@
 /** Loads a program and runs it: everything that an app needs at run time. */
 import type { Program } from "../ir/program.ts";
 import { fail } from "./errors.ts";
+import { checkOptions, checkProgram } from "./options.ts";
 import { checkSeed, type Net, openSession, type Started } from "./session.ts";
 import { startWasm } from "./wasm.ts";
 import type { GpuSource } from "./webgpu.ts";
@@ -20,7 +21,7 @@ export interface LoadOptions {
   readonly weights?: Weights;
   /** For initial values and random numbers; default 0. */
   readonly seed?: number;
-  /** What `checkpoint()` gave: continues there; weights are ignored then. */
+  /** What `checkpoint()` gave: continues there. Excludes `weights`. */
   readonly checkpoint?: FileBytes;
   /** Threads of a WebAssembly program; default 1. Results do not depend on it. */
   readonly threads?: number;
@@ -35,6 +36,8 @@ export interface LoadOptions {
 }
 
 export async function load(program: Program, options: LoadOptions = {}): Promise<Net> {
+  checkProgram(program);
+  checkOptions(options);
   const { seed = 0, device = "auto", threads = 1 } = options;
   checkSeed(seed);
   if (!Number.isInteger(threads) || threads < 1 || threads > 256) fail("option", `threads is ${threads}, expected 1..256`);
@@ -52,10 +55,7 @@ export async function load(program: Program, options: LoadOptions = {}): Promise
 
 function match(program: Program, options: LoadOptions): Given {
   const { weights, checkpoint, allowMissing = [] } = options;
-  if (checkpoint) {
-    const given = matchCheckpoint(program, checkpoint);
-    return weights ? { ...given, notes: [...given.notes, "the checkpoint counts, the weights are ignored"] } : given;
-  }
+  if (checkpoint) return matchCheckpoint(program, checkpoint);
   const missing = options.missing ?? (program.entries.some((e) => e.name === "step") ? "init" : "error");
   return weights ? matchWeights(program, weights, { missing, allowMissing }) : { values: new Map(), notes: [] };
 }

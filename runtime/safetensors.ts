@@ -48,9 +48,23 @@ export function parseSafetensors(source: Uint8Array | ArrayBuffer): Tensors {
 function headerLength(file: Uint8Array): number {
   if (file.length < 8) bad(`${file.length} bytes are too few for a header`);
   const length = Number(new DataView(file.buffer, file.byteOffset, 8).getBigUint64(0, true));
+  if (length > headerLimit || length > file.length - 8) refuseOther(file);
   if (length > headerLimit) bad(`a header of ${length} bytes is above the limit of ${headerLimit}`);
   if (length > file.length - 8) bad(`the header should have ${length} bytes, the file has ${file.length - 8} (is it truncated?)`);
   return length;
+}
+
+/** Weight files of other kinds, told by their first bytes. Only asked when the file is no safetensors file. */
+function refuseOther(file: Uint8Array): void {
+  const starts = (...bytes: number[]) => bytes.every((b, i) => file[i] === b);
+  const head = new TextDecoder("latin1").decode(file.subarray(0, 200));
+  const convert = "save it with safetensors.torch.save_file";
+  if (starts(0x50, 0x4b, 3, 4) && head.includes(".npy"))
+    fail("safetensors", "this is an .npz file; save it with safetensors.numpy.save_file");
+  if (starts(0x50, 0x4b, 3, 4) || (starts(0x80) && file[1]! >= 2 && file[1]! <= 5))
+    fail("safetensors", `this is a PyTorch file; ${convert}`);
+  if (starts(0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59)) fail("safetensors", "this is an .npy file; save it with safetensors.numpy.save_file");
+  if (starts(0x89, 0x48, 0x44, 0x46)) fail("safetensors", "this is an HDF5 file; save its arrays with safetensors.numpy.save_file");
 }
 
 function parseHeader(bytes: Uint8Array): Map<string, unknown> {

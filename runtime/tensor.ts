@@ -22,6 +22,8 @@ export type OutputValues = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> |
 
 /** Raw bytes of every field, after checking names, element counts, types and ranges. NaN passes through. */
 export function encodeInputs(fields: readonly Field[], inputs: Inputs): readonly (readonly [Field, Uint8Array])[] {
+  if (typeof inputs !== "object" || inputs === null || Array.isArray(inputs) || ArrayBuffer.isView(inputs))
+    fail("input", `the inputs are ${describe(inputs)}, expected an object with a value for each input`);
   const known = fields.map((f) => `${f.name}: ${typeOf(f)}`).join(", ") || "none";
   const unknown = Object.keys(inputs).filter((name) => !fields.some((f) => f.name === name));
   if (unknown.length) fail("input", `unknown input ${unknown.join(", ")}; the inputs are ${known}`);

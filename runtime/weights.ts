@@ -41,8 +41,11 @@ export function matchWeights(program: Program, weights: Weights, rules: WeightRu
 
 /** Every variable from a checkpoint, which must hold them all. */
 export function matchCheckpoint(program: Program, file: FileBytes): Given {
-  const entries = new Map(parseSafetensors(file).entries.map((e) => [e.name, e]));
+  const { entries: list, metadata } = parseSafetensors(file);
+  const entries = new Map(list.map((e) => [e.name, e]));
   const missing = program.variables.filter((v) => !entries.has(checkpointName(v)));
+  if (missing.length && metadata.content !== "checkpoint" && !list.some((e) => isTraining(e.name)))
+    fail("checkpoint", "these are weights, not what checkpoint() gave: load them with the option weights");
   return { values: assign(program, "checkpoint", program.variables, missing, entries, checkpointName), notes: [] };
 }
 
@@ -82,14 +85,23 @@ function assign(
   if (missing.length || misshaped.length) {
     const names = new Set(wanted.map(nameOf));
     const unexpected = [...entries.values()].filter((e) => !names.has(e.name));
-    const rows = [
-      ...rowsOf("missing", missing, (v) => [nameOf(v), typeOf(v), nearest(nameOf(v), unexpected)]),
+    const rows: Row[] = [
+      ...rowsOf("missing", missing, (v) => [nameOf(v), typeOf(v), nearest(nameOf(v), v, unexpected)]),
       ...rowsOf("mis-shaped", misshaped, ({ v, entry }) => [nameOf(v), typeOf(v), `in the file: ${entryType(entry)}`]),
-      ...rowsOf("unexpected", unexpected, (e) => [e.name, entryType(e), ""]),
     ];
-    fail(code, `the ${code === "weights" ? "weights do" : "checkpoint does"} not fit ${program.name}:\n${columns(rows)}`);
+    const extra = unexpected.length ? [`  note: in the file, not used: ${shorten(unexpected.map((e) => e.name))}`] : [];
+    const help = code === "weights" && missing.length ? helpFor(missing) : [];
+    const text = `the ${code === "weights" ? "weights do" : "checkpoint does"} not fit ${program.name}:`;
+    fail(code, [text, columns(rows), ...extra, ...help].join("\n"));
   }
   return new Map(pairs.map(({ v, entry }) => [v, bytesAs(v.dtype, entry)]));
+}
+
+function helpFor(missing: readonly Variable[]): string[] {
+  const frozen = missing.some((v) => v.frozen)
+    ? ["  note: frozen parameters are needed: training would leave them at their initial values"]
+    : [];
+  return [...frozen, `  help: allowMissing (--allow-missing) names what may stay as initialised: "${missing[0]!.name}", or "*" for all`];
 }
 
 const entryType = (e: Entry): string => `${e.dtype.toLowerCase()}[${e.shape.join(",")}]`;
@@ -106,12 +118,18 @@ function columns(rows: readonly Row[]): string {
   return rows.map((r) => `  ${r.map((cell, c) => cell.padEnd(widths[c] ?? 0)).join("  ")}`.trimEnd()).join("\n");
 }
 
-/** Suggests an unused tensor of the file with a similar name. */
-function nearest(name: string, entries: readonly Entry[]): string {
+/** Suggests an unused tensor of the file with a similar name: often the same one under another prefix. */
+function nearest(name: string, { shape }: Variable, entries: readonly Entry[]): string {
+  const last = name.slice(name.lastIndexOf(".") + 1);
+  const likeness = (e: Entry): number => {
+    if (e.name.endsWith(`.${name}`) || name.endsWith(`.${e.name}`)) return 0;
+    const alike = e.name.endsWith(`.${last}`) && sameShape(e.shape, shape);
+    return distance(name, e.name) / (alike ? 2 : 1);
+  };
   let best: Entry | null = null;
   let least = Math.max(3, name.length * 0.6);
   for (const e of entries.slice(0, 1000)) {
-    const d = distance(name, e.name);
+    const d = likeness(e);
     if (d < least) [best, least] = [e, d];
   }
   return best ? `nearest in the file: ${best.name} ${entryType(best)}` : "";

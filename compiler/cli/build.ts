@@ -1,7 +1,7 @@
 /** From the files and flags of a command to a program, and from there to a loaded one. */
 import { renderDiagnostics } from "../../ir/diagnostic.ts";
 import type { Program } from "../../ir/program.ts";
-import type { LoadOptions, Net } from "../../runtime/index.ts";
+import { DlmError, type LoadOptions, type Net, parseSafetensors } from "../../runtime/index.ts";
 import type { CompileOptions, Stages } from "../compile.ts";
 import { exists, readBytes, readText } from "./files.ts";
 import { gpuSource } from "./gpu.ts";
@@ -26,19 +26,45 @@ function optionsOf({ exact, relaxed, reproducible, seed: _, ...rest }: CompileSe
   return { ...rest, ...(reproducible || exact ? { reproducible: true } : {}), ...(relaxed ? { relaxed: true } : {}) };
 }
 
-/** Loads a program with the weights of the command line; what the runtime has to tell goes to standard error. */
-export async function loadProgram(program: Program, options: LoadOptions, io: Io): Promise<Net> {
+/** Loads a program with the weights of the command line, which came from `file`; what the runtime has to tell goes to standard error. */
+export async function loadProgram(program: Program, options: LoadOptions, io: Io, file: string | null = null): Promise<Net> {
   const { load } = await io.toolchain();
-  const net = await load(program, program.code.kind === "wgsl" ? { ...options, gpu: await gpuSource() } : options);
+  const net = await naming(file, async () =>
+    load(program, program.code.kind === "wgsl" ? { ...options, gpu: await gpuSource() } : options),
+  );
   for (const text of net.notes) note(io, text);
   return net;
+}
+
+/** The files of `--weights`, for messages. */
+export const weightFiles = (args: Arguments): string | null => args.all("weights").join(", ") || null;
+
+/** Bytes of a safetensors file, checked. */
+export function readTensors(path: string): Uint8Array {
+  const bytes = readBytes(path);
+  try {
+    parseSafetensors(bytes);
+  } catch (error) {
+    throw error instanceof DlmError ? new DlmError(error.code, `${path}: ${error.message}`, error) : error;
+  }
+  return bytes;
+}
+
+/** Weights and checkpoints that do not fit are named. */
+export async function naming<T>(file: string | null, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const about = error instanceof DlmError && (error.code === "weights" || error.code === "checkpoint");
+    throw about && file !== null ? new DlmError(error.code, `${file}: ${error.message}`, error) : error;
+  }
 }
 
 /** `--weights FILE` and `--weights PREFIX=FILE`; null: none given. */
 export function weightsOf(args: Arguments): { readonly prefix: string; readonly data: Uint8Array }[] | null {
   const given = args.all("weights").map((text) => {
     const [, prefix, path] = (!exists(text) && /^([\w.]+)=(.+)$/.exec(text)) || [text, "", text];
-    return { prefix: prefix!, data: readBytes(path!) };
+    return { prefix: prefix!, data: readTensors(path!) };
   });
   return given.length ? given : null;
 }

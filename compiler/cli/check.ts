@@ -1,5 +1,5 @@
 /** `dlm check FILE...`: mistakes and warnings, for people and for editors. */
-import { CompileError, type Diagnostic, renderDiagnostics, type Span } from "../../ir/diagnostic.ts";
+import { CompileError, type Diagnostic, diagnostic, renderDiagnostics, type Span } from "../../ir/diagnostic.ts";
 import { importedText } from "./build.ts";
 import { readText } from "./files.ts";
 import { exit, type Io } from "./io.ts";
@@ -26,14 +26,19 @@ interface Found {
 }
 /** A file that cannot be read is reported like any other mistake. */
 async function checkPath(path: string): Promise<Found> {
-  const { checkFile } = await import("../frontend/elaborate.ts");
+  const [{ checkFile }, { parse }] = await Promise.all([import("../frontend/elaborate.ts"), import("../frontend/parse.ts")]);
   try {
-    return { path, ...checkFile({ path, text: readText(path), resolve: importedText }) };
+    const text = readText(path);
+    const found = checkFile({ path, text, resolve: importedText });
+    const empty = found.diagnostics.length === 0 && parse(text, path).file.declarations.length === 0;
+    return empty ? { path, ...found, diagnostics: [nothing(path)] } : { path, ...found };
   } catch (error) {
     if (error instanceof CompileError) return { path, diagnostics: error.diagnostics, sources: error.sources };
     throw error;
   }
 }
+
+const nothing = (path: string): Diagnostic => diagnostic("file", `${path} declares nothing`, null, { severity: "warning" });
 
 function print({ path, diagnostics, sources }: Found, io: Io): void {
   if (diagnostics.length > 0) io.err(`${renderDiagnostics(diagnostics, sources)}\n\n`);

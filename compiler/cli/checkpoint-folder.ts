@@ -45,10 +45,11 @@ export function writeCheckpoint(folder: string, state: RunState, variables: Uint
   if (before !== null && before !== file) remove(join(folder, before));
 }
 
-export function readCheckpoint(folder: string): { readonly state: RunState; readonly variables: Uint8Array } {
+export function readCheckpoint(folder: string): { readonly state: RunState; readonly path: string; readonly variables: Uint8Array } {
   if (!exists(join(folder, stateName))) fail("file", `${folder} is not a checkpoint: it has no ${stateName}`, null);
   const state = parseState(folder);
-  return { state, variables: readBytes(join(folder, state.file)) };
+  const path = join(folder, state.file);
+  return { state, path, variables: readBytes(path) };
 }
 
 function parseState(folder: string): StateFile {

@@ -6,7 +6,7 @@ import { type Program, regions } from "../../ir/program.ts";
 import { artefactOf, writeSafetensors } from "../../runtime/index.ts";
 import type { Entry } from "../../runtime/safetensors.ts";
 import { matchWeights } from "../../runtime/weights.ts";
-import { buildFile, weightsOf } from "./build.ts";
+import { buildFile, naming, weightFiles, weightsOf } from "./build.ts";
 import { makeFolder, writeAtomically } from "./files.ts";
 import { exit, type Io, note } from "./io.ts";
 import { type Arguments, type Command, table } from "./options.ts";
@@ -51,7 +51,8 @@ async function compile(args: Arguments, io: Io): Promise<number> {
     const to = i === 0 ? io : { ...io, err: () => undefined };
     programs.push((await buildFile(path, { ...settings, target }, { train: args.has("train") }, to)).program);
   }
-  const files = await filesOf(programs, weightFile(args, programs[0]!, stem, io), stem);
+  const weights = await naming(weightFiles(args), async () => weightFile(args, programs[0]!, stem, io));
+  const files = await filesOf(programs, weights, stem);
   makeFolder(folder);
   for (const [name, content] of Object.entries(files)) writeAtomically(join(folder, name), content);
   const sizes = Object.entries(files).map(([name, content]) => sizeOfFile(name, content));

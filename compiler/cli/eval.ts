@@ -1,6 +1,6 @@
 /** `dlm eval FILE --weights W --data SPEC`: loss and metrics on data. */
 import { feedOf } from "../formats/feed.ts";
-import { loadProgram, weightsOf } from "./build.ts";
+import { loadProgram, weightFiles, weightsOf } from "./build.ts";
 import { describeScore, entryOf, evaluateSplit } from "./evaluate.ts";
 import { buildTraining, dataOption, defaultBatch, needData, noteOrder, sizeHint, sourceOf, splitsOf } from "./examples.ts";
 import { exit, type Io, warn } from "./io.ts";
@@ -49,7 +49,7 @@ async function evaluate(args: Arguments, io: Io): Promise<number> {
   noteOrder(feedOf(inputs, source, normalisation, sizeHint(args, settings)), io);
   if (!weights) warn(io, "no --weights: these are the results of initial parameters");
   const options = { seed: settings.seed ?? 0, threads, allowMissing: args.all("allow-missing") };
-  const net = await loadProgram(stages.program, { ...options, ...(weights ? { weights } : {}), missing: "error" }, io);
+  const net = await loadProgram(stages.program, { ...options, ...(weights ? { weights } : {}), missing: "error" }, io, weightFiles(args));
   try {
     const evaluation = { net, source, normalisation, smaller, options: { threads: options.threads } };
     const score = await evaluateSplit(evaluation, split, io, progressOf(io, split.count, "example"));

@@ -4,7 +4,7 @@ import type { GpuSource } from "../../runtime/webgpu.ts";
 
 const driver =
   "without a graphics card, a software driver works too: Debian's package chromium brings SwiftShader, " +
-  "VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json";
+  "VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json and XDG_RUNTIME_DIR=/tmp (any folder of yours)";
 
 /** `navigator.gpu`, or what the package gives; fails where neither finds a GPU. */
 export async function gpuSource(): Promise<GpuSource> {

@@ -1,4 +1,5 @@
 /** Outputs as text for people, as JSON, as files. */
+import { extname } from "node:path";
 import { fail } from "../../ir/diagnostic.ts";
 import { type DType, printType, type Shape, tensor } from "../../ir/type.ts";
 import { elementTypeOf, type TensorData } from "../formats/array.ts";
@@ -13,6 +14,24 @@ export interface Output {
   readonly dtype: DType;
   readonly shape: Shape;
   readonly data: TensorData;
+}
+
+export function checkOutputPaths(args: Arguments): void {
+  for (const [name, path] of pairs(args, "output")) {
+    const ending = extname(path);
+    if (ending !== "" && ending !== ".npy")
+      fail("flag", `outputs are written as .npy, not \`${ending}\``, null, {
+        help: `write --output ${name}=${path.slice(0, -ending.length)}.npy`,
+      });
+  }
+}
+
+/** One line for each class. */
+export function checkLabels(outputs: readonly Pick<Output, "name" | "dtype" | "shape">[], labels: readonly string[], path: string): void {
+  for (const output of outputs.filter((o) => rankingOf(o) !== null)) {
+    const classes = output.shape.at(-1)!;
+    if (labels.length !== classes) fail("flag", `${path} has ${labels.length} lines, but \`${output.name}\` has ${classes} classes`, null);
+  }
 }
 
 /** `--output NAME=FILE.npy`. */
@@ -33,8 +52,8 @@ export const jsonOutputs = (outputs: readonly Output[]): string =>
 /** The best classes of a classifier, a few values as they are, a summary of many. */
 export function describeOutput(output: Output, labels: readonly string[] | null): string {
   const head = `${output.name}: ${printType(tensor(output.dtype, output.shape))}`;
-  const classes = classesOf(output);
-  if (classes) return `${head}\n${topClasses(output, classes, labels)}\n`;
+  const ranking = rankingOf(output);
+  if (ranking) return `${head}\n${topRows(output, ranking, labels)}\n`;
   const values = Array.from(output.data);
   if (values.length <= fewValues) return `${head} = ${values.map(short).join(" ")}\n`;
   return `${head}  ${summary(values)}\n`;
@@ -57,14 +76,24 @@ const rankings: Readonly<Record<string, "logits" | "shares">> = {
   probabilities: "shares",
   probs: "shares",
 };
-function classesOf({ name, dtype, shape }: Output): "logits" | "shares" | null {
-  const one = shape.length === 1 || (shape.length === 2 && shape[0] === 1);
-  return one && dtype === "f32" && shape.at(-1)! > 1 && Object.hasOwn(rankings, name) ? rankings[name]! : null;
+function rankingOf({ name, dtype, shape }: Pick<Output, "name" | "dtype" | "shape">): "logits" | "shares" | null {
+  const rows = shape.length === 1 || shape.length === 2;
+  return rows && dtype === "f32" && shape.at(-1)! > 1 && Object.hasOwn(rankings, name) ? rankings[name]! : null;
+}
+
+const shownRows = 5;
+/** Row by row, where there are several. */
+function topRows({ data, shape }: Output, kind: "logits" | "shares", labels: readonly string[] | null): string {
+  const classes = shape.at(-1)!;
+  const rows = data.length / classes;
+  const row = (i: number) => topClasses(Array.from(data.subarray(i * classes, (i + 1) * classes)), kind, labels);
+  if (rows === 1) return row(0);
+  const shown = Array.from({ length: Math.min(rows, shownRows) }, (_, i) => `  row ${i}\n${row(i).replace(/^/gm, "  ")}`);
+  return [...shown, ...(rows > shownRows ? [`  ... ${rows - shownRows} more rows`] : [])].join("\n");
 }
 
 const best = 5;
-function topClasses({ data }: Output, kind: "logits" | "shares", labels: readonly string[] | null): string {
-  const values = Array.from(data);
+function topClasses(values: readonly number[], kind: "logits" | "shares", labels: readonly string[] | null): string {
   const shares = kind === "logits" ? softmax(values) : values;
   const order = values.map((_, i) => i).sort((a, b) => values[b]! - values[a]!);
   const name = (i: number) => labels?.[i] ?? String(i);

@@ -1,11 +1,11 @@
 /** `dlm run FILE`: compile in memory, run once, show the outputs. */
 import type { Signature } from "../../ir/program.ts";
-import { buildFile, loadProgram, weightsOf } from "./build.ts";
+import { buildFile, loadProgram, weightFiles, weightsOf } from "./build.ts";
 import { readText } from "./files.ts";
 import { exit, type Io, note } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
 import { bindDimensions, fillInputs, givenInputs } from "./run-inputs.ts";
-import { describeOutput, jsonOutputs, type Output, writeOutputs } from "./run-outputs.ts";
+import { checkLabels, checkOutputPaths, describeOutput, jsonOutputs, type Output, writeOutputs } from "./run-outputs.ts";
 import { compileOptions, compileSettings, imageOptions, jsonOption, loadOptions, normalisationOf, threadsOf } from "./settings.ts";
 
 export const runCommand: Command = {
@@ -37,18 +37,23 @@ async function run(args: Arguments, io: Io): Promise<number> {
   const labels = args.get("labels");
   const names = labels === undefined ? null : readText(labels).trimEnd().split(/\r?\n/);
   const weights = weightsOf(args);
+  checkOutputPaths(args);
+  const [threads, normalisation] = [threadsOf(args, 1), normalisationOf(args)];
   const dims = { ...bindDimensions(readText(path), path, settings, given), ...settings.dims };
   const { program } = await buildFile(path, settings, { dims, train: false }, io);
   const forward = program.entries.find((e) => e.name === "forward")!;
   const { values, invented, scaled } = fillInputs(forward.inputs, given, {
-    normalisation: normalisationOf(args),
+    normalisation,
     resize: args.has("resize"),
   });
   for (const text of invented) io.err(`${text}\n`);
   for (const text of scaled) note(io, text);
   const seed = settings.seed ?? 0;
-  const options = { ...(weights ? { weights } : {}), seed, allowMissing: args.all("allow-missing"), threads: threadsOf(args, 1) };
-  const net = await loadProgram(program, options, io);
+  const options = { ...(weights ? { weights } : {}), seed, allowMissing: args.all("allow-missing"), threads };
+  if (!weights && program.variables.some((v) => v.kind === "param"))
+    note(io, `no --weights: parameters are initialised from the seed ${seed}`);
+  if (names) checkLabels(forward.outputs, names, labels!);
+  const net = await loadProgram(program, options, io, weightFiles(args));
   try {
     const outputs = outputsOf(forward, await net.run(values));
     writeOutputs(outputs, args);

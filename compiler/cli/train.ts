@@ -2,7 +2,7 @@
 import { fail } from "../../ir/diagnostic.ts";
 import type { Net } from "../../runtime/index.ts";
 import { feedOf } from "../formats/feed.ts";
-import { loadProgram, weightsOf } from "./build.ts";
+import { loadProgram, readTensors, weightFiles, weightsOf } from "./build.ts";
 import { type RunState, readCheckpoint } from "./checkpoint-folder.ts";
 import { describeScore, entryOf } from "./evaluate.ts";
 import {
@@ -74,7 +74,8 @@ async function train(args: Arguments, io: Io): Promise<number> {
   if (resumed && run.step >= run.steps && !isOutMissing(args)) return nothingLeft(args, run, io);
   tell(plan, build, examples, resumed !== null, io);
   for (const option of ["out", "log", "plot"]) if (args.has(option)) makeFolderOf(args.get(option)!);
-  const net = await loadProgram(build.stages.program, loadOptionsOf(args, plan, run, resumed?.variables ?? null), io);
+  const file = resumed?.path ?? weightFiles(args);
+  const net = await loadProgram(build.stages.program, loadOptionsOf(args, plan, run, resumed?.variables ?? null), io, file);
   try {
     if (resumed) await checkPhase(net, accumulateOf(build.stages));
     if (run.step >= run.steps) return await saveFinished(args, net, run, io);
@@ -90,7 +91,9 @@ function resumeOf(args: Arguments): Checkpoint | null {
   const folder = args.get("resume");
   if (folder === undefined) return null;
   if (args.has("weights")) fail("flag", "`--resume` and `--weights` exclude each other: a checkpoint holds the weights", null);
-  return readCheckpoint(folder);
+  const checkpoint = readCheckpoint(folder);
+  readTensors(checkpoint.path);
+  return checkpoint;
 }
 
 /** What the command line says of the run: mistakes in it, and in the files it names, are told before the work. */

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { DlmError, load, parseSafetensors, writeSafetensors } from "../../runtime/index.ts";
 import { floatEntry } from "../../runtime/safetensors.ts";
-import { failure, gain, momentum, programOf, recorder, seed, trainable } from "./fixtures.ts";
+import { bias, failure, gain, momentum, programOf, recorder, seed, trainable, updates } from "./fixtures.ts";
 
 const image = { x: [1, 2, 3, 4] };
 const batch = { ...image, label: [3, 0] };
@@ -114,19 +114,21 @@ test("a checkpoint holds every variable with its kind, a saved model only parame
   ]);
 });
 
-test("a checkpoint serves as weights, and counts when both are given", async () => {
+test("a checkpoint serves as weights; both at once are refused", async () => {
   const net = await load(trainable(recorder().code), { seed: 3 });
   const checkpoint = await net.checkpoint();
   const predict = await load(programOf(recorder().code), { weights: checkpoint });
   expect((await predict.parameters())[0]!.values).toEqual(Float32Array.of(3, 4, 5, 6));
   expect(predict.notes).toEqual(["in the weights, not used: layer.seen"]);
-  const both = await load(trainable(recorder().code), { weights, checkpoint });
-  expect((await both.parameters())[0]!.values).toEqual(Float32Array.of(3, 4, 5, 6));
-  expect(both.notes).toEqual(["the checkpoint counts, the weights are ignored"]);
+  const e = await failure(() => load(trainable(recorder().code), { weights, checkpoint }));
+  expect(e).toMatchObject({ code: "option", message: "weights and checkpoint exclude each other: a checkpoint holds the weights" });
 });
 
 test("a file that is no checkpoint of the program is refused", async () => {
-  const e = await failure(() => load(trainable(recorder().code), { checkpoint: weights }));
+  const message = "these are weights, not what checkpoint() gave: load them with the option weights";
+  expect(await failure(() => load(trainable(recorder().code), { checkpoint: weights }))).toMatchObject({ code: "checkpoint", message });
+  const other = await (await load(trainable(recorder().code, { variables: [gain, bias, updates] }))).checkpoint();
+  const e = await failure(() => load(trainable(recorder().code), { checkpoint: other }));
   expect(e).toMatchObject({ code: "checkpoint" });
   expect(e.message).toContain("missing  slot:layer.gain.momentum");
 });

@@ -30,18 +30,32 @@ test("what does not fit is listed side by side, with the nearest name", async ()
   expect(e.message).toBe(
     [
       "the weights do not fit tiny:",
-      "  missing     layer.gain   f32[4]  nearest in the file: layer.gains f32[4]",
-      "  mis-shaped  layer.bias   f32[]   in the file: f32[2]",
-      "  unexpected  layer.gains  f32[4]",
+      "  missing     layer.gain  f32[4]  nearest in the file: layer.gains f32[4]",
+      "  mis-shaped  layer.bias  f32[]   in the file: f32[2]",
+      "  note: in the file, not used: layer.gains",
+      '  help: allowMissing (--allow-missing) names what may stay as initialised: "layer.gain", or "*" for all',
     ].join("\n"),
   );
+});
+
+test.each(["module.layer.gain", "gain", "linear.gain"])("%s is near layer.gain", async (name) => {
+  const e = await failure(() =>
+    predict([floatEntry("zzzzz.gain", [3], new Float32Array(3)), floatEntry(name, [4], new Float32Array(4)), biases]),
+  );
+  expect(e.message).toContain(`missing  layer.gain  f32[4]  nearest in the file: ${name} f32[4]`);
+});
+
+test("why frozen parameters are needed is said", async () => {
+  const e = await failure(() => train([gains, biases]));
+  expect(e.message).toContain("  note: frozen parameters are needed: training would leave them at their initial values\n");
 });
 
 test("long lists are cut", async () => {
   const many = Array.from({ length: 40 }, (_, i) => floatEntry(`other.${i}`, [1], new Float32Array(1)));
   const e = await failure(() => predict(many));
-  expect(e.message).toContain("unexpected  ... and 28 more");
-  expect(e.message.split("\n").length).toBe(1 + 2 + 13);
+  expect(e.message).toContain("  note: in the file, not used: other.0, other.1, ");
+  expect(e.message).toContain(" and 28 more\n");
+  expect(e.message.split("\n").length).toBe(1 + 2 + 2);
 });
 
 test("a missing parameter is an error for prediction unless it is allowed", async () => {

@@ -37,7 +37,17 @@ describe("run", () => {
     const at = folder({ "a.dlm": affine.replace("Linear(2)", "Linear(4)"), "w.safetensors": affineWeights });
     const { code, out, err } = await dlm(["run", at("a.dlm"), "--weights", at("w.safetensors")]);
     expect({ code, out }).toEqual({ code: 1, out: "" });
-    expect(err).toContain("error[weights]: the weights do not fit Affine:");
+    expect(err).toContain(`error[weights]: ${at("w.safetensors")}: the weights do not fit Affine:`);
+  });
+  test("files that are no weights are named, PyTorch's with what to do", async () => {
+    const at = folder({
+      "a.dlm": affine,
+      "w.pt": Uint8Array.of(0x50, 0x4b, 3, 4, 0, 0, 8, 8, 0, 0),
+      "w.cut": affineWeights.subarray(0, -4),
+    });
+    const run = async (file: string) => (await dlm(["run", at("a.dlm"), "--weights", at(file)])).err;
+    expect(await run("w.pt")).toBe(`error[safetensors]: ${at("w.pt")}: this is a PyTorch file; save it with safetensors.torch.save_file\n`);
+    expect(await run("w.cut")).toContain(`error[safetensors]: ${at("w.cut")}: not a safetensors file: `);
   });
   test("mistakes in the source are shown with their place", async () => {
     const at = folder({ "a.dlm": affine.replace("Linear(2)", "Liner(2)") });
@@ -52,6 +62,8 @@ describe("check", () => {
   test("fine files, and several mistakes as JSON", async () => {
     const at = folder({ "a.dlm": affine, "b.dlm": "model M(x: f32[N]) -> y {\n  y = x + u\n  z = relu(v)\n}\n" });
     expect(await dlm(["check", at("a.dlm")])).toEqual({ code: 0, out: `${at("a.dlm")}: fine\n`, err: "" });
+    const empty = folder({ "e.dlm": "# nothing\n" })("e.dlm");
+    expect(await dlm(["check", empty])).toEqual({ code: 0, out: "", err: `warning[file]: ${empty} declares nothing\n\n` });
     const { code, out } = await dlm(["check", at("a.dlm"), at("b.dlm"), "--json"]);
     expect(code).toBe(1);
     const found = JSON.parse(out);

@@ -3,7 +3,7 @@ import { encode } from "fast-png";
 import { describe, expect, test } from "vitest";
 import { dimensionHint, freeDimensions } from "../../../compiler/cli/free-dimensions.ts";
 import { bindDimensions, fillInputs, type Given, type ImageOptions } from "../../../compiler/cli/run-inputs.ts";
-import { describeOutput, jsonOutputs, type Output } from "../../../compiler/cli/run-outputs.ts";
+import { checkLabels, describeOutput, jsonOutputs, type Output } from "../../../compiler/cli/run-outputs.ts";
 import type { NdArray } from "../../../compiler/formats/array.ts";
 import { feedOf } from "../../../compiler/formats/feed.ts";
 import { readNpy, writeNpy } from "../../../compiler/formats/npy.ts";
@@ -179,9 +179,22 @@ describe("outputs", () => {
     expect(describeOutput(logits, ["zero", "one"]).split("\n")[1]).toBe("  one   0.6337  (logit 3)");
     expect(describeOutput(output("probabilities", [2], [0.25, 0.75]), null)).toBe("probabilities: f32[2]\n  1  0.7500\n  0  0.2500\n");
   });
+  test("a classifier's rows, the first five of them", () => {
+    const rows = output("scores", [7, 2], [0.25, 0.75, ...new Array(12).fill(0.5)]);
+    const lines = describeOutput(rows, ["no", "yes"]).split("\n");
+    expect(lines.slice(0, 5)).toEqual(["scores: f32[7,2]", "  row 0", "    yes  0.7500", "    no   0.2500", "  row 1"]);
+    expect(lines.slice(-3)).toEqual(["    yes  0.5000", "  ... 2 more rows", ""]);
+    expect(describeOutput(output("scores", [2, 2], [1, 0, 0, 1]), null)).not.toContain("more rows");
+  });
+  test("labels must be as many as the classes", () => {
+    const check = (count: number, ...outputs: Output[]) => checkLabels(outputs, new Array(count).fill("a"), "l.txt");
+    const logits = output("logits", [1, 3], [1, 2, 3]);
+    check(3, logits);
+    check(2, output("y", [3], [1, 2, 3]));
+    expect(() => check(2, logits)).toThrow("error[flag]: l.txt has 2 lines, but `logits` has 3 classes");
+  });
   test("few values as they are, many as a summary", () => {
     expect(describeOutput(output("y", [2, 2], [1, 2, 3, 0.5]), null)).toBe("y: f32[2,2] = 1 2 3 0.5\n");
-    expect(describeOutput(output("logits", [2, 2], [1, 2, 3, 0.5]), null)).toBe("logits: f32[2,2] = 1 2 3 0.5\n");
     const many = Array.from({ length: 100 }, (_, i) => i - 1);
     expect(describeOutput(output("y", [100], many), null)).toBe("y: f32[100]  min -1  max 98  mean 48.5\n");
     expect(describeOutput(output("y", [101], [...many, Number.NaN]), null)).toBe(
@@ -203,7 +216,7 @@ describe("dlm run", () => {
     const at = folder({ "net.dlm": source, "x.npy": npy({ type: "f8", shape: [3], data: Float64Array.of(1, 2, 4) }) });
     const argv = ["run", at("net.dlm"), "--seed", "10", "--input", `x=${at("x.npy")}`, "--output", `logits=${at("y.npy")}`];
     const shown = await dlm(argv, { toolchain });
-    expect(shown).toMatchObject({ code: 0, err: "" });
+    expect(shown).toMatchObject({ code: 0, err: "note: no --weights: parameters are initialised from the seed 10\n" });
     expect(shown.out.split("\n").slice(0, 2)).toEqual(["logits: f32[1,3]", "  2  0.8438  (logit 4)"]);
     expect(readNpy(readFileSync(at("y.npy")), "y.npy")).toEqual({ type: "f4", shape: [1, 3], data: Float32Array.of(1, 2, 4) });
     const { out } = await dlm([...argv, "--json"], { toolchain });
@@ -213,7 +226,9 @@ describe("dlm run", () => {
     const at = folder({ "net.dlm": source });
     const { code, out, err } = await dlm(["run", at("net.dlm"), "--dim", "N=4", "--json"], { toolchain });
     expect(code).toBe(0);
-    expect(err).toBe("input x: f32[4] not given, filled with random values\n");
+    expect(err).toBe(
+      "input x: f32[4] not given, filled with random values\nnote: no --weights: parameters are initialised from the seed 0\n",
+    );
     expect(JSON.parse(out).outputs.logits.shape).toEqual([1, 4]);
   });
   test("mistakes", async () => {
@@ -247,6 +262,10 @@ describe("dlm run", () => {
     );
     expect(await run("--input", `x=${at("x.npy")}?scale=a`)).toContain("must be a positive number");
     expect(await run("--input", "z=random")).toBe("error[flag]: the model has no input `z`\n  help: its inputs are: x: f32[1]\n");
+    expect(await run("--output", "logits=y.png")).toBe(
+      "error[flag]: outputs are written as .npy, not `.png`\n  help: write --output logits=y.npy\n",
+    );
+    expect(await run("--labels", at("x.txt"), "--dim", "N=2")).toContain("has 1 lines, but `logits` has 2 classes");
     expect(await run("--output", "z=y.npy")).toContain("error[flag]: the model has no output `z`\n  help: its outputs are: logits\n");
   });
 });

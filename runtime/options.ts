@@ -1,0 +1,67 @@
+/** The arguments of `load`, checked as they come: callers may write JavaScript. */
+import { entryNames } from "../ir/program.ts";
+import { fail } from "./errors.ts";
+import type { LoadOptions } from "./index.ts";
+
+export function checkProgram(program: unknown): void {
+  const help = "expected a program, as compile and programFromArtefact give";
+  if (program instanceof Promise) fail("artefact", "load got a promise: await the program first");
+  if (typeof program !== "object" || program === null) fail("artefact", `load got ${describe(program)}, ${help}`);
+  const { format, entries, variables, code } = program as Record<string, unknown>;
+  if (format !== "dlm" || !Array.isArray(entries) || !Array.isArray(variables) || typeof code !== "object" || code === null)
+    fail("artefact", `load got ${describe(program)} that is no program, ${help}`);
+  for (const { name } of entries) if (!entryNames.includes(name)) fail("artefact", `the program has the unknown entry ${describe(name)}`);
+}
+
+interface Check {
+  readonly is: (value: unknown) => boolean;
+  readonly expected: string;
+}
+const isBytes = (x: unknown): boolean => x instanceof Uint8Array || x instanceof ArrayBuffer;
+const isFile = (x: unknown): boolean =>
+  typeof x === "object" && x !== null && "prefix" in x && typeof x.prefix === "string" && "data" in x && isBytes(x.data);
+const devices = ["auto", "wasm", "webgpu"];
+const isNumber = (x: unknown): boolean => typeof x === "number";
+
+const checks: Readonly<Record<keyof LoadOptions, Check>> = {
+  weights: {
+    is: (x) => isBytes(x) || (Array.isArray(x) && x.every(isFile)),
+    expected: "the bytes of a safetensors file (Uint8Array or ArrayBuffer), or a list of { prefix, data }",
+  },
+  checkpoint: { is: isBytes, expected: "the bytes that checkpoint() gave (Uint8Array or ArrayBuffer)" },
+  seed: { is: isNumber, expected: "a number" },
+  threads: { is: isNumber, expected: "a number" },
+  device: { is: (x) => devices.includes(x as string), expected: devices.map((d) => `"${d}"`).join(", ") },
+  allowMissing: { is: (x) => Array.isArray(x) && x.every((g) => typeof g === "string"), expected: "a list of names" },
+  missing: { is: (x) => x === "error" || x === "init", expected: '"error" or "init"' },
+  gpu: { is: (x) => typeof x === "object" && x !== null, expected: "an object like navigator.gpu" },
+};
+
+/** Options that are undefined count as not given. */
+export function checkOptions(options: unknown): void {
+  if (typeof options !== "object" || options === null) fail("option", `the options of load are ${describe(options)}, expected an object`);
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    if (!Object.hasOwn(checks, name)) unknownOption(name);
+    const { is, expected } = checks[name as keyof LoadOptions];
+    if (!is(value)) fail("option", `${name} is ${describe(value)}, expected ${expected}`);
+  }
+  const { weights, checkpoint } = options as LoadOptions;
+  if (weights && checkpoint) fail("option", "weights and checkpoint exclude each other: a checkpoint holds the weights");
+}
+
+function unknownOption(name: string): never {
+  const known = Object.keys(checks);
+  const near = known.find((k) => k.toLowerCase() === name.toLowerCase() || k.startsWith(name) || name.startsWith(k));
+  return fail("option", `load has no option ${name}; ${near ? `did you mean ${near}?` : `its options are ${known.join(", ")}`}`);
+}
+
+/** A value in a message: short, and with its kind. */
+export function describe(x: unknown): string {
+  if (typeof x === "string") return JSON.stringify(x.length > 40 ? `${x.slice(0, 40)}...` : x);
+  if (Array.isArray(x)) return "a list";
+  if (typeof x === "function") return "a function";
+  if (typeof x !== "object" || x === null) return String(x);
+  const name = x.constructor?.name;
+  return name === undefined || name === "Object" ? "an object" : `an object of type ${name}`;
+}

@@ -1,0 +1,69 @@
+/** What callers without types may hand to `load` and the calls of a net. */
+import { expect, test } from "vitest";
+import { type LoadOptions, load, type Program, parseSafetensors } from "../../runtime/index.ts";
+import { failure, programOf, recorder } from "./fixtures.ts";
+
+test.each([
+  [null, "load got null, expected a program, as compile and programFromArtefact give"],
+  [{}, "load got an object that is no program, expected a program, as compile and programFromArtefact give"],
+  ["net.json", 'load got "net.json", expected a program, as compile and programFromArtefact give'],
+  [Promise.resolve(), "load got a promise: await the program first"],
+])("a program that is %o", async (program, message) => {
+  expect(await failure(() => load(program as unknown as Program))).toMatchObject({ name: "DlmError", code: "artefact", message });
+});
+
+test.each([
+  [null, "the options of load are null, expected an object"],
+  [
+    { weights: "w.safetensors" },
+    'weights is "w.safetensors", expected the bytes of a safetensors file (Uint8Array or ArrayBuffer), or a list of { prefix, data }',
+  ],
+  [
+    { weights: [new Uint8Array(8)] },
+    "weights is a list, expected the bytes of a safetensors file (Uint8Array or ArrayBuffer), or a list of { prefix, data }",
+  ],
+  [{ checkpoint: {} }, "checkpoint is an object, expected the bytes that checkpoint() gave (Uint8Array or ArrayBuffer)"],
+  [{ device: "gpu" }, 'device is "gpu", expected "auto", "wasm", "webgpu"'],
+  [{ seed: "1" }, 'seed is "1", expected a number'],
+  [{ allowMissing: "*" }, 'allowMissing is "*", expected a list of names'],
+  [{ missing: "no" }, 'missing is "no", expected "error" or "init"'],
+  [{ weight: 1 }, "load has no option weight; did you mean weights?"],
+  [{ Device: "wasm" }, "load has no option Device; did you mean device?"],
+  [{ colour: 1 }, "load has no option colour; its options are weights, checkpoint, seed, threads, device, allowMissing, missing, gpu"],
+])("options %o", async (options, message) => {
+  const call = () => load(programOf(recorder().code), options as unknown as LoadOptions);
+  expect(await failure(call)).toMatchObject({ name: "DlmError", code: "option", message });
+});
+test("an option that is undefined is not given", async () => {
+  const options = { seed: undefined, device: undefined } as unknown as LoadOptions;
+  expect((await load(programOf(recorder().code), options)).threads).toBe(1);
+});
+
+test("a run without inputs", async () => {
+  const net = await load(programOf(recorder().code));
+  const run = net.run as (inputs?: unknown) => Promise<unknown>;
+  for (const [inputs, shown] of [
+    [undefined, "undefined"],
+    [null, "null"],
+    [new Float32Array(4), "Float32Array"],
+  ] as const)
+    expect(await failure(() => run(inputs))).toMatchObject({
+      code: "input",
+      message: `the inputs are ${shown}, expected an object with a value for each input`,
+    });
+});
+
+test.each([
+  ["a PyTorch archive", "PK\u0003\u0004    archive/data.pkl", "this is a PyTorch file; save it with safetensors.torch.save_file"],
+  [
+    "an older PyTorch file",
+    "\u0080\u0002\u008a\nl\u00fc\u009cF\u00f9 j",
+    "this is a PyTorch file; save it with safetensors.torch.save_file",
+  ],
+  ["arrays", "PK\u0003\u0004    weight.npy", "this is an .npz file; save it with safetensors.numpy.save_file"],
+  ["one array", "\u0093NUMPY\u0001\u0000v\u0000", "this is an .npy file; save it with safetensors.numpy.save_file"],
+  ["HDF5", "\u0089HDF\r\n\u001a\n", "this is an HDF5 file; save its arrays with safetensors.numpy.save_file"],
+])("%s instead of safetensors", async (_, text, message) => {
+  const call = () => parseSafetensors(Uint8Array.from(text, (c) => c.charCodeAt(0)));
+  expect(await failure(call)).toMatchObject({ code: "safetensors", message });
+});
