@@ -129,7 +129,7 @@ function elaborateTraining(
   for (const path of session.made.keys()) saved.add(path);
   const step = runTrain(frame, block, file);
   const evaluation = runTrain(forward, block, file);
-  if (session.world.problems.errors() === 0) checkUsed(session, forward.session);
+  checkUsed(session, forward.session, block);
   const { train } = session;
   return {
     name: blockName(block),

@@ -21,7 +21,7 @@ fn glu(x, axis: int = -1) {
 }
 
 ## Local response normalisation across channels: x / (k + alpha * mean of squares of `size` neighbours) ** beta.
-fn lrn(x: f32[N, C, ...rest], size: int, alpha = 1e-4, beta = 0.75, k = 1.0) {
+fn lrn(x: f32[N, C, ...rest], size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) {
   before = size // 2
   squares = pad(x * x, [(before, size - 1 - before)] + [(0, 0)] * len(rest))
   total = sum([squares[:, i : i + C] for i in range(size)])
@@ -29,7 +29,7 @@ fn lrn(x: f32[N, C, ...rest], size: int, alpha = 1e-4, beta = 0.75, k = 1.0) {
 }
 
 ## Scaled dot-product attention over f32[N, heads, T, D]; `mask` is true where attention is allowed.
-fn attention(q: f32[N, Heads, T, D], k: f32[N, Heads, S, D], v: f32[N, Heads, S, E], causal = false, mask = none, drop: float = 0.0) {
+fn attention(q: f32[N, Heads, T, D], k: f32[N, Heads, S, D], v: f32[N, Heads, S, E], causal: bool = false, mask: bool[...] = none, drop: float = 0.0) {
   scores = q @ transpose(k) / sqrt(D)
   if causal { scores = where(reshape(arange(S), [1, S]) <= reshape(arange(T), [T, 1]) + (S - T), scores, -inf) }
   if mask != none { scores = where(mask, scores, -inf) }

@@ -1,11 +1,24 @@
 # Layers of feed-forward networks. Lower-case names used here (conv2d, take, var, ...) are builtin operations or functions
 # of the other files.
 
-## A number for each of n axes, as a list.
-fn each(v, n: int) { return if kind(v) == "list" { v } else { [v] * n } }
+## A number for each of n axes, as a list. `what` names it in messages.
+fn each(v, n: int, what: string) {
+  known = kind(v) == "int" || kind(v) == "list" && len(v) == n
+  assert known, what + " is an int or a list of " + str(n) + ", got the " + kind(v) + " " + str(v)
+  return if kind(v) == "list" { v } else { [v] * n }
+}
 
-## A number or a pair, as a pair.
-fn pair(v) { return each(v, 2) }
+## The same for two axes.
+fn pair(v, what: string) { return each(v, 2, what) }
+
+## A number as text; without a fraction if it has none.
+fn plain(x: float) { return if abs(x) < 1e9 && x % 1 <= 0 { str(int(x)) } else { str(x) } }
+
+## The constant of a normalisation. PyTorch's first argument, the number of channels, would stand in its place.
+fn check_eps(layer_name: string, from_input: string, eps: float) {
+  assert eps >= 0 && eps < 1, layer_name + ": the " + from_input + " from the input; eps is a small number, found " + plain(eps)
+  return none
+}
 
 ## Padding (before, after) that keeps ceil(size / stride).
 fn same_padding(size: int, kernel: int, stride: int, dilation: int) {
@@ -18,12 +31,12 @@ fn paddings(padding, size, kernel, stride, dilation) {
   if padding == "same" {
     return [same_padding(n, k, s, d) for n, k, s, d in zip(size, kernel, stride, dilation)]
   }
-  assert kind(padding) != "string", "padding is a number, a number or pair for each axis, or \"same\""
-  return [pair(p) for p in each(padding, len(size))]
+  assert kind(padding) != "string", "padding is an int, an int or pair for each axis, or \"same\""
+  return [pair(p, "padding") for p in each(padding, len(size), "padding")]
 }
 
 ## y = x W^T + b over the last axis.
-layer Linear(x: f32[..., I], out: int, bias = true, init = none) {
+layer Linear(x: f32[..., I], out: int, bias: bool = true, init = none) {
   bound = 1 / sqrt(I)
   param weight: f32[out, I] = if init == none { uniform(-bound, bound) } else { init }
   y = x @ transpose(weight)
@@ -35,9 +48,9 @@ layer Linear(x: f32[..., I], out: int, bias = true, init = none) {
 }
 
 ## 1-D convolution over f32[N, C, L].
-layer Conv1d(x: f32[N, C, L], out: int, kernel: int, stride: int = 1, padding = 0, dilation: int = 1, groups: int = 1, bias = true) {
+layer Conv1d(x: f32[N, C, L], out: int, kernel: int, stride: int = 1, padding = 0, dilation: int = 1, groups: int = 1, bias: bool = true) {
   assert C % groups == 0 && out % groups == 0, "Conv1d: input and output channels must be multiples of groups"
-  pads = if padding == "same" { same_padding(L, kernel, stride, dilation) } else { pair(padding) }
+  pads = if padding == "same" { same_padding(L, kernel, stride, dilation) } else { pair(padding, "padding") }
   bound = 1 / sqrt(C // groups * kernel)
   param weight: f32[out, C // groups, kernel] = uniform(-bound, bound)
   y = conv2d(unsqueeze(x, 2), unsqueeze(weight, 2), stride=(1, stride), padding=((0, 0), pads), dilation=(1, dilation), groups=groups)
@@ -50,13 +63,14 @@ layer Conv1d(x: f32[N, C, L], out: int, kernel: int, stride: int = 1, padding = 
 }
 
 ## 2-D convolution. `kernel`, `stride`, `padding`, `dilation`: a number or a pair; padding = "same" keeps ceil(size / stride).
-layer Conv2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, dilation = 1, groups: int = 1, bias = true) {
-  kh, kw = pair(kernel)
+layer Conv2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, dilation = 1, groups: int = 1, bias: bool = true) {
+  kh, kw = pair(kernel, "kernel")
   assert C % groups == 0 && out % groups == 0, "Conv2d: input and output channels must be multiples of groups"
-  pads = paddings(padding, (H, W), (kh, kw), pair(stride), pair(dilation))
+  strides, dilations = pair(stride, "stride"), pair(dilation, "dilation")
+  pads = paddings(padding, (H, W), (kh, kw), strides, dilations)
   bound = 1 / sqrt(C // groups * kh * kw)
   param weight: f32[out, C // groups, kh, kw] = uniform(-bound, bound)
-  y = conv2d(x, weight, stride=pair(stride), padding=pads, dilation=pair(dilation), groups=groups)
+  y = conv2d(x, weight, stride=strides, padding=pads, dilation=dilations, groups=groups)
   if bias {
     param bias as b: f32[out] = uniform(-bound, bound)
     y += reshape(b, [out, 1, 1])
@@ -65,13 +79,14 @@ layer Conv2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, dila
 }
 
 ## 3-D convolution over f32[N, C, D, H, W]. `kernel`, `stride`, `padding`, `dilation`: a number or three; padding = "same" as in Conv2d.
-layer Conv3d(x: f32[N, C, D, H, W], out: int, kernel, stride = 1, padding = 0, dilation = 1, groups: int = 1, bias = true) {
-  window = each(kernel, 3)
+layer Conv3d(x: f32[N, C, D, H, W], out: int, kernel, stride = 1, padding = 0, dilation = 1, groups: int = 1, bias: bool = true) {
+  window = each(kernel, 3, "kernel")
+  strides, dilations = each(stride, 3, "stride"), each(dilation, 3, "dilation")
   assert C % groups == 0 && out % groups == 0, "Conv3d: input and output channels must be multiples of groups"
-  pads = paddings(padding, (D, H, W), window, each(stride, 3), each(dilation, 3))
+  pads = paddings(padding, (D, H, W), window, strides, dilations)
   bound = 1 / sqrt(C // groups * window[0] * window[1] * window[2])
   param weight: f32[out, C // groups, ...window] = uniform(-bound, bound)
-  y = conv3d(x, weight, stride=stride, padding=pads, dilation=dilation, groups=groups)
+  y = conv3d(x, weight, stride=strides, padding=pads, dilation=dilations, groups=groups)
   if bias {
     param bias as b: f32[out] = uniform(-bound, bound)
     y += reshape(b, [out, 1, 1, 1])
@@ -80,13 +95,13 @@ layer Conv3d(x: f32[N, C, D, H, W], out: int, kernel, stride = 1, padding = 0, d
 }
 
 ## The transpose of a 2-D convolution: it grows images where that shrinks them.
-layer ConvTranspose2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, output_padding = 0, dilation = 1, groups: int = 1, bias = true) {
-  kh, kw = pair(kernel)
+layer ConvTranspose2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, output_padding = 0, dilation = 1, groups: int = 1, bias: bool = true) {
+  kh, kw = pair(kernel, "kernel")
   assert C % groups == 0 && out % groups == 0, "ConvTranspose2d: input and output channels must be multiples of groups"
   bound = 1 / sqrt(out // groups * kh * kw)
   param weight: f32[C, out // groups, kh, kw] = uniform(-bound, bound)
-  y = conv_transpose2d(x, weight, stride=pair(stride), padding=pair(padding), output_padding=pair(output_padding),
-                       dilation=pair(dilation), groups=groups)
+  y = conv_transpose2d(x, weight, stride=pair(stride, "stride"), padding=pair(padding, "padding"),
+    output_padding=pair(output_padding, "output_padding"), dilation=pair(dilation, "dilation"), groups=groups)
   if bias {
     param bias as b: f32[out] = uniform(-bound, bound)
     y += reshape(b, [out, 1, 1])
@@ -95,9 +110,9 @@ layer ConvTranspose2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding 
 }
 
 ## A convolution whose weights differ at every place.
-layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias = true) {
-  kh, kw = pair(kernel)
-  sh, sw = pair(stride)
+layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias: bool = true) {
+  kh, kw = pair(kernel, "kernel")
+  sh, sw = pair(stride, "stride")
   oh, ow = (H - kh) // sh + 1, (W - kw) // sw + 1
   bound = 1 / sqrt(C * kh * kw)
   param weight: f32[out, C, kh * kw, oh, ow] = uniform(-bound, bound)
@@ -111,7 +126,8 @@ layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias 
 }
 
 ## Running statistics move in training only; they are used when predicting.
-layer BatchNorm(x: f32[N, C, ...rest], eps = 1e-5, momentum = 0.1, affine = true) {
+layer BatchNorm(x: f32[N, C, ...rest], eps: float = 1e-5, momentum: float = 0.1, affine: bool = true) {
+  check = check_eps("BatchNorm", "channels come", eps)
   state running_mean: f32[C] = zeros
   state running_var: f32[C] = ones
   m, v = running_mean, running_var
@@ -135,7 +151,9 @@ layer BatchNorm(x: f32[N, C, ...rest], eps = 1e-5, momentum = 0.1, affine = true
 }
 
 ## Normalises the last `dims` axes.
-layer LayerNorm(x: f32[...shape], dims: int = 1, eps = 1e-5, affine = true) {
+layer LayerNorm(x: f32[...shape], dims: int = 1, eps: float = 1e-5, affine: bool = true) {
+  check = check_eps("LayerNorm", "width comes", eps)
+  assert dims >= 1 && dims <= x.rank, "LayerNorm: the width comes from the input; dims is how many of the last axes are normalised, 1 unless told, found " + str(dims)
   axes = range(x.rank - dims, x.rank)
   y = (x - mean(x, axes, keepdims=true)) / sqrt(var(x, axes, unbiased=false, keepdims=true) + eps)
   if affine {
@@ -147,13 +165,15 @@ layer LayerNorm(x: f32[...shape], dims: int = 1, eps = 1e-5, affine = true) {
 }
 
 ## Divides by the root of the mean square over the last axis.
-layer RMSNorm(x: f32[..., D], eps = 1e-6) {
+layer RMSNorm(x: f32[..., D], eps: float = 1e-6) {
+  check = check_eps("RMSNorm", "width comes", eps)
   param weight: f32[D] = ones
   return x / sqrt(mean(x * x, -1, keepdims=true) + eps) * weight
 }
 
 ## Normalises groups of channels of each example.
-layer GroupNorm(x: f32[N, C, ...rest], groups: int, eps = 1e-5, affine = true) {
+layer GroupNorm(x: f32[N, C, ...rest], groups: int, eps: float = 1e-5, affine: bool = true) {
+  check = check_eps("GroupNorm", "channels come", eps)
   assert C % groups == 0, "GroupNorm: channels must be a multiple of groups"
   g = reshape(x, [N, groups, -1])
   g = (g - mean(g, 2, keepdims=true)) / sqrt(var(g, 2, unbiased=false, keepdims=true) + eps)
@@ -168,7 +188,8 @@ layer GroupNorm(x: f32[N, C, ...rest], groups: int, eps = 1e-5, affine = true) {
 }
 
 ## Normalises each channel of each example; without parameters unless affine=true, as in PyTorch.
-layer InstanceNorm(x: f32[N, C, ...rest], eps = 1e-5, affine = false) {
+layer InstanceNorm(x: f32[N, C, ...rest], eps: float = 1e-5, affine: bool = false) {
+  check = check_eps("InstanceNorm", "channels come", eps)
   axes = range(2, x.rank)
   y = (x - mean(x, axes, keepdims=true)) / sqrt(var(x, axes, unbiased=false, keepdims=true) + eps)
   if affine {
@@ -187,13 +208,13 @@ layer Embedding(ids: i32[...], count: int, dim: int, init = normal(1.0)) {
 }
 
 ## x where it is positive, else a learnt multiple of it.
-layer PReLU(x: f32[N, ...rest], channels = 1, init = 0.25) {
+layer PReLU(x: f32[N, ...rest], channels: int = 1, init = 0.25) {
   param weight: f32[channels] = init
   slope = if channels > 1 { reshape(weight, [channels] + [1] * (len(rest) - 1)) } else { weight }
   return where(x > 0, x, x * slope)
 }
 
 ## The maximum of `pieces` linear maps.
-layer Maxout(x: f32[...rest, I], out: int, pieces = 2) {
+layer Maxout(x: f32[...rest, I], out: int, pieces: int = 2) {
   return x |> linear: Linear(out * pieces) |> reshape(rest + [out, pieces]) |> max(axis=-1)
 }

@@ -22,7 +22,7 @@ fn pick(x, ids: i32[...], axis: int) {
 }
 
 ## -log of the softmax probability of the target class; classes lie along `axis`.
-fn cross_entropy(x: f32[...], target: i32[...], axis: int = 1, smoothing: float = 0.0, reduction = "mean") {
+fn cross_entropy(x: f32[...], target: i32[...], axis: int = 1, smoothing: float = 0.0, reduction: string = "mean") {
   p = log_softmax(x, axis)
   loss = -pick(p, target, axis)
   if smoothing > 0 { loss = (1 - smoothing) * loss - smoothing * mean(p, axis) }
@@ -30,7 +30,7 @@ fn cross_entropy(x: f32[...], target: i32[...], axis: int = 1, smoothing: float 
 }
 
 ## -x of the target class, for x that holds log-probabilities along `axis`.
-fn nll(x: f32[...], target: i32[...], axis: int = 1, reduction = "mean") {
+fn nll(x: f32[...], target: i32[...], axis: int = 1, reduction: string = "mean") {
   return reduce_loss(-pick(x, target, axis), reduction)
 }
 
@@ -40,26 +40,26 @@ fn soft_target_cross_entropy(x: f32[...shape], target: f32[...shape], temperatur
 }
 
 ## The mean squared difference.
-fn mse(x, target, reduction = "mean") {
+fn mse(x, target, reduction: string = "mean") {
   check = check_shapes(x, target)
   return reduce_loss((x - target) ** 2, reduction)
 }
 
 ## The mean absolute difference.
-fn l1_loss(x, target, reduction = "mean") {
+fn l1_loss(x, target, reduction: string = "mean") {
   check = check_shapes(x, target)
   return reduce_loss(abs(x - target), reduction)
 }
 
 ## Half the squared difference up to `delta`, then delta * (|difference| - delta / 2).
-fn huber(x, target, delta: float = 1.0, reduction = "mean") {
+fn huber(x, target, delta: float = 1.0, reduction: string = "mean") {
   check = check_shapes(x, target)
   d = abs(x - target)
   return reduce_loss(where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta)), reduction)
 }
 
 ## Half the squared difference over `beta` up to beta, then |difference| - beta / 2.
-fn smooth_l1(x, target, beta: float = 1.0, reduction = "mean") {
+fn smooth_l1(x, target, beta: float = 1.0, reduction: string = "mean") {
   check = check_shapes(x, target)
   d = abs(x - target)
   if beta <= 0 { return reduce_loss(d, reduction) }
@@ -67,19 +67,19 @@ fn smooth_l1(x, target, beta: float = 1.0, reduction = "mean") {
 }
 
 ## Binary cross-entropy of sigmoid(x): softplus(x) - x * target.
-fn bce_with_logits(x, target, reduction = "mean") {
+fn bce_with_logits(x, target, reduction: string = "mean") {
   check = check_shapes(x, target)
   return reduce_loss(softplus(x) - x * target, reduction)
 }
 
 ## The divergence of log-probabilities x from probabilities: target * (log target - x). The mean is over all elements.
-fn kl_div(x: f32[...shape], target: f32[...shape], reduction = "mean") {
+fn kl_div(x: f32[...shape], target: f32[...shape], reduction: string = "mean") {
   known = where(target > 0, target, 1.0)
   return reduce_loss(target * (log(known) - x), reduction)
 }
 
 ## max(|anchor - positive| - |anchor - negative| + margin, 0), distances over the last axis.
-fn triplet(anchor: f32[...shape], positive: f32[...shape], negative: f32[...shape], margin: float = 1.0, reduction = "mean") {
+fn triplet(anchor: f32[...shape], positive: f32[...shape], negative: f32[...shape], margin: float = 1.0, reduction: string = "mean") {
   near = norm(anchor - positive + 1e-6, axis=-1)
   far = norm(anchor - negative + 1e-6, axis=-1)
   return reduce_loss(relu(near - far + margin), reduction)
@@ -102,14 +102,14 @@ fn first_against_others(scores: f32[N, K]) {
 
 ## Skip-gram's loss (Mikolov et al. 2013): tells the target class from `negatives` drawn ones. weight f32[V, D] and bias
 ## f32[V] are those of the output layer; `negatives` is a number, drawn uniformly, or i32[N, K].
-fn negative_sampling(x: f32[N, D], weight: f32[V, D], target: i32[N], negatives = 5, bias = none, reduction = "mean") {
+fn negative_sampling(x: f32[N, D], weight: f32[V, D], target: i32[N], negatives = 5, bias = none, reduction: string = "mean") {
   drawn = drawn_classes(negatives, N, V)
   return reduce_loss(first_against_others(sampled_scores(x, weight, target, drawn, bias)), reduction)
 }
 
 ## Noise-contrastive estimation (Mnih and Teh 2012): the same with scores relative to log(K * noise), so that they become
 ## log-probabilities. `noise` f32[V]: probability of each class to be drawn, uniform unless given with the ids.
-fn nce(x: f32[N, D], weight: f32[V, D], target: i32[N], negatives = 5, bias = none, noise = none, reduction = "mean") {
+fn nce(x: f32[N, D], weight: f32[V, D], target: i32[N], negatives = 5, bias = none, noise = none, reduction: string = "mean") {
   assert noise == none || kind(negatives) == "tensor", "nce: with `noise`, give the ids drawn from it as `negatives`"
   drawn = drawn_classes(negatives, N, V)
   scores = sampled_scores(x, weight, target, drawn, bias)

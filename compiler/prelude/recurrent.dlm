@@ -1,7 +1,13 @@
 # Layers over sequences f32[N, T, ...], unrolled. Parameter names as in PyTorch.
 
+fn check_initial(initial, form: string) {
+  assert initial == none || kind(initial) == "list" || kind(initial) == "tensor", "initial is " + form + ", got the " + kind(initial) + " " + str(initial)
+  return none
+}
+
 ## tanh or relu of a linear map of input and state. Gives the sequence; with return_state=true also the last states, one a layer.
-layer RNN(x: f32[N, T, I], hidden: int, layers: int = 1, act = tanh, initial = none, return_state = false) {
+layer RNN(x: f32[N, T, I], hidden: int, layers: int = 1, act = tanh, initial = none, return_state: bool = false) {
+  check = check_initial(initial, "the states of all layers")
   bound = 1 / sqrt(hidden)
   hs = []
   for l in range(layers) {
@@ -23,7 +29,8 @@ layer RNN(x: f32[N, T, I], hidden: int, layers: int = 1, act = tanh, initial = n
 }
 
 ## Long short-term memory. Gives the sequence; with return_state=true also h and c, one a layer.
-layer LSTM(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_state = false) {
+layer LSTM(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_state: bool = false) {
+  check = check_initial(initial, "(h, c), each the states of all layers")
   bound = 1 / sqrt(hidden)
   hs, cs = [], []
   for l in range(layers) {
@@ -49,7 +56,8 @@ layer LSTM(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return
 }
 
 ## Gated recurrent units. Gives the sequence; with return_state=true also the last states, one a layer.
-layer GRU(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_state = false) {
+layer GRU(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_state: bool = false) {
+  check = check_initial(initial, "the states of all layers")
   bound = 1 / sqrt(hidden)
   hs = []
   for l in range(layers) {
@@ -75,7 +83,7 @@ layer GRU(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_
 }
 
 ## Self-attention, or cross-attention when `key` (and `value`) are given. Parameter names as in torch.nn.MultiheadAttention.
-layer MultiHeadAttention(query: f32[N, T, D], heads: int, key = none, value = none, causal = false, mask = none, drop: float = 0.0, bias = true) {
+layer MultiHeadAttention(query: f32[N, T, D], heads: int, key: f32[N, S, D] = none, value: f32[N, S, D] = none, causal: bool = false, mask: bool[...] = none, drop: float = 0.0, bias: bool = true) {
   assert D % heads == 0, "MultiHeadAttention: the width must be a multiple of heads"
   k_in = if key == none { query } else { key }
   v_in = if value == none { k_in } else { value }

@@ -20,7 +20,7 @@ fn in_cells(start: f32[K], end: f32[K], cells: int, extent: int) {
 ## (image, x1, y1, x2, y2) in pixels that `scale` takes to those of x; cells outside of x are 0. Rows first, then columns:
 ## the maximum over a rectangle is the maximum of the maxima. Equal winners share the gradient.
 fn roi_pool(x: f32[N, C, H, W], boxes: f32[K, 5], size, scale: float = 1.0) {
-  rows, columns = pair(size)
+  rows, columns = pair(size, "size")
   corners = floor(stop_gradient(boxes) * scale + 0.5)
   in_row = in_cells(corners[:, 2], corners[:, 4], rows, H)
   in_column = in_cells(corners[:, 1], corners[:, 3], columns, W)
@@ -32,7 +32,7 @@ fn roi_pool(x: f32[N, C, H, W], boxes: f32[K, 5], size, scale: float = 1.0) {
 
 ## f32[K, cells, extent]: how much each place of an axis counts in each cell between `start` and `end`: the mean of
 ## `samples` evenly spaced points, each shared by its two neighbours.
-fn cell_weights(start: f32[K], end: f32[K], cells: int, samples: int, extent: int, aligned) {
+fn cell_weights(start: f32[K], end: f32[K], cells: int, samples: int, extent: int, aligned: bool) {
   length = if aligned { end - start } else { maximum(end - start, 1.0) }
   step = reshape(length, [K, 1]) / (cells * samples)
   point = reshape(start, [K, 1]) + (cast(arange(cells * samples), f32) + 0.5) * step
@@ -45,8 +45,8 @@ fn cell_weights(start: f32[K], end: f32[K], cells: int, samples: int, extent: in
 ## The mean of bilinear samples in each cell of a grid over each box (He et al. 2017): f32[K, C, ...size]; boxes as in
 ## roi_pool. torchvision's sampling_ratio is `samples`, 2 unless told (there: as many as the box is wide). Bilinear
 ## weights are products of those of rows and columns, so this is two matrix products.
-fn roi_align(x: f32[N, C, H, W], boxes: f32[K, 5], size, scale: float = 1.0, samples: int = 2, aligned = false) {
-  rows, columns = pair(size)
+fn roi_align(x: f32[N, C, H, W], boxes: f32[K, 5], size, scale: float = 1.0, samples: int = 2, aligned: bool = false) {
+  rows, columns = pair(size, "size")
   corners = stop_gradient(boxes) * scale - (if aligned { 0.5 } else { 0.0 })
   down = cell_weights(corners[:, 2], corners[:, 4], rows, samples, H, aligned)
   across = cell_weights(corners[:, 1], corners[:, 3], columns, samples, W, aligned)

@@ -1,9 +1,11 @@
 /** Applications of functions and layers: a new body scope from arguments, then the body's result. */
 import type { Span } from "../../../ir/diagnostic.ts";
+import { dtypes } from "../../../ir/type.ts";
 import type { Expr, Fn, Layer, Model, Param } from "../ast.ts";
 import { type Argument, type Called, missing } from "./arguments.ts";
 import { evaluate } from "./expression.ts";
-import { at, bind, complain, type Frame, newScope } from "./frame.ts";
+import { at, bind, complain, type Frame, mapAll, newScope } from "./frame.ts";
+import { helpForOrder, warnOfOrder } from "./input-first.ts";
 import type { Instance } from "./instance.ts";
 import { bindingOf } from "./names.ts";
 import { adapt, origin } from "./operators.ts";
@@ -11,7 +13,7 @@ import { charge, costs, exceed, limits } from "./session.ts";
 import { isTensorType, matchType } from "./signature.ts";
 import type { SourceFile } from "./source.ts";
 import { runBody } from "./statement.ts";
-import { describe, float, isScalar, isUnknown, list, unknown, type Value } from "./values.ts";
+import { describe, float, isScalar, isUnknown, list, unknown, type Value, withArticle } from "./values.ts";
 
 /** A call on its way into a body. */
 export interface Entering extends Called {
@@ -37,6 +39,7 @@ export function applyLayer(instance: Instance, args: ReadonlyMap<string, Argumen
   try {
     const result = within(inner, e, () => {
       bindParameters(declaration.params, args, inner, e);
+      warnOfOrder(instance.layer, args, e);
       const value = runBody(inner, declaration);
       return declaration.kind === "model" ? modelResult(inner, declaration) : value;
     });
@@ -91,14 +94,15 @@ function within(frame: Frame, e: Entering, f: () => Value): Value {
  */
 export function bindParameters(params: readonly Param[], args: ReadonlyMap<string, Argument>, inner: Frame, c: Called): void {
   const isTensor = (p: Param) => p.type !== null && isTensorType(p.type);
-  for (const p of params) {
+  const order = inner.instance ? helpForOrder(inner.instance.layer, args.values()) : null;
+  const constants = params.filter((p) => !isTensor(p));
+  mapAll(c.frame, constants, (p) => {
     const arg = args.get(p.name.name);
-    if (isTensor(p)) continue;
-    if (arg) bind(inner, p.name.name, convert(p, arg.value, arg.span, c), "argument", arg.span);
+    if (arg) bind(inner, p.name.name, convert(p, arg.value, arg.span, c, order), "argument", arg.span);
     else if (p.value) bindDefault(p, p.value, inner, c);
-    else missing(c, p.name.name, p.type?.name.name ?? null);
-  }
-  for (const p of params) if (isTensor(p)) bindTensor(p, args.get(p.name.name) ?? null, p === params[0], inner, c);
+    else missing(c, p.name.name, p.type ? withArticle(p.type.name.name) : null);
+  });
+  for (const p of params) if (isTensor(p)) bindTensor(p, args.get(p.name.name) ?? null, p === params[0], inner, c, order);
   for (const p of params) {
     const binding = inner.scope.names.get(p.name.name);
     if (binding?.pending && !binding.value) binding.value = binding.pending();
@@ -118,7 +122,7 @@ export function bindDefault(p: Param, e: Expr, inner: Frame, c: Called): void {
   inner.scope.names.set(p.name.name, { value: null, form: "argument", span: p.name.span, pending });
 }
 
-function bindTensor(p: Param, arg: Argument | null, first: boolean, inner: Frame, c: Called): void {
+function bindTensor(p: Param, arg: Argument | null, first: boolean, inner: Frame, c: Called, order: string | null): void {
   const value = arg?.value ?? (p.value ? evaluate(p.value, inner) : missing(c, p.name.name, p.type!.name.name));
   const optional = p.value?.kind === "none";
   if (value.kind === "none" && optional) {
@@ -130,7 +134,7 @@ function bindTensor(p: Param, arg: Argument | null, first: boolean, inner: Frame
     return;
   }
   const span = arg?.span ?? c.span;
-  const node = asTensor(p, value, span, c);
+  const node = asTensor(p, value, span, c, order);
   const name = arg?.expr?.kind === "name" ? arg.expr.name : null;
   const binding = name === null ? null : bindingOf(c.frame, name);
   matchType(inner, p.type!, {
@@ -144,17 +148,18 @@ function bindTensor(p: Param, arg: Argument | null, first: boolean, inner: Frame
   bind(inner, p.name.name, { kind: "tensor", node }, "argument", p.name.span);
 }
 /** A number becomes a scalar of the parameter's type. */
-function asTensor(p: Param, value: Value, span: Span, c: Called) {
+function asTensor(p: Param, value: Value, span: Span, c: Called, order: string | null) {
   if (value.kind === "tensor") return value.node;
-  const dtype = (["f32", "i32", "u8", "bool"] as const).find((d) => d === p.type!.name.name);
-  if (isScalar(value) && dtype) return at(c.frame, span, () => adapt(c.frame, `\`${p.name.name}\``, value, dtype, span));
+  const dtype = dtypes.find((d) => d === p.type!.name.name);
+  const scalar = isScalar(value) && !p.type!.dims?.some((d) => d.kind === "dim");
+  if (scalar && dtype) return at(c.frame, span, () => adapt(c.frame, `\`${p.name.name}\``, value, dtype, span));
   return complain(c.frame, "type", `${c.subject} expects a tensor for \`${p.name.name}\`, got ${describe(value)}`, span, {
-    help: value.kind === "list" ? "a list of tensors becomes one by stack(xs) or concat(xs)" : null,
+    help: order ?? (value.kind === "list" ? "a list of tensors becomes one by stack(xs) or concat(xs)" : null),
   });
 }
 
-/** A constant of the declared kind; an int is taken for a float. */
-export function convert(p: Param, value: Value, span: Span, c: Called): Value {
+/** A constant of the declared kind; an int is taken for a float. `order`: what may have been meant, if it is of another kind. */
+export function convert(p: Param, value: Value, span: Span, c: Called, order: string | null = null): Value {
   const want = p.type?.name.name;
   if (want === undefined || isUnknown(value) || value.kind === want) return value;
   if (want === "float" && value.kind === "int") return float(value.value);
@@ -164,9 +169,13 @@ export function convert(p: Param, value: Value, span: Span, c: Called): Value {
       help: "what depends on a tensor is computed when the model runs; where(...) chooses by a tensor",
     });
   }
-  return complain(c.frame, "type", `${c.subject} expects ${want} for \`${p.name.name}\`, got ${describe(value)}`, span, {
-    help: want === "int" && value.kind === "float" ? "convert it: int(x), or divide with `//`" : null,
+  return complain(c.frame, "type", `${c.subject} expects ${withArticle(want)} for \`${p.name.name}\`, got ${describe(value)}`, span, {
+    help: order ?? helpForKind(want, value),
   });
+}
+function helpForKind(want: string, value: Value): string | null {
+  if (want === "int" && value.kind === "float") return "convert it: int(x), or divide with `//`";
+  return want === "bool" && value.kind === "int" ? `write ${value.value !== 0}` : null;
 }
 
 /** The outputs of a model: one value, or a list in the order of the header. */

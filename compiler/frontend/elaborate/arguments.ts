@@ -1,7 +1,7 @@
 /** Arguments of calls: positional, then named, each for one parameter. */
 import type { Span } from "../../../ir/diagnostic.ts";
 import type { Expr } from "../ast.ts";
-import { complain, type Frame } from "./frame.ts";
+import { complain, type Frame, mapAll } from "./frame.ts";
 import { helpForArgument } from "./suggest.ts";
 import { describe, type Value } from "./values.ts";
 
@@ -21,6 +21,8 @@ export interface Called {
   readonly subject: string;
   /** "Conv2d". */
   readonly callee: string;
+  /** Help where these arguments may have been meant in another order. */
+  readonly order?: (args: readonly Argument[]) => string | null;
 }
 
 /** Arguments by parameter: positional ones fill `order` from the left. */
@@ -43,7 +45,7 @@ export function fillArguments(
   c: Called,
 ): void {
   let next = 0;
-  for (const arg of args) {
+  mapAll(c.frame, args, (arg) => {
     const name = arg.name ?? order[next++];
     if (name === undefined) tooMany(order, args, arg, c);
     if (!names.includes(name)) {
@@ -52,10 +54,10 @@ export function fillArguments(
     const before = given.get(name);
     if (before) {
       const notes = [{ message: `\`${name}\` is already ${describe(before.value)}`, span: before.span }];
-      complain(c.frame, "argument", `${c.subject} gets \`${name}\` twice`, arg.span, { notes });
+      complain(c.frame, "argument", `${c.subject} gets \`${name}\` twice`, arg.span, { notes, help: c.order?.(args) ?? null });
     }
     given.set(name, arg);
-  }
+  });
 }
 function tooMany(order: readonly string[], args: readonly Argument[], arg: Argument, c: Called): never {
   const count = args.filter((a) => a.name === null).length;

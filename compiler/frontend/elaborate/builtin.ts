@@ -3,11 +3,11 @@ import type { Span } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
 import { type DType, dtypes } from "../../../ir/type.ts";
 import { type Argument, type Called, matchArguments, missing } from "./arguments.ts";
-import { complain } from "./frame.ts";
+import { complain, mapAll } from "./frame.ts";
 import { bindingOf } from "./names.ts";
 import { origin } from "./operators.ts";
 import { tensorValue } from "./tensors.ts";
-import { describe, isNumber, type Value } from "./values.ts";
+import { describe, describeItem, isNumber, type Value } from "./values.ts";
 
 /** A call of a builtin: for errors, for places of random numbers, and for `training`. */
 export interface BuiltinCall extends Called {
@@ -64,30 +64,33 @@ export function operation<P extends Parameters>(name: string, parameters: P, run
 
 function decodeAll<P extends Parameters>(parameters: P, given: ReadonlyMap<string, Argument>, c: BuiltinCall): Decoded<P> {
   const out: Record<string, unknown> = {};
-  for (const [name, p] of Object.entries(parameters)) {
+  mapAll(c.frame, Object.entries(parameters), ([name, p]) => {
     const arg = given.get(name);
     if (arg) out[name] = decode(name, p, arg, c);
     else out[name] = p.fallback ? p.fallback.value : missing(c, name, p.expects);
-  }
+  });
   return out as Decoded<P>;
 }
 function decode(name: string, p: Parameter<unknown>, arg: Argument, c: BuiltinCall): unknown {
   const value = p.decode(arg.value, c, arg.span);
   if (value !== undefined) return value;
-  const message = `${c.subject} expects ${p.expects} for \`${name}\`, got ${describe(arg.value)}`;
+  const ints = p.expects.includes("list of ints");
+  const message = `${c.subject} expects ${p.expects} for \`${name}\`, got ${ints ? describeItem(arg.value, "int") : describe(arg.value)}`;
   if (arg.value.kind === "tensor" && !p.expects.includes("tensor")) {
     return complain(c.frame, "constant", message, arg.span, {
       help: "a constant is needed here: it is known while compiling, a tensor is not",
     });
   }
-  return complain(c.frame, "type", message, arg.span);
+  const halved = ints && arg.value.kind === "list" && arg.value.items.some((x) => x.kind === "float");
+  return complain(c.frame, "type", message, arg.span, { help: halved ? "`/` gives a float; write `//`" : null });
 }
 function argumentNotes(args: readonly Argument[], c: BuiltinCall) {
-  return args.flatMap(({ value, expr }) => {
+  const notes = args.flatMap(({ value, expr }) => {
     if (value.kind !== "tensor" || expr?.kind !== "name") return [];
     const binding = bindingOf(c.frame, expr.name);
     return binding?.span ? [{ message: origin(expr.name, value.node, binding.form), span: binding.span }] : [];
   });
+  return notes.filter((n, i) => notes.findIndex((m) => m.message === n.message) === i);
 }
 
 /* ---- kinds of parameters --------------------------------------------------------------------------------------- */

@@ -5,7 +5,8 @@ import { applyFunction, applyLayer } from "./apply.ts";
 import { type Argument, type Called, fillArguments, matchArguments, takeTraining } from "./arguments.ts";
 import { callBuiltin } from "./builtin.ts";
 import { evaluate } from "./expression.ts";
-import { complain, type Frame } from "./frame.ts";
+import { both, complain, type Frame, mapAll } from "./frame.ts";
+import { helpForOrder } from "./input-first.ts";
 import { type CallSite, type Instance, implicitLabel, instanceAt, placeElement } from "./instance.ts";
 import { labelText } from "./labels.ts";
 import { lookup } from "./names.ts";
@@ -19,22 +20,41 @@ type PipeExpr = Extract<Expr, { kind: "pipe" }>;
 /** `callee` is null where the call names it. */
 export function callExpression(e: CallExpr, callee: Value | null, frame: Frame): Value {
   const name = e.callee.kind === "name" ? e.callee : null;
-  const value = callee ?? (name ? lookup(frame, name) : evaluate(e.callee, frame));
+  if (callee && e.callee.kind === "field") checkMethod(frame, e, e.callee, callee);
+  const find = () => callee ?? (name ? lookup(frame, name) : evaluate(e.callee, frame));
+  const [value, args] = both(frame, find, () => evaluateArgs(e.args, frame));
   const site: CallSite = { node: e, callee: name?.name ?? "", label: e.label, span: e.span };
-  return call(frame, value, site, evaluateArgs(e.args, frame));
+  return call(frame, value, site, args);
+}
+
+/** `x.size(0)` and `x.shape(0)`, as in PyTorch: members are no functions. */
+function checkMethod(frame: Frame, e: CallExpr, field: Extract<Expr, { kind: "field" }>, value: Value): void {
+  const { name } = field.name;
+  const plain = value.kind === "int" || value.kind === "list" || value.kind === "type";
+  if (!plain || !["shape", "size", "rank", "dtype"].includes(name)) return;
+  const x = field.value.kind === "name" ? field.value.name : "x";
+  const [axis] = e.args;
+  const at = axis?.value.kind === "int" ? axis.value.value : axis?.value.kind === "unary" ? "-1" : "i";
+  const member = name === "size" && !axis ? `${x}.shape, or ${x}.size for the number of elements` : `${x}.${name}`;
+  const help = axis && (name === "size" || name === "shape") ? `write ${x}.shape[${at}]` : `write ${member}`;
+  complain(frame, "type", `\`.${name}\` is not a function`, e.span, { help });
 }
 
 export function callPipe(e: PipeExpr, piped: Value, frame: Frame): Value {
-  const value = lookup(frame, e.callee);
+  const [value, args] = both(
+    frame,
+    () => lookup(frame, e.callee),
+    () => evaluateArgs(e.args ?? [], frame),
+  );
   const start = (e.label?.span ?? e.callee.span).start;
   const site: CallSite = { node: e, callee: e.callee.name, label: e.label, span: { ...e.span, start } };
   const first: Argument = { name: null, value: piped, span: e.value.span, expr: e.value };
-  return call(frame, value, site, [first, ...evaluateArgs(e.args ?? [], frame)]);
+  return call(frame, value, site, [first, ...args]);
 }
 
 export function evaluateArgs(args: readonly Arg[], frame: Frame): Argument[] {
   let named: string | null = null;
-  return args.map((a) => {
+  return mapAll(frame, args, (a) => {
     if (a.name) named = a.name.name;
     else if (named !== null) {
       complain(frame, "argument", `a positional argument stands after \`${named}=\``, a.span, { help: "named arguments come last" });
@@ -100,13 +120,35 @@ function callLayer(frame: Frame, layer: LayerValue, site: CallSite, args: readon
   const label = site.label ? labelText(frame, site.label) : implicitLabel(frame, site);
   if (label === null) return unknown;
   const subject = site.label ? `${label}: ${site.callee}` : site.callee;
-  const c: Called = { frame, span: site.span, subject, callee: site.callee };
+  const c: Called = { frame, span: site.span, subject, callee: site.callee, order: (given) => helpForOrder(layer, given) };
   const instance = instanceAt(frame, site, label, layer);
   checkSameLayer(frame, instance, layer, site.span);
   if (args.some((a) => isUnknown(a.value))) return broken(instance);
   const { args: own, training } = takeTraining(args, c);
   const names = layer.declaration.params.map((p) => p.name.name);
-  return applyLayer(instance, matchArguments(names, names, own, c), { ...c, place: "", training });
+  const given = matchArguments(names, names, own, c);
+  checkApplied(layer, given, site, c);
+  return applyLayer(instance, given, { ...c, place: "", training });
+}
+/** `Linear(3)` makes no layer that could be applied later. */
+function checkApplied(layer: LayerValue, given: ReadonlyMap<string, Argument>, site: CallSite, c: Called): void {
+  const [first, ...others] = layer.declaration.params;
+  if (!first?.type || first.value || !isTensorType(first.type)) return;
+  const arg = given.get(first.name.name);
+  const lacks = others.some((p) => !p.value && !given.has(p.name.name));
+  const scalar = first.type.dims?.length === 0 || first.type.dims === null;
+  if (arg?.value.kind === "tensor" || (arg && (arg.value.kind === "list" || scalar) && !lacks)) return;
+  const got = arg ? `got ${describe(arg.value)}` : "got none";
+  const written = textAt(c.frame, { ...site.span, start: site.label?.span.start ?? site.span.start });
+  const call = site.label && written !== null ? written : `name: ${written ?? `${c.callee}(...)`}`;
+  const kept = call.slice(call.indexOf(":") + 1).trim();
+  const help = site.label ? `write \`x |> ${call}\`` : `write \`x |> ${call}\`, or \`use name = ${kept}\` and then \`name(x)\``;
+  complain(c.frame, "argument", `${c.subject} is applied to a tensor, ${got}`, c.span, { help });
+}
+/** The source on one line; null where it is longer. */
+function textAt(frame: Frame, { start, end }: Span): string | null {
+  const line = frame.file.text.split("\n")[start.line - 1] ?? "";
+  return start.line === end.line ? line.slice(start.column - 1, end.column - 1) : null;
 }
 /** Parameters should not be named by counting. */
 function suggestLabel(frame: Frame, site: CallSite): void {

@@ -1,7 +1,7 @@
 /** Expressions: a value from a syntax tree. Chains that lean left are walked in a loop, so that long ones need no stack. */
 import type { Expr } from "../ast.ts";
 import { callExpression, callPipe } from "./call.ts";
-import { complain, type Frame, newScope } from "./frame.ts";
+import { complain, type Frame, mapAll, newScope } from "./frame.ts";
 import { indexValue } from "./indexing.ts";
 import { memberOf } from "./instance.ts";
 import { assign, knownNames, lookup } from "./names.ts";
@@ -50,7 +50,8 @@ function leftmost(e: Expr): Expr | null {
 function atom(e: Expr, frame: Frame): Value {
   switch (e.kind) {
     case "int":
-      return Number.isSafeInteger(e.value) ? int(e.value) : complain(frame, "limit", "this int is too large", e.span);
+      // The parser has reported a larger one.
+      return Number.isSafeInteger(e.value) ? int(e.value) : unknown;
     case "float":
       return float(e.value);
     case "string":
@@ -64,7 +65,7 @@ function atom(e: Expr, frame: Frame): Value {
     case "name":
       return lookup(frame, e);
     case "list":
-      return list(e.items.map((i) => evaluate(i, frame)));
+      return list(mapAll(frame, e.items, (i) => evaluate(i, frame)));
     case "comprehension":
       return comprehension(e, frame);
     case "if":

@@ -1,5 +1,5 @@
 /** Where an expression is evaluated: the body, its names, its place among the instances, and whom errors are told to. */
-import { CompileError, diagnostic, type Note, type Span } from "../../../ir/diagnostic.ts";
+import { CompileError, type Diagnostic, diagnostic, type Note, type Span } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
 import { withOrigin } from "../../../ir/op.ts";
 import type { Block } from "../ast.ts";
@@ -91,6 +91,33 @@ export function complain(
       notes: [...(more.notes ?? []), ...callNotes(frame, span)],
     }),
   ]);
+}
+/** More errors of one statement help nobody. */
+const mostTogether = 20;
+/** `f` of every item, each independent of the others: the errors of all are thrown together. */
+export function mapAll<T, R>(frame: Frame, items: readonly T[], f: (item: T, index: number) => R): R[] {
+  const { budget } = frame.session.world;
+  const { nesting, depth } = budget;
+  const { scope } = frame;
+  const loops = frame.loops.length;
+  const found: Diagnostic[] = [];
+  const results: R[] = [];
+  for (const [i, item] of items.entries()) {
+    try {
+      results.push(f(item, i));
+    } catch (e) {
+      if (!(e instanceof CompileError) || budget.spent) throw e;
+      found.push(...e.diagnostics);
+      [budget.nesting, budget.depth, frame.scope, frame.loops.length] = [nesting, depth, scope, loops];
+      if (found.length >= mostTogether) break;
+    }
+  }
+  if (found.length > 0) throw new CompileError(found);
+  return results;
+}
+/** The same for two things of different types. */
+export function both<A, B>(frame: Frame, a: () => A, b: () => B): [A, B] {
+  return mapAll<() => A | B, A | B>(frame, [a, b], (f) => f()) as [A, B];
 }
 /** Runs `f`, which makes nodes, as coming from a place of the body. Errors of shape rules get the notes of the calls. */
 export function at<T>(frame: Frame, span: Span, f: () => T): T {

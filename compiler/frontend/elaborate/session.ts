@@ -100,6 +100,8 @@ export interface TrainRecord {
   readonly losses: { readonly globs: readonly GlobAt[]; readonly value: Value; readonly span: Span }[];
   readonly optimizers: { readonly globs: readonly GlobAt[] | null; readonly optimizer: Optimizer; readonly span: Span }[];
   readonly freeze: GlobAt[];
+  /** Those of optimizers and losses. */
+  readonly groups: GlobAt[];
 }
 export interface GlobAt {
   readonly text: string;
@@ -132,7 +134,7 @@ export const newSession = (world: World, training: boolean): Session => ({
   states: new Map(),
   statePaths: new Map(),
   updates: new Map(),
-  train: { metrics: new Map(), losses: [], optimizers: [], freeze: [] },
+  train: { metrics: new Map(), losses: [], optimizers: [], freeze: [], groups: [] },
   docs: new Map(),
   bound: new Map(),
   used: new Set(),

@@ -57,8 +57,7 @@ export function loadFiles(path: string, text: string, resolve: (path: string) =>
       return null;
     };
     const at = resolveImport(from, i.path);
-    if (at === null)
-      return wrong(`"${i.path}" is not a path to import from`, `write "./${i.path}" for a file beside this one, or "std/..."`);
+    if (at === null) return wrong(`"${i.path}" is not a path to import from`, helpForPath(i.path));
     if (loading.includes(at)) return wrong(`imports form a cycle: ${[...loading.slice(loading.indexOf(at)), at].join(" -> ")}`);
     const had = done.get(at);
     if (had) return had;
@@ -77,6 +76,11 @@ export function loadFiles(path: string, text: string, resolve: (path: string) =>
   };
   return { root: load(path, text), sources, problems };
 }
+
+const helpForPath = (path: string): string =>
+  /^\w[^:\\]*$/.test(path)
+    ? `write "./${path}" for a file beside this one, or "std/..."`
+    : "an import begins with `./` or `../`, from the folder of this file, or with `std/`";
 
 const standardFolder = "std/";
 /** Text of a file of the library of models, which is part of the compiler; null: it has none of this name. */

@@ -59,8 +59,9 @@ export function settingStatement(s: Of<"freeze" | "setting">, frame: Frame): voi
     train.freeze.push(...globs);
     return;
   }
-  const value = evaluate(s.value, frame);
   const { name, span } = s.name;
+  if (name === "loss" || name === "optimizer") train.groups.push(...globs);
+  const value = evaluate(s.value, frame);
   if (name === "loss") train.losses.push({ globs, value, span: s.value.span });
   else if (name === "optimizer") addOptimizer(frame, globs, value, s.value.span);
   else {

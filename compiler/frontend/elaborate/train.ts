@@ -4,16 +4,26 @@ import type { Graph, Node, Output } from "../../../ir/graph/graph.ts";
 import { ops } from "../../../ir/ops/index.ts";
 import type { Train } from "../ast.ts";
 import { noSettings, type Settings, type Training } from "../module.ts";
+import { namesOf, walk } from "../walk.ts";
 import { at, complain, type Frame, newScope } from "./frame.ts";
 import { matches } from "./globs.ts";
 import { safely } from "./model.ts";
+import { isUpperCase } from "./paths.ts";
 import type { GlobAt, Session } from "./session.ts";
 import type { SourceFile } from "./source.ts";
 import { executeBlock } from "./statement.ts";
 import { nearest } from "./suggest.ts";
 import { describe, float, isNumber, isUnknown, showType, type Value } from "./values.ts";
 
-const settings: readonly string[] = ["loss", "optimizer", "clip_norm", "clip_value", "seed", "accumulate", "ema", "gradient_noise"];
+const settingNames: Readonly<Record<keyof Settings, string>> = {
+  clipNorm: "clip_norm",
+  clipValue: "clip_value",
+  seed: "seed",
+  accumulate: "accumulate",
+  ema: "ema",
+  gradientNoise: "gradient_noise",
+};
+const settings: readonly string[] = ["loss", "optimizer", ...Object.values(settingNames)];
 type Losses = Training["losses"];
 
 /** The block's value of a setting; null where it has none, or one that has an error. */
@@ -35,7 +45,8 @@ export function readSettings(frame: Frame): Settings {
     if (!given) return null;
     const value = decode(given.value);
     if (value !== undefined) return value;
-    return complain(frame, "type", `\`${name}\` must be ${expects}, got ${describe(given.value)}`, given.span);
+    const message = `\`${name}\` must be ${expects}, got ${describe(given.value)}`;
+    return safely(frame, null, () => complain(frame, "type", message, given.span));
   };
   return {
     clipNorm: read("clip_norm", "a positive number", positive),
@@ -71,7 +82,7 @@ export function readLosses(frame: Frame, block: Train): Losses {
     );
   }
   const one = (globs: Losses[number]["globs"], value: Value, span: Span): Losses =>
-    isUnknown(value) ? [] : [{ globs, value: lossNode(frame, value, span) }];
+    isUnknown(value) ? [] : safely(frame, [], () => [{ globs, value: lossNode(frame, value, span) }]);
   return [
     ...(general ? one(null, general.value, general.span) : []),
     ...losses.flatMap((l) =>
@@ -107,23 +118,50 @@ export const graphOf = (name: string, session: Session, inputs: readonly Node[],
 });
 
 /** Complains about bindings that neither walk of the block used: a misspelt setting does not pass. */
-export function checkUsed(step: Session, evaluation: Session): void {
+export function checkUsed(step: Session, evaluation: Session, block: Train): void {
+  // After an error, what the text uses counts as used: the walk may not have come that far.
+  const written = step.world.problems.errors() > 0 ? namesIn(block) : new Set<string>();
   for (const [span, name] of [...step.bound, ...evaluation.bound]) {
-    if (settings.includes(name) || name === "_" || step.used.has(span) || evaluation.used.has(span)) continue;
+    if (settings.includes(name) || name === "_" || step.used.has(span) || evaluation.used.has(span) || written.has(name)) continue;
     const near = nearest(name, settings);
     const help = near ? `did you mean \`${near}\`?` : `settings are ${settings.join(", ")}`;
     step.world.problems.report(diagnostic("train", `\`${name}\` is neither used nor a setting`, span, { help }));
   }
 }
 
-/** Every glob of the step matches something, and every parameter is trained or frozen. */
-export function checkGroups(frame: Frame, losses: Losses, block: Train): void {
+function namesIn(block: Train): ReadonlySet<string> {
+  const names = new Set<string>();
+  walk(block.body, (e) => {
+    if (e.kind === "name") names.add(e.name);
+    if (e.kind === "use") names.add(e.callee.name);
+    if (e.kind === "bind" && e.op !== "=") for (const { name } of namesOf(e.pattern)) names.add(name);
+  });
+  return names;
+}
+/** The block makes parameters of its own. */
+function makesParameters(block: Train): boolean {
+  let found = false;
+  walk(block.body, (s) => {
+    const callee = (s.kind === "call" || s.kind === "pipe") && s.callee.kind === "name" ? s.callee.name : "";
+    found ||= s.kind === "param" || s.kind === "state" || s.kind === "use" || isUpperCase(callee);
+  });
+  return found;
+}
+
+const paramsOf = ({ made, world }: Session): readonly string[] =>
+  [...made.keys()].filter((p) => world.variables.get(p)?.declaration.kind === "param");
+
+/** Every glob of the step matches something. */
+function checkGlobs(frame: Frame): void {
   const { session } = frame;
-  const { train, world } = session;
-  const paths = [...session.made.keys()];
-  const params = paths.filter((p) => world.variables.get(p)?.declaration.kind === "param");
-  for (const g of train.freeze) checkGlob(frame, g, paths, "parameter or state");
-  for (const group of [...train.optimizers, ...train.losses]) for (const g of group.globs ?? []) checkGlob(frame, g, params, "parameter");
+  for (const g of session.train.freeze) checkGlob(frame, g, [...session.made.keys()], "parameter or state");
+  for (const g of session.train.groups) checkGlob(frame, g, paramsOf(session), "parameter");
+}
+/** Every parameter is trained or frozen. */
+function checkTrained(frame: Frame, losses: Losses, block: Train): void {
+  const { session } = frame;
+  const { train } = session;
+  const params = paramsOf(session);
   const frozen = (p: string) => train.freeze.some((g) => matches(g.text, p));
   const trained = params.filter((p) => !frozen(p));
   const name = block.name ?? block.model;
@@ -170,10 +208,15 @@ export function runTrain(model: Frame, block: Train, file: SourceFile): Trained 
     loops: [],
     labels: new Map(model.labels),
   };
+  const { problems } = session.world;
+  const modelErrors = problems.errors();
   executeBlock(block.body, frame);
+  // The parameters are known unless something that makes some went wrong.
+  const known = modelErrors === 0 && (problems.errors() === 0 || !makesParameters(block));
   const losses = safely(frame, [], () => readLosses(frame, block));
   const settings = safely(frame, noSettings, () => readSettings(frame));
-  if (session.training && session.world.problems.errors() === 0) safely(frame, undefined, () => checkGroups(frame, losses, block));
+  if (session.training && problems.errors() === 0) safely(frame, undefined, () => checkTrained(frame, losses, block));
+  if (session.training && known) checkGlobs(frame);
   const outputs = trainOutputs(frame, losses, block.span);
   return { graph: graphOf(frame.name, session, session.inputs, outputs), losses, settings };
 }

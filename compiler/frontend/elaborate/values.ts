@@ -121,6 +121,14 @@ export function describe(v: Value): string {
   }
 }
 
+/** "the float 3.5" of a list that should hold only `wanted`; what else it is, of another value. */
+export function describeItem(v: Value, wanted: ValueKind): string {
+  const odd = v.kind === "list" ? v.items.find((x) => x.kind !== wanted) : undefined;
+  return odd ? `${describe(odd)} in a list` : describe(v);
+}
+/** "an int", "a bool": a kind as a word of a sentence. */
+export const withArticle = (kind: string): string => `${/^[aeiou]/.test(kind) ? "an" : "a"} ${kind}`;
+
 /** How a value prints in `str`, labels and messages; `textOf` prints lists. */
 export function show(v: Value): string {
   switch (v.kind) {

@@ -114,9 +114,9 @@ test("constant parameters have kinds; an int is taken for a float, nothing else 
   build(`fn f(x, a: float, b: list, c: string, d: bool, e: int = none) { assert kind(a) == "float"; return x }
     ${modelOf('y = f(x, 1, (), "", true)')}`);
   const wrong = (type: string, value: string) => headlines(`fn f(x, a: ${type}) { return x }\n${modelOf(`y = f(x, ${value})`)}`)[0];
-  expect(wrong("int", "1.0")).toBe("error[type]: f expects int for `a`, got the float 1.0");
-  expect(wrong("int", "true")).toBe("error[type]: f expects int for `a`, got true");
-  expect(wrong("int", "none")).toBe("error[type]: f expects int for `a`, got none");
+  expect(wrong("int", "1.0")).toBe("error[type]: f expects an int for `a`, got the float 1.0");
+  expect(wrong("int", "true")).toBe("error[type]: f expects an int for `a`, got true");
+  expect(wrong("int", "none")).toBe("error[type]: f expects an int for `a`, got none");
   expect(wrong("float", "x")).toBe("error[constant]: f needs a constant for `a` (float), got a tensor f32[4, 6]");
 });
 

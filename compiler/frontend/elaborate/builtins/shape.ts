@@ -96,7 +96,7 @@ function stack(xs: readonly Node[], axis: number, c: BuiltinCall): Node {
 const tensors = (c: BuiltinCall, make: () => readonly Node[]): Value =>
   list(at(c.frame, c.span, make).map((node) => ({ kind: "tensor", node: checked(c.frame, c.span, node) })));
 
-/** Equal parts by number, or parts of given extents. */
+/** `n` equal parts, or parts of given extents. PyTorch's int is the extent of a part; its `chunk` takes their number. */
 function split(x: Node, parts: Value, axis: number, c: BuiltinCall): Value {
   const a = axisOf(c, x, axis);
   const extent = x.type.shape[a]!;
@@ -104,7 +104,7 @@ function split(x: Node, parts: Value, axis: number, c: BuiltinCall): Value {
   if (n > limits.list) complain(c.frame, "limit", `this list has more than ${limits.list} items`, c.span);
   if (parts.kind === "int" && (n < 1 || extent % n !== 0)) {
     complain(c.frame, "shape", `axis ${a} of ${showType(x.type)} does not split into ${n} equal parts`, c.span, {
-      help: "give the extents of the parts: split(x, [a, b, ...])",
+      help: `${n} is the number of parts, not the size of one as in PyTorch; for parts of other sizes list them: ${sizesShown(extent, n)}`,
     });
   }
   const sizes = parts.kind === "int" ? range(0, n).map(() => extent / n) : intsOf(parts);
@@ -119,6 +119,13 @@ function split(x: Node, parts: Value, axis: number, c: BuiltinCall): Value {
       return sliceAxis(x, a, start - size, start);
     });
   });
+}
+/** Parts of at most `size`, as PyTorch makes them. */
+function sizesShown(extent: number, size: number): string {
+  const whole = Math.floor(extent / Math.max(1, size));
+  if (size < 1 || whole < 1 || whole > 6) return "split(x, [a, b, ...])";
+  const sizes = Array.from({ length: whole }, () => size);
+  return `split(x, [${[...sizes, ...(extent % size ? [extent % size] : [])].join(", ")}])`;
 }
 function unstack(x: Node, axis: number, c: BuiltinCall): Value {
   const a = axisOf(c, x, axis);
