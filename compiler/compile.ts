@@ -6,6 +6,7 @@ import type { Plan } from "../ir/plan.ts";
 import type { Code, Program } from "../ir/program.ts";
 import { sizeOf } from "../ir/type.ts";
 import { type CodeOptions, type CompiledGraphs, compileGraphs, type Graphs } from "./compile-graphs.ts";
+import { checkArguments, checkedResolve } from "./compile-options.ts";
 import type { File } from "./frontend/ast.ts";
 import { elaborate } from "./frontend/elaborate.ts";
 import type { Module } from "./frontend/module.ts";
@@ -50,6 +51,7 @@ export const compile = async (source: string, options: CompileOptions = {}): Pro
   (await compileStages(source, options)).program;
 
 export async function compileStages(text: string, options: CompileOptions = {}): Promise<Stages> {
+  checkArguments(text, options);
   const ast = parse(text, fileOf(options)).file;
   const module = elaborateModel(text, options);
   const training = options.train ? trainingOf(module) : null;
@@ -64,7 +66,7 @@ const elaborateModel = (text: string, o: CompileOptions): Module =>
   elaborate({
     path: fileOf(o),
     text,
-    resolve: o.resolve ?? (() => null),
+    resolve: o.resolve ? checkedResolve(o.resolve) : () => null,
     model: o.model ?? null,
     trainBlock: o.trainBlock ?? null,
     dims: o.dims ?? {},

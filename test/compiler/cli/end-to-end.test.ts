@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { writeNpy } from "../../../compiler/formats/npy.ts";
+import { writeNpz } from "../../../compiler/formats/npz.ts";
 import { load, parseSafetensors, programFromArtefact, writeSafetensors } from "../../../runtime/index.ts";
 import { dlm, folder } from "./harness.ts";
 
@@ -56,6 +57,15 @@ describe("run", () => {
     expect(err).toContain(`--> ${at("a.dlm")}:2:16`);
     expect(err).toContain("Linear");
   });
+});
+
+test("data of another size names the dimension to set", async () => {
+  const source =
+    "model M(x: f32[N, 1, H = 4, 3]) -> y {\n  y = mean(x)\n}\ntrain M {\n  loss = mean(x |> fc: Linear(1))\n  optimizer = sgd(lr=0.1)\n}\n";
+  const x = { type: "f4", shape: [2, 1, 6, 3], data: new Float32Array(36) } as const;
+  const at = folder({ "m.dlm": source, "d.npz": writeNpz(new Map([["x", x]])) });
+  const { code, err } = await dlm(["train", at("m.dlm"), "--data", `npz:${at("d.npz")}`, "--batch", "2"]);
+  expect([code, err]).toEqual([1, expect.stringContaining("\n  help: add --dim H=6\n")]);
 });
 
 describe("check", () => {

@@ -1,0 +1,70 @@
+/** The arguments of `compile`, checked as they come: callers may write JavaScript. */
+import { CompileError, diagnostic, fail } from "../ir/diagnostic.ts";
+import type { CompileOptions } from "./compile.ts";
+
+interface Check {
+  readonly is: (value: unknown) => boolean;
+  readonly expected: string;
+}
+const isRecord = (x: unknown): x is Record<string, unknown> => typeof x === "object" && x !== null && !Array.isArray(x);
+const isSize = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 1 && (x as number) < 2 ** 31;
+const valuesAre = (is: (x: unknown) => boolean) => (x: unknown) => isRecord(x) && Object.values(x).every(is);
+const isText = (x: unknown): boolean => typeof x === "string";
+const targets = ["wasm", "wgsl", "reference"];
+
+const text: Check = { is: isText, expected: "a string" };
+const flag: Check = { is: (x) => typeof x === "boolean", expected: "true or false" };
+const call: Check = { is: (x) => typeof x === "function", expected: "a function" };
+const checks: Readonly<Record<keyof CompileOptions, Check>> = {
+  target: { is: (x) => targets.includes(x as string), expected: targets.map((t) => `"${t}"`).join(", ") },
+  file: text,
+  model: text,
+  trainBlock: text,
+  dims: { is: valuesAre(isSize), expected: "an object of positive whole numbers" },
+  batch: { is: isSize, expected: "a positive whole number" },
+  set: { is: valuesAre(isText), expected: 'an object of strings: source text, such as { classes: "100" }' },
+  train: flag,
+  reproducible: flag,
+  relaxed: flag,
+  resolve: call,
+  onPass: call,
+};
+
+/** Options that are undefined count as not given. */
+export function checkArguments(source: unknown, options: unknown): void {
+  if (typeof source !== "string") fail("flag", `the source is ${describe(source)}, expected the text of a .dlm file`, null);
+  if (!isRecord(options)) fail("flag", `the options are ${describe(options)}, expected an object`, null);
+  const wrong = Object.entries(options as object).flatMap(([name, value]) => (value === undefined ? [] : (mistake(name, value) ?? [])));
+  if (wrong.length) throw new CompileError(wrong);
+}
+function mistake(name: string, value: unknown) {
+  if (!Object.hasOwn(checks, name)) {
+    const near = Object.keys(checks).find((k) => k.toLowerCase() === name.toLowerCase() || k.startsWith(name) || name.startsWith(k));
+    const help = near ? `did you mean \`${near}\`?` : `the options are: ${Object.keys(checks).join(", ")}`;
+    return diagnostic("flag", `there is no option \`${name}\``, null, { help });
+  }
+  const { is, expected } = checks[name as keyof CompileOptions];
+  return is(value) ? null : diagnostic("flag", `\`${name}\` is ${describe(value)}, expected ${expected}`, null);
+}
+
+/** Imports are read while elaborating, which does not wait. */
+export function checkedResolve(resolve: (path: string) => unknown): (path: string) => string | null {
+  return (path) => {
+    const found = resolve(path);
+    if (found === null || typeof found === "string") return found;
+    const later = found instanceof Promise;
+    if (later) found.catch(() => undefined);
+    return fail("flag", `\`resolve\` gave ${later ? "a promise" : describe(found)} for ${path}, expected its text, or null`, null, {
+      help: later ? "read the files first, and look them up here" : "null says that there is no such file",
+    });
+  };
+}
+
+function describe(x: unknown): string {
+  if (typeof x === "string") return JSON.stringify(x.length > 40 ? `${x.slice(0, 40)}...` : x);
+  if (Array.isArray(x)) return "a list";
+  if (typeof x === "function") return "a function";
+  if (typeof x !== "object" || x === null) return String(x);
+  const name = x.constructor?.name;
+  return name === undefined || name === "Object" ? "an object" : `an object of type ${name}`;
+}

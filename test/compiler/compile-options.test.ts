@@ -1,0 +1,47 @@
+/** What callers without types may hand to `compile`. */
+import { expect, test } from "vitest";
+import { type CompileOptions, compile } from "../../compiler/compile.ts";
+import { CompileError } from "../../ir/diagnostic.ts";
+
+const source = "model M(x: f32[N, 2]) -> y {\n  y = relu(x)\n}\n";
+async function mistake(options: unknown, text: unknown = source): Promise<string> {
+  const error = await compile(text as string, options as CompileOptions).catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(CompileError);
+  return (error as CompileError).message;
+}
+
+test.each([
+  [{ target: "cuda" }, 'error[flag]: `target` is "cuda", expected "wasm", "wgsl", "reference"'],
+  [{ targets: "wasm" }, "error[flag]: there is no option `targets`\n  help: did you mean `target`?"],
+  [{ Batch: 1 }, "error[flag]: there is no option `Batch`\n  help: did you mean `batch`?"],
+  [{ batch: 0 }, "error[flag]: `batch` is 0, expected a positive whole number"],
+  [{ dims: { N: 1.5 } }, "error[flag]: `dims` is an object, expected an object of positive whole numbers"],
+  [{ set: { a: 1 } }, "error[flag]: `set` is an object, expected an object of strings"],
+  [{ train: "yes" }, 'error[flag]: `train` is "yes", expected true or false'],
+  [{ resolve: "lib" }, 'error[flag]: `resolve` is "lib", expected a function'],
+  [null, "error[flag]: the options are null, expected an object"],
+])("options %o", async (options, message) => {
+  expect(await mistake(options)).toContain(message);
+});
+test("every mistake is listed", async () => {
+  expect((await mistake({ target: 1, zzz: 2 })).match(/error\[flag\]/g)).toHaveLength(2);
+});
+test.each([
+  [undefined, "undefined"],
+  [new Uint8Array(2), "an object of type Uint8Array"],
+])("the source %o", async (text, shown) => {
+  expect(await mistake({}, text === undefined ? 0 : text)).toContain(
+    `the source is ${text === undefined ? "0" : shown}, expected the text`,
+  );
+});
+test("resolve gives text or null, at once", async () => {
+  const importing = `import { f } from "./lib.dlm"\n${source}`;
+  expect(await mistake({ resolve: async () => "fn f(x) = x" }, importing)).toMatch(
+    /`resolve` gave a promise for .*lib\.dlm, expected its text, or null/,
+  );
+  expect(await mistake({ resolve: () => undefined }, importing)).toMatch(/`resolve` gave undefined for .*lib\.dlm/);
+});
+test("options that are undefined are not given", async () => {
+  const options = { target: "reference", model: undefined, batch: undefined } as unknown as CompileOptions;
+  expect((await compile(source, options)).target).toBe("reference");
+});
