@@ -4,7 +4,7 @@ import type { Span } from "../../ir/diagnostic.ts";
 import type { Arg, Block, Dim, Expr, Index, Label, Pattern, Type } from "./ast.ts";
 import { closing, commentDoc, type Pen } from "./comments.ts";
 import { precedence } from "./operators.ts";
-import { type Doc, group, hardline, ifBroken, indent, join, line, softline } from "./pretty.ts";
+import { type Doc, group, hang, hardline, ifBroken, indent, join, line, softline } from "./pretty.ts";
 
 type Of<K extends Expr["kind"]> = Extract<Expr, { kind: K }>;
 export interface Printer {
@@ -119,7 +119,10 @@ function binary(e: Of<"binary">, p: Printer): Doc {
   return group(head, indent(links.reverse().map((link) => [" ", link.op, line, expression(link.right, p)])));
 }
 
-/** A stage begins a line where it did in the source, and where it does not fit on the line before. */
+/**
+ * A stage begins a line where it did in the source, and where it does not fit on the line before. Such lines begin below
+ * the first `|>` if that follows its value on the line, else they are indented.
+ */
 function pipeline(e: Of<"pipe">, p: Printer): Doc {
   const stages: Of<"pipe">[] = [];
   let first: Expr = e;
@@ -128,16 +131,23 @@ function pipeline(e: Of<"pipe">, p: Printer): Doc {
     first = first.value;
   }
   const head = expression(first, p);
-  const docs = stages.reverse().map((stage): Doc => {
+  const [opening, ...others] = stages.reverse().map((stage): Stage => {
     const start = (stage.label ?? stage.callee).span.start;
     const comments = p.pen.take(start);
     const label = stage.label ? [labelDoc(stage.label, p), ": "] : "";
     const call = [label, expression(stage.callee, p), stage.args ? args(stage.args, stage.span, p) : ""];
     const breaks = comments.length > 0 || start.line > stage.value.span.end.line;
     const before = comments.map((c) => [c.own ? hardline : "", commentDoc(c)]);
-    return breaks ? [before, hardline, "|> ", call] : group(line, "|> ", call);
+    return { lead: breaks ? [before, hardline] : null, call: ["|> ", call] };
   });
-  return [head, indent(docs)];
+  const below = others.map(({ lead, call }): Doc => (lead ? [lead, call] : group(line, call)));
+  if (!opening) return head;
+  return [head, opening.lead ? indent(opening.lead, opening.call, below) : hang(opening.call, below)];
+}
+interface Stage {
+  /** Comments and the end of the line before it; null: it may stay on the line. */
+  readonly lead: Doc | null;
+  readonly call: Doc;
 }
 
 function postfix(e: Expr, p: Printer): Doc {
@@ -187,7 +197,11 @@ export function args(list: readonly Arg[], span: Span, p: Printer): Doc {
     p,
   );
 }
-const arg = (a: Arg, p: Printer): Doc => [p.pen.lead(a.span.start), a.name ? `${a.name.name}=` : "", expression(a.value, p)];
+/** `k=v`; `k = if c { a } else { b }` and `k = x |> f`, whose words and arrows would else stand apart further than `=`. */
+function arg(a: Arg, p: Printer): Doc {
+  const equals = a.value.kind === "if" || a.value.kind === "pipe" ? " = " : "=";
+  return [p.pen.lead(a.span.start), a.name ? `${a.name.name}${equals}` : "", expression(a.value, p)];
+}
 
 function index(item: Index, p: Printer): Doc {
   const lead = p.pen.lead(item.span.start);

@@ -1,4 +1,7 @@
-/** Canonical formatting: spaces, line breaks and indentation; words, parentheses, comments and the choice of where a pipeline breaks stay. */
+/**
+ * Canonical formatting: spaces, line breaks and indentation; words, parentheses, comments and the choice of where a pipeline
+ * breaks stay. `=` has spaces around it in statements and signatures; in calls only before an `if` or a pipeline.
+ */
 import { CompileError, invariant, type Span } from "../../ir/diagnostic.ts";
 import type { Block, Declaration, File, Import, Model, Name, Param, Statement } from "./ast.ts";
 import { closing, commentDoc, penFor } from "./comments.ts";

@@ -12,6 +12,8 @@ export type Doc =
   /** On one line if it fits and nothing in it forces a break (`broken`). */
   | { readonly kind: "group"; readonly doc: Doc; readonly broken: boolean }
   | { readonly kind: "indent"; readonly doc: Doc }
+  /** ` first` on the line and `rest` below the beginning of `first`; both indented where `first` does not fit or stands far right. */
+  | { readonly kind: "hang"; readonly first: Doc; readonly rest: Doc }
   /** Only where the group around it is broken. */
   | { readonly kind: "if broken"; readonly doc: Doc }
   /** `own`: on a line of its own; else behind what is on the line. */
@@ -23,6 +25,7 @@ export const hardline: Doc = { kind: "break", blank: false };
 export const blankline: Doc = { kind: "break", blank: true };
 export const group = (...doc: readonly Doc[]): Doc => ({ kind: "group", doc, broken: doc.some(forces) });
 export const indent = (...doc: readonly Doc[]): Doc => ({ kind: "indent", doc });
+export const hang = (first: Doc, rest: Doc): Doc => ({ kind: "hang", first, rest });
 export const ifBroken = (doc: Doc): Doc => ({ kind: "if broken", doc });
 export const join = (docs: readonly Doc[], separator: Doc): Doc => docs.flatMap((d, i) => (i === 0 ? [d] : [separator, d]));
 
@@ -37,6 +40,8 @@ function forces(doc: Doc): boolean {
       return doc.broken;
     case "indent":
       return forces(doc.doc);
+    case "hang":
+      return forces(doc.first) || forces(doc.rest);
     case "line":
     case "if broken":
       return false;
@@ -64,6 +69,7 @@ export function layout(doc: Doc, width: number): string {
     else if (doc.kind === "comment") paper.comment(doc.text, doc.own, indent);
     else if (doc.kind === "indent") todo.push({ doc: doc.doc, indent: indent + step, flat });
     else if (doc.kind === "if broken") flat || todo.push({ doc: doc.doc, indent, flat });
+    else if (doc.kind === "hang") todo.push(...hung(doc, item, todo, paper.column(indent) + 1, width));
     else todo.push({ doc: doc.doc, indent, flat: flat || (!doc.broken && fits(doc.doc, todo, width - paper.column(indent))) });
   }
   return paper.finish();
@@ -71,6 +77,22 @@ export function layout(doc: Doc, width: number): string {
 const push = (todo: Item[], docs: readonly Doc[], { indent, flat }: Item) => {
   for (let i = docs.length - 1; i >= 0; i--) todo.push({ doc: docs[i]!, indent, flat });
 };
+
+/** How far right `rest` may hang. */
+const farthest = 40;
+/** The parts of a hanging document, the last to be printed first. `column`: where `first` would begin on this line. */
+function hung(
+  { first, rest }: Extract<Doc, { kind: "hang" }>,
+  { indent, flat }: Item,
+  todo: readonly Item[],
+  column: number,
+  width: number,
+) {
+  const stays = flat || fits(first, [...todo, { doc: rest, indent, flat: false }], width - column);
+  const at = stays && column <= farthest ? column : indent + step;
+  const item = (doc: Doc): Item => ({ doc, indent: at, flat });
+  return [item(rest), item(first), item(stays ? " " : hardline)];
+}
 
 /** Whether `doc` on one line, and what follows up to the next possible break, take at most `room` columns. */
 function fits(doc: Doc, rest: readonly Item[], room: number): boolean {
@@ -88,6 +110,7 @@ function fits(doc: Doc, rest: readonly Item[], room: number): boolean {
       left -= doc.flat.length;
     } else if (doc.kind === "break" || doc.kind === "comment") return true;
     else if (doc.kind === "if broken") flat || todo.push({ ...item, doc: doc.doc });
+    else if (doc.kind === "hang") push(todo, [" ", doc.first, doc.rest], item);
     else if (doc.kind === "group") todo.push({ ...item, doc: doc.doc, flat: flat && !doc.broken });
     else todo.push({ ...item, doc: doc.doc });
   }

@@ -29,9 +29,18 @@ fn lrn(x: f32[N, C, ...rest], size: int, alpha: float = 1e-4, beta: float = 0.75
 }
 
 ## Scaled dot-product attention over f32[N, heads, T, D]; `mask` is true where attention is allowed.
-fn attention(q: f32[N, Heads, T, D], k: f32[N, Heads, S, D], v: f32[N, Heads, S, E], causal: bool = false, mask: bool[...] = none, drop: float = 0.0) {
+fn attention(
+  q: f32[N, Heads, T, D],
+  k: f32[N, Heads, S, D],
+  v: f32[N, Heads, S, E],
+  causal: bool = false,
+  mask: bool[...] = none,
+  drop: float = 0.0,
+) {
   scores = q @ transpose(k) / sqrt(D)
-  if causal { scores = where(reshape(arange(S), [1, S]) <= reshape(arange(T), [T, 1]) + (S - T), scores, -inf) }
+  if causal {
+    scores = where(reshape(arange(S), [1, S]) <= reshape(arange(T), [T, 1]) + (S - T), scores, -inf)
+  }
   if mask != none { scores = where(mask, scores, -inf) }
   return softmax(scores) |> dropout(drop) |> matmul(v)
 }

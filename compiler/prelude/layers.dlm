@@ -15,9 +15,10 @@ fn pair(v, what: string) { return each(v, 2, what) }
 fn plain(x: float) { return if abs(x) < 1e9 && x % 1 <= 0 { str(int(x)) } else { str(x) } }
 
 ## The constant of a normalisation. PyTorch's first argument, the number of channels, would stand in its place.
-fn check_eps(layer_name: string, from_input: string, eps: float) {
-  assert eps >= 0 && eps < 1, layer_name + ": the " + from_input + " from the input; eps is a small number, found " + plain(eps)
-  return none
+fn checked_eps(layer_name: string, from_input: string, eps: float) {
+  assert eps >= 0 && eps < 1,
+    layer_name + ": the " + from_input + " from the input; eps is a small number, found " + plain(eps)
+  return eps
 }
 
 ## Padding (before, after) that keeps ceil(size / stride).
@@ -48,12 +49,28 @@ layer Linear(x: f32[..., I], out: int, bias: bool = true, init = none) {
 }
 
 ## 1-D convolution over f32[N, C, L].
-layer Conv1d(x: f32[N, C, L], out: int, kernel: int, stride: int = 1, padding = 0, dilation: int = 1, groups: int = 1, bias: bool = true) {
+layer Conv1d(
+  x: f32[N, C, L],
+  out: int,
+  kernel: int,
+  stride: int = 1,
+  padding = 0,
+  dilation: int = 1,
+  groups: int = 1,
+  bias: bool = true,
+) {
   assert C % groups == 0 && out % groups == 0, "Conv1d: input and output channels must be multiples of groups"
   pads = if padding == "same" { same_padding(L, kernel, stride, dilation) } else { pair(padding, "padding") }
   bound = 1 / sqrt(C // groups * kernel)
   param weight: f32[out, C // groups, kernel] = uniform(-bound, bound)
-  y = conv2d(unsqueeze(x, 2), unsqueeze(weight, 2), stride=(1, stride), padding=((0, 0), pads), dilation=(1, dilation), groups=groups)
+  y = conv2d(
+    unsqueeze(x, 2),
+    unsqueeze(weight, 2),
+    stride=(1, stride),
+    padding=((0, 0), pads),
+    dilation=(1, dilation),
+    groups=groups,
+  )
   y = squeeze(y, 2)
   if bias {
     param bias as b: f32[out] = uniform(-bound, bound)
@@ -63,7 +80,16 @@ layer Conv1d(x: f32[N, C, L], out: int, kernel: int, stride: int = 1, padding = 
 }
 
 ## 2-D convolution. `kernel`, `stride`, `padding`, `dilation`: a number or a pair; padding = "same" keeps ceil(size / stride).
-layer Conv2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, dilation = 1, groups: int = 1, bias: bool = true) {
+layer Conv2d(
+  x: f32[N, C, H, W],
+  out: int,
+  kernel,
+  stride = 1,
+  padding = 0,
+  dilation = 1,
+  groups: int = 1,
+  bias: bool = true,
+) {
   kh, kw = pair(kernel, "kernel")
   assert C % groups == 0 && out % groups == 0, "Conv2d: input and output channels must be multiples of groups"
   strides, dilations = pair(stride, "stride"), pair(dilation, "dilation")
@@ -79,7 +105,16 @@ layer Conv2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, dila
 }
 
 ## 3-D convolution over f32[N, C, D, H, W]. `kernel`, `stride`, `padding`, `dilation`: a number or three; padding = "same" as in Conv2d.
-layer Conv3d(x: f32[N, C, D, H, W], out: int, kernel, stride = 1, padding = 0, dilation = 1, groups: int = 1, bias: bool = true) {
+layer Conv3d(
+  x: f32[N, C, D, H, W],
+  out: int,
+  kernel,
+  stride = 1,
+  padding = 0,
+  dilation = 1,
+  groups: int = 1,
+  bias: bool = true,
+) {
   window = each(kernel, 3, "kernel")
   strides, dilations = each(stride, 3, "stride"), each(dilation, 3, "dilation")
   assert C % groups == 0 && out % groups == 0, "Conv3d: input and output channels must be multiples of groups"
@@ -95,13 +130,31 @@ layer Conv3d(x: f32[N, C, D, H, W], out: int, kernel, stride = 1, padding = 0, d
 }
 
 ## The transpose of a 2-D convolution: it grows images where that shrinks them.
-layer ConvTranspose2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, padding = 0, output_padding = 0, dilation = 1, groups: int = 1, bias: bool = true) {
+layer ConvTranspose2d(
+  x: f32[N, C, H, W],
+  out: int,
+  kernel,
+  stride = 1,
+  padding = 0,
+  output_padding = 0,
+  dilation = 1,
+  groups: int = 1,
+  bias: bool = true,
+) {
   kh, kw = pair(kernel, "kernel")
-  assert C % groups == 0 && out % groups == 0, "ConvTranspose2d: input and output channels must be multiples of groups"
+  assert C % groups == 0 && out % groups == 0,
+    "ConvTranspose2d: input and output channels must be multiples of groups"
   bound = 1 / sqrt(out // groups * kh * kw)
   param weight: f32[C, out // groups, kh, kw] = uniform(-bound, bound)
-  y = conv_transpose2d(x, weight, stride=pair(stride, "stride"), padding=pair(padding, "padding"),
-    output_padding=pair(output_padding, "output_padding"), dilation=pair(dilation, "dilation"), groups=groups)
+  y = conv_transpose2d(
+    x,
+    weight,
+    stride=pair(stride, "stride"),
+    padding=pair(padding, "padding"),
+    output_padding=pair(output_padding, "output_padding"),
+    dilation=pair(dilation, "dilation"),
+    groups=groups,
+  )
   if bias {
     param bias as b: f32[out] = uniform(-bound, bound)
     y += reshape(b, [out, 1, 1])
@@ -116,7 +169,14 @@ layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias:
   oh, ow = (H - kh) // sh + 1, (W - kw) // sw + 1
   bound = 1 / sqrt(C * kh * kw)
   param weight: f32[out, C, kh * kw, oh, ow] = uniform(-bound, bound)
-  patches = stack([x[:, :, r : r + (oh - 1) * sh + 1 : sh, s : s + (ow - 1) * sw + 1 : sw] for r in range(kh) for s in range(kw)], axis=2)
+  patches = stack(
+    [
+      x[:, :, r : r + (oh - 1) * sh + 1 : sh, s : s + (ow - 1) * sw + 1 : sw]
+      for r in range(kh)
+      for s in range(kw)
+    ],
+    axis=2,
+  )
   y = einsum("ncpij,ocpij->noij", patches, weight)
   if bias {
     param bias as b: f32[out, oh, ow] = uniform(-bound, bound)
@@ -127,7 +187,7 @@ layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias:
 
 ## Running statistics move in training only; they are used when predicting.
 layer BatchNorm(x: f32[N, C, ...rest], eps: float = 1e-5, momentum: float = 0.1, affine: bool = true) {
-  check = check_eps("BatchNorm", "channels come", eps)
+  eps = checked_eps("BatchNorm", "channels come", eps)
   state running_mean: f32[C] = zeros
   state running_var: f32[C] = ones
   m, v = running_mean, running_var
@@ -152,8 +212,10 @@ layer BatchNorm(x: f32[N, C, ...rest], eps: float = 1e-5, momentum: float = 0.1,
 
 ## Normalises the last `dims` axes.
 layer LayerNorm(x: f32[...shape], dims: int = 1, eps: float = 1e-5, affine: bool = true) {
-  check = check_eps("LayerNorm", "width comes", eps)
-  assert dims >= 1 && dims <= x.rank, "LayerNorm: the width comes from the input; dims is how many of the last axes are normalised, 1 unless told, found " + str(dims)
+  eps = checked_eps("LayerNorm", "width comes", eps)
+  assert dims >= 1 && dims <= x.rank,
+    "LayerNorm: the width comes from the input; dims is how many of the last axes are normalised, 1 unless told, found " +
+      str(dims)
   axes = range(x.rank - dims, x.rank)
   y = (x - mean(x, axes, keepdims=true)) / sqrt(var(x, axes, unbiased=false, keepdims=true) + eps)
   if affine {
@@ -166,14 +228,14 @@ layer LayerNorm(x: f32[...shape], dims: int = 1, eps: float = 1e-5, affine: bool
 
 ## Divides by the root of the mean square over the last axis.
 layer RMSNorm(x: f32[..., D], eps: float = 1e-6) {
-  check = check_eps("RMSNorm", "width comes", eps)
+  eps = checked_eps("RMSNorm", "width comes", eps)
   param weight: f32[D] = ones
   return x / sqrt(mean(x * x, -1, keepdims=true) + eps) * weight
 }
 
 ## Normalises groups of channels of each example.
 layer GroupNorm(x: f32[N, C, ...rest], groups: int, eps: float = 1e-5, affine: bool = true) {
-  check = check_eps("GroupNorm", "channels come", eps)
+  eps = checked_eps("GroupNorm", "channels come", eps)
   assert C % groups == 0, "GroupNorm: channels must be a multiple of groups"
   g = reshape(x, [N, groups, -1])
   g = (g - mean(g, 2, keepdims=true)) / sqrt(var(g, 2, unbiased=false, keepdims=true) + eps)
@@ -189,7 +251,7 @@ layer GroupNorm(x: f32[N, C, ...rest], groups: int, eps: float = 1e-5, affine: b
 
 ## Normalises each channel of each example; without parameters unless affine=true, as in PyTorch.
 layer InstanceNorm(x: f32[N, C, ...rest], eps: float = 1e-5, affine: bool = false) {
-  check = check_eps("InstanceNorm", "channels come", eps)
+  eps = checked_eps("InstanceNorm", "channels come", eps)
   axes = range(2, x.rank)
   y = (x - mean(x, axes, keepdims=true)) / sqrt(var(x, axes, unbiased=false, keepdims=true) + eps)
   if affine {

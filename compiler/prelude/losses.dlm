@@ -1,12 +1,14 @@
 # Losses. Formulas and defaults are PyTorch's; `reduction` is "mean", "sum" or "none".
 
 fn reduce_loss(x, reduction) {
-  assert reduction == "mean" || reduction == "sum" || reduction == "none", "reduction is \"mean\", \"sum\" or \"none\""
+  assert reduction == "mean" || reduction == "sum" || reduction == "none",
+    "reduction is \"mean\", \"sum\" or \"none\""
   return if reduction == "mean" { mean(x) } else if reduction == "sum" { sum(x) } else { x }
 }
 
 fn check_shapes(x, target) {
-  assert kind(target) != "tensor" || target.shape == x.shape, "a loss needs equal shapes, got " + str(x) + " and " + str(target)
+  assert kind(target) != "tensor" || target.shape == x.shape,
+    "a loss needs equal shapes, got " + str(x) + " and " + str(target)
   return none
 }
 
@@ -15,14 +17,28 @@ fn pick(x, ids: i32[...], axis: int) {
   rank = x.rank
   at = if axis < 0 { axis + rank } else { axis }
   assert at >= 0 && at < rank, "there is no axis " + str(axis) + " in " + str(x)
-  assert ids.shape == x.shape[:at] + x.shape[at + 1:], "scores " + str(x) + " with classes along axis " + str(at) + " need ids of shape " + str(x.shape[:at] + x.shape[at + 1:]) + ", got " + str(ids)
+  assert ids.shape == x.shape[:at] + x.shape[at + 1 :],
+    "scores " +
+      str(x) +
+      " with classes along axis " +
+      str(at) +
+      " need ids of shape " +
+      str(x.shape[:at] + x.shape[at + 1 :]) +
+      ", got " +
+      str(ids)
   hot = one_hot(ids, x.shape[at])
   if at < rank - 1 { hot = permute(hot, range(at) + [rank - 1] + range(at, rank - 1)) }
   return sum(where(hot > 0.5, x, 0.0), at)
 }
 
 ## -log of the softmax probability of the target class; classes lie along `axis`.
-fn cross_entropy(x: f32[...], target: i32[...], axis: int = 1, smoothing: float = 0.0, reduction: string = "mean") {
+fn cross_entropy(
+  x: f32[...],
+  target: i32[...],
+  axis: int = 1,
+  smoothing: float = 0.0,
+  reduction: string = "mean",
+) {
   p = log_softmax(x, axis)
   loss = -pick(p, target, axis)
   if smoothing > 0 { loss = (1 - smoothing) * loss - smoothing * mean(p, axis) }
@@ -35,7 +51,12 @@ fn nll(x: f32[...], target: i32[...], axis: int = 1, reduction: string = "mean")
 }
 
 ## Cross-entropy against probabilities, both softened by `temperature`, times its square (Hinton et al. 2015).
-fn soft_target_cross_entropy(x: f32[...shape], target: f32[...shape], temperature: float = 1.0, axis: int = 1) {
+fn soft_target_cross_entropy(
+  x: f32[...shape],
+  target: f32[...shape],
+  temperature: float = 1.0,
+  axis: int = 1,
+) {
   return -mean(sum(target * log_softmax(x / temperature, axis), axis)) * temperature ** 2
 }
 
@@ -79,7 +100,13 @@ fn kl_div(x: f32[...shape], target: f32[...shape], reduction: string = "mean") {
 }
 
 ## max(|anchor - positive| - |anchor - negative| + margin, 0), distances over the last axis.
-fn triplet(anchor: f32[...shape], positive: f32[...shape], negative: f32[...shape], margin: float = 1.0, reduction: string = "mean") {
+fn triplet(
+  anchor: f32[...shape],
+  positive: f32[...shape],
+  negative: f32[...shape],
+  margin: float = 1.0,
+  reduction: string = "mean",
+) {
   near = norm(anchor - positive + 1e-6, axis=-1)
   far = norm(anchor - negative + 1e-6, axis=-1)
   return reduce_loss(relu(near - far + margin), reduction)
@@ -102,15 +129,31 @@ fn first_against_others(scores: f32[N, K]) {
 
 ## Skip-gram's loss (Mikolov et al. 2013): tells the target class from `negatives` drawn ones. weight f32[V, D] and bias
 ## f32[V] are those of the output layer; `negatives` is a number, drawn uniformly, or i32[N, K].
-fn negative_sampling(x: f32[N, D], weight: f32[V, D], target: i32[N], negatives = 5, bias = none, reduction: string = "mean") {
+fn negative_sampling(
+  x: f32[N, D],
+  weight: f32[V, D],
+  target: i32[N],
+  negatives = 5,
+  bias = none,
+  reduction: string = "mean",
+) {
   drawn = drawn_classes(negatives, N, V)
   return reduce_loss(first_against_others(sampled_scores(x, weight, target, drawn, bias)), reduction)
 }
 
 ## Noise-contrastive estimation (Mnih and Teh 2012): the same with scores relative to log(K * noise), so that they become
 ## log-probabilities. `noise` f32[V]: probability of each class to be drawn, uniform unless given with the ids.
-fn nce(x: f32[N, D], weight: f32[V, D], target: i32[N], negatives = 5, bias = none, noise = none, reduction: string = "mean") {
-  assert noise == none || kind(negatives) == "tensor", "nce: with `noise`, give the ids drawn from it as `negatives`"
+fn nce(
+  x: f32[N, D],
+  weight: f32[V, D],
+  target: i32[N],
+  negatives = 5,
+  bias = none,
+  noise = none,
+  reduction: string = "mean",
+) {
+  assert noise == none || kind(negatives) == "tensor",
+    "nce: with `noise`, give the ids drawn from it as `negatives`"
   drawn = drawn_classes(negatives, N, V)
   scores = sampled_scores(x, weight, target, drawn, bias)
   expected = if noise == none { log(drawn.shape[1] / V) } else {

@@ -1,13 +1,21 @@
 # Layers over sequences f32[N, T, ...], unrolled. Parameter names as in PyTorch.
 
-fn check_initial(initial, form: string) {
-  assert initial == none || kind(initial) == "list" || kind(initial) == "tensor", "initial is " + form + ", got the " + kind(initial) + " " + str(initial)
-  return none
+fn checked_initial(initial, form: string) {
+  assert initial == none || kind(initial) == "list" || kind(initial) == "tensor",
+    "initial is " + form + ", got the " + kind(initial) + " " + str(initial)
+  return initial
 }
 
 ## tanh or relu of a linear map of input and state. Gives the sequence; with return_state=true also the last states, one a layer.
-layer RNN(x: f32[N, T, I], hidden: int, layers: int = 1, act = tanh, initial = none, return_state: bool = false) {
-  check = check_initial(initial, "the states of all layers")
+layer RNN(
+  x: f32[N, T, I],
+  hidden: int,
+  layers: int = 1,
+  act = tanh,
+  initial = none,
+  return_state: bool = false,
+) {
+  initial = checked_initial(initial, "the states of all layers")
   bound = 1 / sqrt(hidden)
   hs = []
   for l in range(layers) {
@@ -30,7 +38,7 @@ layer RNN(x: f32[N, T, I], hidden: int, layers: int = 1, act = tanh, initial = n
 
 ## Long short-term memory. Gives the sequence; with return_state=true also h and c, one a layer.
 layer LSTM(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_state: bool = false) {
-  check = check_initial(initial, "(h, c), each the states of all layers")
+  initial = checked_initial(initial, "(h, c), each the states of all layers")
   bound = 1 / sqrt(hidden)
   hs, cs = [], []
   for l in range(layers) {
@@ -39,9 +47,11 @@ layer LSTM(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return
     param weight_hh_l{l} as w_hh: f32[4 * hidden, hidden] = uniform(-bound, bound)
     param bias_ih_l{l} as b_ih: f32[4 * hidden] = uniform(-bound, bound)
     param bias_hh_l{l} as b_hh: f32[4 * hidden] = uniform(-bound, bound)
-    h, c = if initial == none { (zeros([N, hidden]), zeros([N, hidden])) } else { (initial[0][l], initial[1][l]) }
+    h, c = if initial == none { (zeros([N, hidden]), zeros([N, hidden])) } else {
+      (initial[0][l], initial[1][l])
+    }
     steps = []
-    projected = x @ transpose(w_ih) + b_ih + b_hh        # all steps at once
+    projected = x @ transpose(w_ih) + b_ih + b_hh  # all steps at once
     for t in range(T) {
       i, f, g, o = split(projected[:, t] + h @ transpose(w_hh), 4, axis=-1)
       c = sigmoid(f) * c + sigmoid(i) * tanh(g)
@@ -57,7 +67,7 @@ layer LSTM(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return
 
 ## Gated recurrent units. Gives the sequence; with return_state=true also the last states, one a layer.
 layer GRU(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_state: bool = false) {
-  check = check_initial(initial, "the states of all layers")
+  initial = checked_initial(initial, "the states of all layers")
   bound = 1 / sqrt(hidden)
   hs = []
   for l in range(layers) {
@@ -83,7 +93,16 @@ layer GRU(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_
 }
 
 ## Self-attention, or cross-attention when `key` (and `value`) are given. Parameter names as in torch.nn.MultiheadAttention.
-layer MultiHeadAttention(query: f32[N, T, D], heads: int, key: f32[N, S, D] = none, value: f32[N, S, D] = none, causal: bool = false, mask: bool[...] = none, drop: float = 0.0, bias: bool = true) {
+layer MultiHeadAttention(
+  query: f32[N, T, D],
+  heads: int,
+  key: f32[N, S, D] = none,
+  value: f32[N, S, D] = none,
+  causal: bool = false,
+  mask: bool[...] = none,
+  drop: float = 0.0,
+  bias: bool = true,
+) {
   assert D % heads == 0, "MultiHeadAttention: the width must be a multiple of heads"
   k_in = if key == none { query } else { key }
   v_in = if value == none { k_in } else { value }

@@ -45,7 +45,14 @@ fn cell_weights(start: f32[K], end: f32[K], cells: int, samples: int, extent: in
 ## The mean of bilinear samples in each cell of a grid over each box (He et al. 2017): f32[K, C, ...size]; boxes as in
 ## roi_pool. torchvision's sampling_ratio is `samples`, 2 unless told (there: as many as the box is wide). Bilinear
 ## weights are products of those of rows and columns, so this is two matrix products.
-fn roi_align(x: f32[N, C, H, W], boxes: f32[K, 5], size, scale: float = 1.0, samples: int = 2, aligned: bool = false) {
+fn roi_align(
+  x: f32[N, C, H, W],
+  boxes: f32[K, 5],
+  size,
+  scale: float = 1.0,
+  samples: int = 2,
+  aligned: bool = false,
+) {
   rows, columns = pair(size, "size")
   corners = stop_gradient(boxes) * scale - (if aligned { 0.5 } else { 0.0 })
   down = cell_weights(corners[:, 2], corners[:, 4], rows, samples, H, aligned)

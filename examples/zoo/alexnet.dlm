@@ -17,7 +17,7 @@ model AlexNet(
   x = x |> conv4: Conv2d(widths[3], kernel=3, padding=1, groups=2) |> relu
   x = x |> conv5: Conv2d(widths[4], kernel=3, padding=1, groups=2) |> relu |> max_pool(3, stride=2)
   x = x |> flatten |> fc6: Linear(hidden) |> relu |> dropout(drop) |> fc7: Linear(hidden) |> relu
-    |> dropout(drop)
+        |> dropout(drop)
   logits = x |> fc8: Linear(classes)
 }
 

@@ -6,7 +6,7 @@ const vocab = 96
 ## What CharLSTM and CharSampler share, so that they have the same parameters.
 layer Net(ids: i32[N, T], width: int, hidden: int, layers: int, drop: float, initial = none) {
   y, ends = ids |> embed: Embedding(vocab, width)
-    |> rnn: LSTM(hidden, layers=layers, initial=initial, return_state=true)
+                |> rnn: LSTM(hidden, layers=layers, initial=initial, return_state=true)
   return y |> dropout(drop) |> head: Linear(vocab), ends
 }
 

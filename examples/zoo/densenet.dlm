@@ -7,7 +7,8 @@
 ## DenseNet-BC.
 layer DenseLayer(x: f32[N, C, H, W], growth: int, bottleneck: int, drop: float) {
   return x |> norm1: BatchNorm |> relu |> conv1: Conv2d(bottleneck * growth, kernel=1, bias=false)
-    |> norm2: BatchNorm |> relu |> conv2: Conv2d(growth, kernel=3, padding=1, bias=false) |> dropout(drop)
+           |> norm2: BatchNorm |> relu |> conv2: Conv2d(growth, kernel=3, padding=1, bias=false)
+           |> dropout(drop)
 }
 
 ## Half the channels, half the size: the "C".
@@ -17,8 +18,8 @@ layer Transition(x: f32[N, C, H, W]) {
 
 layer Features(image: f32[N, 3, H, W], growth: int, depths: list, bottleneck: int, drop: float) {
   x = image |> conv0: Conv2d(2 * growth, kernel=7, stride=2, padding=3, bias=false) |> norm0: BatchNorm
-    |> relu
-    |> max_pool(3, stride=2, padding=1)
+            |> relu
+            |> max_pool(3, stride=2, padding=1)
   for i, depth in enumerate(depths) {
     maps = [x]
     for j in range(depth) {

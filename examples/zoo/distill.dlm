@@ -7,7 +7,7 @@ model Student(image: f32[N, 3, H = 224, W = 224], widths = [32, 64, 128], classe
   x = image
   for i, width in enumerate(widths) {
     x = x |> conv{i + 1}: Conv2d(width, kernel=5, stride=2, padding=2, bias=false) |> bn{i + 1}: BatchNorm
-      |> relu
+          |> relu
   }
   logits = x |> global_avg_pool |> flatten |> fc: Linear(classes)
 }

@@ -8,7 +8,7 @@
 ## Convolution without bias, batch normalisation, relu.
 layer BasicConv(x: f32[N, C, H, W], out: int, kernel = 1, stride = 1) {
   return x |> conv: Conv2d(out, kernel, stride=stride, padding=kernel // 2, bias=false)
-    |> bn: BatchNorm(eps=0.001) |> relu
+           |> bn: BatchNorm(eps=0.001) |> relu
 }
 
 ## Channels: of the 1x1 branch, (reduced, out) of the two 3x3 branches, behind the pool.
@@ -51,7 +51,7 @@ model GoogLeNet(
   classes = 1000,
 ) -> logits {
   x = image |> conv1: BasicConv(int(64 * width), kernel=7, stride=2) |> max_pool(3, stride=2, ceil=true)
-    |> conv2: BasicConv(int(64 * width)) |> conv3: BasicConv(int(192 * width), kernel=3)
+            |> conv2: BasicConv(int(64 * width)) |> conv3: BasicConv(int(192 * width), kernel=3)
   for i, stage in enumerate(modules) {
     x = x |> max_pool(if i == 2 { 2 } else { 3 }, stride=2, ceil=true)
     for name, one, three, five, pool in stage {

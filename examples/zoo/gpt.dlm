@@ -15,14 +15,14 @@ layer Conv1D(x: f32[..., I], out: int, std = 0.02) {
 layer Attention(x: f32[N, T, D], heads: int, depth: int, drop: float) {
   assert D % heads == 0, "the width must be a multiple of heads"
   q, k, v = x |> c_attn: Conv1D(3 * D) |> reshape([N, T, 3, heads, D // heads]) |> permute([2, 0, 3, 1, 4])
-    |> unstack
+              |> unstack
   y = attention(q, k, v, causal=true, drop=drop) |> permute([0, 2, 1, 3]) |> reshape([N, T, D])
   return y |> c_proj: Conv1D(D, std=0.02 / sqrt(2 * depth)) |> dropout(drop)
 }
 
 layer MLP(x: f32[N, T, D], depth: int, drop: float) {
   return x |> c_fc: Conv1D(4 * D) |> gelu(approximate="tanh") |> c_proj: Conv1D(D, std=0.02 / sqrt(2 * depth))
-    |> dropout(drop)
+           |> dropout(drop)
 }
 
 ## Both parts add to a stream that passes through unchanged; projections into it start smaller the more blocks there are.

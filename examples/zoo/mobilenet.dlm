@@ -7,12 +7,12 @@
 ## Convolution without bias, batch normalisation, activation.
 layer ConvBN(x: f32[N, C, H, W], out: int, kernel = 3, stride = 1, groups = 1, act = relu6) {
   return x |> 0: Conv2d(out, kernel, stride=stride, padding=kernel // 2, groups=groups, bias=false)
-    |> 1: BatchNorm |> act
+           |> 1: BatchNorm |> act
 }
 
 layer Separable(x: f32[N, C, H, W], out: int, stride = 1) {
   return x |> depthwise: ConvBN(C, stride=stride, groups=C, act=relu)
-    |> pointwise: ConvBN(out, kernel=1, act=relu)
+           |> pointwise: ConvBN(out, kernel=1, act=relu)
 }
 
 ## Channels and strides of the blocks of MobileNetV1.
@@ -56,7 +56,7 @@ layer InvertedResidual(x: f32[N, C, H, W], out: int, stride: int, expand: int) {
     k = 1
   }
   y = y |> conv.{k}: ConvBN(C * expand, stride=stride, groups=C * expand)
-    |> conv.{k + 1}: Conv2d(out, kernel=1, bias=false) |> conv.{k + 2}: BatchNorm
+        |> conv.{k + 1}: Conv2d(out, kernel=1, bias=false) |> conv.{k + 2}: BatchNorm
   return if stride == 1 && C == out { x + y } else { y }
 }
 

@@ -7,15 +7,15 @@
 ## Two 3x3 convolutions: ResNet-18 and -34.
 layer BasicBlock(x: f32[N, C, H, W], width: int, stride = 1) {
   y = x |> conv1: Conv2d(width, kernel=3, stride=stride, padding=1, bias=false) |> bn1: BatchNorm |> relu
-    |> conv2: Conv2d(width, kernel=3, padding=1, bias=false) |> bn2: BatchNorm
+        |> conv2: Conv2d(width, kernel=3, padding=1, bias=false) |> bn2: BatchNorm
   return relu(y + (x |> _: Shortcut(width, stride)))
 }
 
 ## 1x1 to `width` channels, 3x3 there, 1x1 to four times as many: ResNet-50 and deeper.
 layer Bottleneck(x: f32[N, C, H, W], width: int, stride = 1) {
   y = x |> conv1: Conv2d(width, kernel=1, bias=false) |> bn1: BatchNorm |> relu
-    |> conv2: Conv2d(width, kernel=3, stride=stride, padding=1, bias=false) |> bn2: BatchNorm |> relu
-    |> conv3: Conv2d(4 * width, kernel=1, bias=false) |> bn3: BatchNorm
+        |> conv2: Conv2d(width, kernel=3, stride=stride, padding=1, bias=false) |> bn2: BatchNorm |> relu
+        |> conv3: Conv2d(4 * width, kernel=1, bias=false) |> bn3: BatchNorm
   return relu(y + (x |> _: Shortcut(4 * width, stride)))
 }
 
@@ -29,10 +29,10 @@ layer Shortcut(x: f32[N, C, H, W], channels: int, stride: int) {
 ## Maps before the pooling: a stem, then stages of blocks. Each stage but the first halves the image.
 layer Stages(image: f32[N, 3, H, W], Block, depths: list, widths: list) {
   x = image |> conv1: Conv2d(widths[0], kernel=7, stride=2, padding=3, bias=false) |> bn1: BatchNorm |> relu
-    |> max_pool(3, stride=2, padding=1)
+            |> max_pool(3, stride=2, padding=1)
   for i, width in enumerate(widths) {
     for j in range(depths[i]) {
-      x = x |> layer{i + 1}.{j}: Block(width, stride=if j == 0 && i > 0 { 2 } else { 1 })
+      x = x |> layer{i + 1}.{j}: Block(width, stride = if j == 0 && i > 0 { 2 } else { 1 })
     }
   }
   return x
@@ -81,7 +81,7 @@ model ResNet50(
 ## A basic block whose shortcut has no parameters (option A): every second pixel, new channels filled with zeros.
 layer CifarBlock(x: f32[N, C, H, W], width: int, stride = 1) {
   y = x |> conv1: Conv2d(width, kernel=3, stride=stride, padding=1, bias=false) |> bn1: BatchNorm |> relu
-    |> conv2: Conv2d(width, kernel=3, padding=1, bias=false) |> bn2: BatchNorm
+        |> conv2: Conv2d(width, kernel=3, padding=1, bias=false) |> bn2: BatchNorm
   skip = x[:, :, ::stride, ::stride]
   if width > C {
     before = (width - C) // 2
@@ -95,7 +95,7 @@ model ResNet20(image: f32[N, 3, H = 32, W = 32], depth = 3, width = 16, classes 
   x = image |> conv1: Conv2d(width, kernel=3, padding=1, bias=false) |> bn1: BatchNorm |> relu
   for i in range(3) {
     for j in range(depth) {
-      x = x |> layer{i + 1}.{j}: CifarBlock(width * 2 ** i, stride=if j == 0 && i > 0 { 2 } else { 1 })
+      x = x |> layer{i + 1}.{j}: CifarBlock(width * 2 ** i, stride = if j == 0 && i > 0 { 2 } else { 1 })
     }
   }
   logits = x |> global_avg_pool |> flatten |> fc: Linear(classes)
@@ -103,7 +103,7 @@ model ResNet20(image: f32[N, 3, H = 32, W = 32], depth = 3, width = 16, classes 
 
 ## Batches of 256; a warm-up keeps the first updates of a large learning rate from diverging (Goyal et al. 2017).
 const imagenet = sgd(
-  lr=linear_warmup(0.1, steps=1000) |> then(step_decay(0.1, every=150_000)),
+  lr = linear_warmup(0.1, steps=1000) |> then(step_decay(0.1, every=150_000)),
   momentum=0.9,
   weight_decay=1e-4,
 )

@@ -5,7 +5,7 @@
 
 layer DoubleConv(x: f32[N, C, H, W], out: int) {
   return x |> conv1: Conv2d(out, kernel=3, padding=1, bias=false) |> bn1: BatchNorm |> relu
-    |> conv2: Conv2d(out, kernel=3, padding=1, bias=false) |> bn2: BatchNorm |> relu
+           |> conv2: Conv2d(out, kernel=3, padding=1, bias=false) |> bn2: BatchNorm |> relu
 }
 
 ## Twice the size by a transposed convolution, the skipped maps beside it, two convolutions.

@@ -31,14 +31,18 @@ test("random programs keep their meaning, and formatting twice is formatting onc
   fc.assert(fc.property(programs, expectStable), { numRuns: 250 });
 });
 
-describe("the models of this repository", () => {
+describe("the models of this repository are formatted", () => {
   const root = join(import.meta.dirname, "../../..");
-  const files = ["examples", "compiler/prelude"].flatMap((folder) =>
+  const files = ["examples", "compiler", "docs"].flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".dlm"))
       .map((name) => join(folder, name)),
   );
-  test.each(files)("%s", (path) => expectStable(readFileSync(join(root, path), "utf8")));
+  test.each(files)("%s", (path) => {
+    const text = readFileSync(join(root, path), "utf8");
+    expectStable(text);
+    expect(format(text, path)).toBe(text);
+  });
 });
 
 const body = (line: string) => `fn f(x) {\n  ${line}\n}\n`;
@@ -57,6 +61,18 @@ test.each([
   ["x = 1_000 + 5e-4;y=--x", "x = 1_000 + 5e-4\n  y = --x"],
   ["x = f( # why\n # and\n a, # this\n # that\n )", "x = f(  # why\n    # and\n    a,  # this\n    # that\n  )"],
   ["x = a # one\n # two\n |> f # three\n |> g", "x = a  # one\n    # two\n    |> f  # three\n    |> g"],
+  [
+    "y = f(k = if a{ 1 } else { 2 },l=x|>g,m = [i for i in xs],n = 2*3)",
+    "y = f(k = if a { 1 } else { 2 }, l = x |> g, m=[i for i in xs], n=2 * 3)",
+  ],
+  // Stages on lines of their own begin below the first `|>`, unless that begins a line itself or stands far right.
+  ["y = x |> a\n |> b\n |> c |> d", "y = x |> a\n        |> b\n        |> c |> d"],
+  ["y = x\n |> a\n |> b", "y = x\n    |> a\n    |> b"],
+  ["return x |> a # one\n # two\n |> b", "return x |> a  # one\n           # two\n           |> b"],
+  ["y = f(x |> a\n |> b, 1)", "y = f(\n    x |> a\n      |> b,\n    1,\n  )"],
+  [`y = ${"long".repeat(10)} |> a\n |> b`, `y = ${"long".repeat(10)} |> a\n    |> b`],
+  [`y = ${"long".repeat(24)} |> ${"a".repeat(20)} |> b`, `y = ${"long".repeat(24)}\n    |> ${"a".repeat(20)} |> b`],
+  [`y = x |> ${"a".repeat(60)} |> ${"b".repeat(60)} |> c`, `y = x |> ${"a".repeat(60)}\n        |> ${"b".repeat(60)} |> c`],
   ["x = - # why\n 3", "x = -  # why\n    3"],
 ])("%s", (before, after) => expect(formatLine(before)).toBe(after));
 

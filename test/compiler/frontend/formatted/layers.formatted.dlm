@@ -42,11 +42,11 @@ layer Gate(
   if training { update seen = 0 } else { update seen = 1 }  # behind an if
   shape = [C] + [1] * len(rest)
   y = x |> conv1: Conv2d(64, kernel=3, padding=1, bias=false) |> bn1: BatchNorm |> act
-    |> conv2: Conv2d(64, kernel=3, padding=1) |> act
+        |> conv2: Conv2d(64, kernel=3, padding=1) |> act
   y = y |> relu
-    # between stages
-    |> drop.0: dropout(0.5)  # behind a stage
-    |> tanh
+        # between stages
+        |> drop.0: dropout(0.5)  # behind a stage
+        |> tanh
   z = if C != hidden && rest.size > 0 || !training {
     x |> down.0: Conv2d(hidden, kernel=1)
   } else if (C == 1) { x } else { y }
