@@ -1,5 +1,6 @@
 /** Arguments in PyTorch's order and other habits: whole rendered diagnostics, as in elaborate-mistakes.test.ts. */
 import { expect, test } from "vitest";
+import { zooFiles } from "../../../compiler/prelude/text.ts";
 import { build, mistakes, type Options } from "./elaborating.ts";
 
 const over = (type: string, body: string): string => `model M(x: ${type}) -> y {\n${body}\n}\n`;
@@ -85,6 +86,12 @@ test.each([
   ["f32[N, 5, 10]", "LSTM(20, 5)"],
 ])("or certainly not: %s %s", (type, call) => {
   expect(warnings(type, call)).toEqual([]);
+});
+
+test("an import of a model that the library lacks", () => {
+  const importing = (path: string) => mistakes(`import { A } from "${path}"\nmodel M(x: f32[N, 4]) -> y { y = x }\n`);
+  expect(importing("std/resnett.dlm")).toContain('help: did you mean "std/resnet.dlm"?');
+  for (const name of Object.keys(zooFiles)) expect(importing("std/nothing-like-it.dlm")).toContain(`std/${name}`);
 });
 
 test("small eps, ints for floats, and layers over scalars are right", () => {
