@@ -3,14 +3,13 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { compileGraphs } from "../../../compiler/compile-graphs.ts";
 import type { Schedule } from "../../../compiler/frontend/module.ts";
-import { signaturesOf } from "../../../compiler/signature.ts";
 import { complementOfPower, integerPower } from "../../../compiler/training/scalars.ts";
 import { learningRate } from "../../../compiler/training/schedules.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
 import { ops } from "../../../ir/ops/index.ts";
-import type { Program } from "../../../ir/program.ts";
 import { load } from "../../../runtime/index.ts";
 import { adapter } from "../../gpu.ts";
+import { programOf } from "../../graph-program.ts";
 import { build } from "../frontend/elaborating.ts";
 
 interface Golden {
@@ -34,12 +33,7 @@ async function valuesAt(
   const t = ops.input({}, { name: "t", dtype: "i32", shape });
   const outputs = functions.map((f, i) => ({ name: `value_${i}`, value: ops.broadcast({ x: f(t) }, { shape }) }));
   const forward = { name: "forward", inputs: [t], outputs, updates: [] };
-  const { graphs, planned, code, plan } = await compileGraphs("values", { forward }, [], { target });
-  const program: Program = {
-    ...{ format: "dlm", version: 1, name: "values", doc: null, target, variables: [], sizes: plan.sizes, code },
-    entries: signaturesOf(graphs, planned),
-    stats: { parameters: 0, flops: 0, arenaBytes: 0, lowerBoundBytes: 0, codeBytes: 0 },
-  };
+  const program = programOf(forward, target, await compileGraphs("values", { forward }, [], { target }));
   const gpu = target === "wgsl" ? await adapter() : undefined;
   const net = await load(program, gpu ? { gpu } : {});
   const results = await net.run({ t: Int32Array.from(counts) });

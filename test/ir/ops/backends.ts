@@ -1,6 +1,5 @@
 /** Who else runs every sample of `checkOp`: the whole compiler behind the front end, on every target. */
 import { type CompiledGraphs, compileGraphs } from "../../../compiler/compile-graphs.ts";
-import { constantsOf, signaturesOf } from "../../../compiler/signature.ts";
 import type { Graph } from "../../../ir/graph/graph.ts";
 import { interpret } from "../../../ir/kernel/interpret.ts";
 import type { Kernel } from "../../../ir/kernel/kernel.ts";
@@ -10,6 +9,7 @@ import type { Program } from "../../../ir/program.ts";
 import type { DType } from "../../../ir/type.ts";
 import { load } from "../../../runtime/index.ts";
 import { adapter } from "../../gpu.ts";
+import { programOf } from "../../graph-program.ts";
 import type { Given } from "./evaluate.ts";
 
 export interface OpBackend {
@@ -17,23 +17,6 @@ export interface OpBackend {
   /** Outputs by name, row-major, bools as 0 and 1. */
   readonly run: (graph: Graph, inputs: Given) => Promise<Given>;
   readonly tolerance: number;
-}
-/** A program around a graph of inputs and outputs. */
-export function programOf(graph: Graph, target: Program["target"], compiled: CompiledGraphs): Program {
-  const { planned, code, graphs } = compiled;
-  return {
-    format: "dlm",
-    version: 1,
-    name: graph.name,
-    doc: null,
-    target,
-    entries: signaturesOf(graphs, planned),
-    variables: [],
-    ...constantsOf(compiled.lowered, planned),
-    sizes: planned.plan.sizes,
-    code,
-    stats: { parameters: 0, flops: 0, arenaBytes: 0, lowerBoundBytes: 0, codeBytes: 0 },
-  };
 }
 const arrays = { f32: Float32Array, i32: Int32Array, u8: Uint8Array, bool: Uint8Array };
 
