@@ -297,4 +297,5 @@ def main():
         (folder / f"{name}.json").write_text(text.replace('},"', '},\n"') + "\n")
 
 
-main()
+if __name__ == "__main__":
+    main()
