@@ -17,7 +17,7 @@ export const limits = {
   nesting: 1200,
   /** Expressions evaluated in all, and what else takes time, counted in them. */
   steps: 2_000_000,
-  nodes: 200_000,
+  nodes: 100_000,
   elements: 2 ** 30,
   list: 100_000,
   /** Numbers of a literal table. */
@@ -147,7 +147,7 @@ export function charge(budget: Budget, steps: number, span: Span | null): void {
   exceed(budget, `the program expands to more than ${limits.steps} steps`, span, "is there a recursion without end, or a very long loop?");
 }
 /** Steps that a thing costs beside the evaluation of its parts, by what it takes: about half a microsecond each. */
-export const costs = { application: 25, operation: 5 } as const;
+export const costs = { application: 160, operation: 15 } as const;
 
 /** Stops the elaboration: the program expands beyond a bound. */
 export function exceed(budget: Budget, message: string, span: Span | null, help: string): never {
