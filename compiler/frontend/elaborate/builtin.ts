@@ -20,11 +20,15 @@ export interface Parameter<T> {
   readonly expects: string;
   /** undefined: not that. */
   readonly decode: (value: Value, c: BuiltinCall, span: Span) => T | undefined;
-  /** The value when the argument is left out; null: it must be given. */
-  readonly fallback: { readonly value: T } | null;
+  /** The value when the argument is left out, and how it is written; null: it must be given. */
+  readonly fallback: { readonly value: T; readonly text: string } | null;
 }
 export interface Builtin {
   readonly name: string;
+  /** What it gives, with shapes: the reference lists it. */
+  readonly doc: string;
+  /** Its parameters with their defaults: `softmax(x, axis = -1)`. */
+  readonly signature: string;
   /** Gives an initial value: `he_normal` stands for `he_normal()`. */
   readonly initializer: boolean;
   readonly call: (args: readonly Argument[], c: BuiltinCall) => Value;
@@ -35,19 +39,33 @@ type Decoded<P extends Parameters> = { readonly [K in keyof P]: P[K] extends Par
 export const callBuiltin = (f: Builtin, args: readonly Argument[], c: BuiltinCall): Value => f.call(args, c);
 
 /** A function that makes any value. */
-export function builtin<P extends Parameters>(name: string, parameters: P, run: (args: Decoded<P>, c: BuiltinCall) => Value): Builtin {
+export function builtin<P extends Parameters>(
+  name: string,
+  doc: string,
+  parameters: P,
+  run: (args: Decoded<P>, c: BuiltinCall) => Value,
+): Builtin {
   const names = Object.keys(parameters);
   return {
     name,
+    doc,
+    signature: signatureOf(name, parameters),
     initializer: false,
     call: (args, c) => run(decodeAll(parameters, matchArguments(names, names, args, c), c), c),
   };
 }
 /** A function that makes a tensor out of operations. */
-export function operation<P extends Parameters>(name: string, parameters: P, run: (args: Decoded<P>, c: BuiltinCall) => Node): Builtin {
+export function operation<P extends Parameters>(
+  name: string,
+  doc: string,
+  parameters: P,
+  run: (args: Decoded<P>, c: BuiltinCall) => Node,
+): Builtin {
   const names = Object.keys(parameters);
   return {
     name,
+    doc,
+    signature: signatureOf(name, parameters),
     initializer: false,
     call: (args, c) => {
       const given = matchArguments(names, names, args, c);
@@ -61,6 +79,11 @@ export function operation<P extends Parameters>(name: string, parameters: P, run
     },
   };
 }
+
+const signatureOf = (name: string, parameters: Parameters): string =>
+  `${name}(${Object.entries(parameters)
+    .map(([p, { fallback }]) => (fallback ? `${p} = ${fallback.text}` : p))
+    .join(", ")})`;
 
 function decodeAll<P extends Parameters>(parameters: P, given: ReadonlyMap<string, Argument>, c: BuiltinCall): Decoded<P> {
   const out: Record<string, unknown> = {};
@@ -96,13 +119,19 @@ function argumentNotes(args: readonly Argument[], c: BuiltinCall) {
 /* ---- kinds of parameters --------------------------------------------------------------------------------------- */
 
 const parameter = <T>(expects: string, decode: Parameter<T>["decode"]): Parameter<T> => ({ expects, decode, fallback: null });
-/** The same, with a value for when it is left out. */
-export const optional = <T>(p: Parameter<T>, value: T): Parameter<T> => ({ ...p, fallback: { value } });
+/** The same, with a value for when it is left out; `text` is how that is written in the language. */
+export const optional = <T>(p: Parameter<T>, value: T, text = written(value)): Parameter<T> => ({ ...p, fallback: { value, text } });
+/** One number stands for a list of itself, as where there is an argument for each axis. */
+function written(value: unknown): string {
+  if (Array.isArray(value)) return value.length === 1 ? written(value[0]) : `(${value.map(written).join(", ")})`;
+  if (typeof value === "number" && value !== 0 && Math.abs(value) < 1e-3) return value.toExponential();
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
 /** `none` is allowed, and the default. */
 export const orNone = <T>(p: Parameter<T>): Parameter<T | null> => ({
   expects: `${p.expects} or none`,
   decode: (v, c, span) => (v.kind === "none" ? null : p.decode(v, c, span)),
-  fallback: { value: null },
+  fallback: { value: null, text: "none" },
 });
 
 export const tensorArg = parameter<Node>("a tensor", (v) => (v.kind === "tensor" ? v.node : undefined));

@@ -8,6 +8,8 @@ import { describe, float, int, isNumber, kindName, list, text, type Value } from
 /** Python's range(stop), range(start, stop), range(start, stop, step). */
 const range: Builtin = {
   name: "range",
+  doc: "The ints from start to before stop, step apart, as a list: range(3) is [0, 1, 2].",
+  signature: "range(start = 0, stop, step = 1)",
   initializer: false,
   call: (args, c) => {
     const ints = args.flatMap((a) => (a.value.kind === "int" && a.name === null ? [a.value.value] : []));
@@ -40,6 +42,8 @@ function wrongRange(values: readonly Value[], c: BuiltinCall): never {
 
 const zip: Builtin = {
   name: "zip",
+  doc: "[[a0, b0, ...], [a1, b1, ...], ...] of lists, as long as the shortest.",
+  signature: "zip(...lists)",
   initializer: false,
   call: (args, c) => {
     const lists = args.map((a) =>
@@ -87,11 +91,25 @@ function lengthOf(v: Value, c: BuiltinCall): Value {
 export const constantFunctions: readonly Builtin[] = [
   range,
   zip,
-  builtin("enumerate", { xs: listArg }, ({ xs }, c) => enumerated(xs, c)),
-  builtin("reversed", { xs: listArg }, ({ xs }, c) => bounded(c.frame, [...xs].reverse(), c.span)),
-  builtin("len", { xs: anyArg }, ({ xs }, c) => lengthOf(xs, c)),
-  builtin("int", { x: anyArg }, ({ x }, c) => toInt(x, c)),
-  builtin("float", { x: anyArg }, ({ x }, c) => toFloat(x, c)),
-  builtin("str", { x: anyArg }, ({ x }, c) => text(textOf(c.frame, x, c.span))),
-  builtin("kind", { x: anyArg }, ({ x }) => text(kindName(x))),
+  builtin("enumerate", "[(0, a), (1, b), ...] of the list [a, b, ...]: `for i, x in enumerate(xs)`.", { xs: listArg }, ({ xs }, c) =>
+    enumerated(xs, c),
+  ),
+  builtin("reversed", "The list from its end.", { xs: listArg }, ({ xs }, c) => bounded(c.frame, [...xs].reverse(), c.span)),
+  builtin("len", "The number of items of a list, or of characters of a string.", { xs: anyArg }, ({ xs }, c) => lengthOf(xs, c)),
+  builtin("int", "A float without its fraction, a bool as 0 or 1. A tensor is converted by `cast`.", { x: anyArg }, ({ x }, c) =>
+    toInt(x, c),
+  ),
+  builtin("float", "An int or bool as a float. A tensor is converted by `cast`.", { x: anyArg }, ({ x }, c) => toFloat(x, c)),
+  builtin(
+    "str",
+    "Any value as text: in labels, and in the messages of `assert`. A tensor gives its type, `f32[1, 784]`.",
+    { x: anyArg },
+    ({ x }, c) => text(textOf(c.frame, x, c.span)),
+  ),
+  builtin(
+    "kind",
+    'What a value is, as a string: "int", "float", "bool", "string", "none", "list", "tensor", "function", "layer", ...',
+    { x: anyArg },
+    ({ x }) => text(kindName(x)),
+  ),
 ];

@@ -44,10 +44,21 @@ function convTranspose2d(x: Node, w: Node, given: Transposed, c: BuiltinCall): N
 }
 
 export const convolutionFunctions: readonly Builtin[] = [
-  operation("conv2d", { ...operands, ...spacing }, ({ x, w, ...a }, c) => ops.conv2d({ x, w }, geometry(a, 2, c))),
-  operation("conv3d", { ...operands, ...spacing }, ({ x, w, ...a }, c) => ops.conv3d({ x, w }, geometry(a, 3, c))),
+  operation(
+    "conv2d",
+    "x f32[N, C, H, W] by w f32[O, C / groups, R, S] to f32[N, O, H2, W2], as torch.nn.functional.conv2d; no bias.",
+    { ...operands, ...spacing },
+    ({ x, w, ...a }, c) => ops.conv2d({ x, w }, geometry(a, 2, c)),
+  ),
+  operation(
+    "conv3d",
+    "x f32[N, C, D, H, W] by w f32[O, C / groups, Q, R, S], as conv2d.",
+    { ...operands, ...spacing },
+    ({ x, w, ...a }, c) => ops.conv3d({ x, w }, geometry(a, 3, c)),
+  ),
   operation(
     "conv_transpose2d",
+    "The gradient of conv2d by its image: x f32[N, C, H, W] by w f32[C, O / groups, R, S] to f32[N, O, H2, W2].",
     { ...operands, output_padding: optional(intsArg, [0] as readonly number[]), ...spacing },
     ({ x, w, ...a }, c) => convTranspose2d(x, w, a, c),
   ),

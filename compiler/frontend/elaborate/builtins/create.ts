@@ -23,19 +23,20 @@ import { limits } from "../session.ts";
 import { tensorValue } from "../tensors.ts";
 import { describe } from "../values.ts";
 
-const f32 = optional<DType>(dtypeArg, "f32");
+const f32 = optional<DType>(dtypeArg, "f32", "f32");
 function shapeOf(shape: readonly number[], c: BuiltinCall): readonly number[] {
   if (shape.some((d) => d < 1)) complain(c.frame, "shape", `${c.subject}: extents are positive, got [${shape.join(", ")}]`, c.span);
   if (sizeOf(shape) > limits.elements)
     complain(c.frame, "limit", `${c.subject}: [${shape.join(", ")}] has more than ${limits.elements} elements`, c.span);
   return shape;
 }
-const filled = (name: string, value: number): Builtin =>
-  operation(name, { shape: intsArg, dtype: f32 }, ({ shape, dtype }, c) => ops.full({}, { value, dtype, shape: shapeOf(shape, c) }));
+const filled = (name: string, doc: string, value: number): Builtin =>
+  operation(name, doc, { shape: intsArg, dtype: f32 }, ({ shape, dtype }, c) => ops.full({}, { value, dtype, shape: shapeOf(shape, c) }));
 
 /** arange(stop), arange(start, stop, step): ints, or floats if one of them is. */
 const arange: Builtin = builtin(
   "arange",
+  "arange(stop), arange(start, stop), arange(start, stop, step): numbers before `stop`, i32[K], f32[K] if one of them is a float.",
   { start: elementArg, stop: orNone(elementArg), step: orNone(elementArg) },
   ({ start, stop, step }, c) => {
     const parts = [stop === null ? { kind: "int" as const, value: 0 } : start, stop ?? start, step ?? { kind: "int" as const, value: 1 }];
@@ -88,24 +89,47 @@ function randomInt(shape: readonly number[], low: number, high: number, c: Built
 }
 
 export const creations: readonly Builtin[] = [
-  filled("zeros", 0),
-  filled("ones", 1),
-  operation("full", { shape: intsArg, value: elementArg, dtype: orNone(dtypeArg) }, ({ shape, value, dtype }, c) => {
-    if (value.kind === "tensor") return ops.broadcast({ x: value.node }, { shape: shapeOf(shape, c) });
-    const type = dtype ?? (value.kind === "int" ? "i32" : value.kind === "bool" ? "bool" : "f32");
-    return ops.broadcast({ x: adapt(c.frame, "full", value, type, c.span) }, { shape: shapeOf(shape, c) });
-  }),
-  operation("eye", { n: intArg, m: orNone(intArg), dtype: f32 }, ({ n, m, dtype }, c) => eye(n, m ?? n, dtype, c)),
+  filled("zeros", "Zeros of `shape`.", 0),
+  filled("ones", "Ones of `shape`.", 1),
+  operation(
+    "full",
+    "`value` everywhere, of its own type unless `dtype` is given; a tensor is broadcast.",
+    { shape: intsArg, value: elementArg, dtype: orNone(dtypeArg) },
+    ({ shape, value, dtype }, c) => {
+      if (value.kind === "tensor") return ops.broadcast({ x: value.node }, { shape: shapeOf(shape, c) });
+      const type = dtype ?? (value.kind === "int" ? "i32" : value.kind === "bool" ? "bool" : "f32");
+      return ops.broadcast({ x: adapt(c.frame, "full", value, type, c.span) }, { shape: shapeOf(shape, c) });
+    },
+  ),
+  operation(
+    "eye",
+    "1 where row and column are equal, else 0: [n, m], square unless `m` is given.",
+    { n: intArg, m: orNone(intArg), dtype: f32 },
+    ({ n, m, dtype }, c) => eye(n, m ?? n, dtype, c),
+  ),
   arange,
-  operation("zeros_like", { x: tensorArg }, ({ x }) => ops.full({}, { value: 0, dtype: x.type.dtype, shape: x.type.shape })),
-  operation("ones_like", { x: tensorArg }, ({ x }) => ops.full({}, { value: 1, dtype: x.type.dtype, shape: x.type.shape })),
-  operation("random_uniform", { shape: intsArg, low: optional(floatArg, 0), high: optional(floatArg, 1) }, ({ shape, low, high }, c) =>
-    scaled(uniform(shape, c), high - low, low),
+  operation("zeros_like", "Zeros of x's shape and type.", { x: tensorArg }, ({ x }) =>
+    ops.full({}, { value: 0, dtype: x.type.dtype, shape: x.type.shape }),
   ),
-  operation("random_normal", { shape: intsArg, std: optional(floatArg, 1), mean: optional(floatArg, 0) }, ({ shape, std, mean }, c) =>
-    scaled(normal(shape, c), std, mean),
+  operation("ones_like", "Ones of x's shape and type.", { x: tensorArg }, ({ x }) =>
+    ops.full({}, { value: 1, dtype: x.type.dtype, shape: x.type.shape }),
   ),
-  builtin("random_int", { shape: intsArg, low: intArg, high: orNone(intArg) }, ({ shape, low, high }, c) =>
-    tensorValue(c.frame, c.span, () => randomInt(shape, high === null ? 0 : low, high ?? low, c)),
+  operation(
+    "random_uniform",
+    "f32 of `shape`, evenly distributed in low <= x < high.",
+    { shape: intsArg, low: optional(floatArg, 0), high: optional(floatArg, 1) },
+    ({ shape, low, high }, c) => scaled(uniform(shape, c), high - low, low),
+  ),
+  operation(
+    "random_normal",
+    "f32 of `shape`, normally distributed.",
+    { shape: intsArg, std: optional(floatArg, 1), mean: optional(floatArg, 0) },
+    ({ shape, std, mean }, c) => scaled(normal(shape, c), std, mean),
+  ),
+  builtin(
+    "random_int",
+    "i32 of `shape`, low to high - 1 with equal probabilities; with one bound from 0 to that minus 1.",
+    { shape: intsArg, low: intArg, high: orNone(intArg) },
+    ({ shape, low, high }, c) => tensorValue(c.frame, c.span, () => randomInt(shape, high === null ? 0 : low, high ?? low, c)),
   ),
 ];

@@ -44,14 +44,14 @@ const scaled = (name: string, kind: "normal" | "uniform", std: (f: Fans) => numb
     const bound = Math.sqrt(3) * s;
     return kind === "normal" ? normal(random, s, 0) : uniform(random, -bound, bound);
   });
-const xavier = (kind: "normal" | "uniform"): Builtin =>
+const xavier = (kind: "normal" | "uniform", doc: string): Builtin =>
   makes(
-    builtin(`xavier_${kind}`, { gain: optional(floatArg, 1) }, ({ gain }) =>
+    builtin(`xavier_${kind}`, doc, { gain: optional(floatArg, 1) }, ({ gain }) =>
       scaled(`xavier_${kind}`, kind, ({ fanIn, fanOut }) => gain * Math.sqrt(2 / (fanIn + fanOut))),
     ),
   );
-const he = (kind: "normal" | "uniform"): Builtin =>
-  makes(builtin(`he_${kind}`, {}, () => scaled(`he_${kind}`, kind, ({ fanIn }) => Math.sqrt(2 / fanIn))));
+const he = (kind: "normal" | "uniform", doc: string): Builtin =>
+  makes(builtin(`he_${kind}`, doc, {}, () => scaled(`he_${kind}`, kind, ({ fanIn }) => Math.sqrt(2 / fanIn))));
 const makes = (f: Builtin): Builtin => ({ ...f, initializer: true });
 
 /**
@@ -99,31 +99,42 @@ function truncated(random: Random, std: number, mean: number, low: number, high:
 }
 
 export const initializers: readonly Builtin[] = [
-  makes(builtin("constant", { value: floatArg }, ({ value }) => initializer("constant", () => scalar(value), value))),
   makes(
-    builtin("normal", { std: optional(floatArg, 1), mean: optional(floatArg, 0) }, ({ std, mean }) =>
+    builtin("constant", "`value` everywhere. Also a learning rate that stays.", { value: floatArg }, ({ value }) =>
+      initializer("constant", () => scalar(value), value),
+    ),
+  ),
+  makes(
+    builtin("normal", "Normally distributed.", { std: optional(floatArg, 1), mean: optional(floatArg, 0) }, ({ std, mean }) =>
       initializer("normal", (_, random) => normal(random, std, mean)),
     ),
   ),
   makes(
-    builtin("uniform", { low: optional(floatArg, 0), high: optional(floatArg, 1) }, ({ low, high }) =>
-      initializer("uniform", (_, random) => uniform(random, low, high)),
+    builtin(
+      "uniform",
+      "Evenly distributed between `low` and `high`.",
+      { low: optional(floatArg, 0), high: optional(floatArg, 1) },
+      ({ low, high }) => initializer("uniform", (_, random) => uniform(random, low, high)),
     ),
   ),
   makes(
     builtin(
       "truncated_normal",
+      "Normally distributed, given that it lies between `low` and `high`.",
       { std: optional(floatArg, 1), mean: optional(floatArg, 0), low: optional(floatArg, -2), high: optional(floatArg, 2) },
       ({ std, mean, low, high }) => initializer("truncated_normal", (_, random) => truncated(random, std, mean, low, high)),
     ),
   ),
-  xavier("normal"),
-  xavier("uniform"),
-  he("normal"),
-  he("uniform"),
+  xavier("normal", "Normal, standard deviation gain * sqrt(2 / (fan_in + fan_out))."),
+  xavier("uniform", "Uniform, standard deviation gain * sqrt(2 / (fan_in + fan_out))."),
+  he("normal", "Normal, standard deviation sqrt(2 / fan_in)."),
+  he("uniform", "Uniform, standard deviation sqrt(2 / fan_in)."),
   makes(
-    builtin("orthogonal", { gain: optional(floatArg, 1) }, ({ gain }) =>
-      initializer("orthogonal", (shape, random) => orthogonal(shape, random("normal"), gain)),
+    builtin(
+      "orthogonal",
+      "Orthonormal rows, or columns where these are fewer, times `gain`; dimension 0 by all others.",
+      { gain: optional(floatArg, 1) },
+      ({ gain }) => initializer("orthogonal", (shape, random) => orthogonal(shape, random("normal"), gain)),
     ),
   ),
 ];

@@ -17,6 +17,8 @@ interface Labelled {
 /** einsum("nd,nkd->nk", a, b): letters of the operands that the result lacks are summed. */
 const einsum: Builtin = {
   name: "einsum",
+  doc: 'Sums of products by named axes: einsum("nd,nkd->nk", a, b). Letters that the result lacks are summed; none stands twice in one operand.',
+  signature: "einsum(spec, ...operands)",
   initializer: false,
   call: (args, c) => {
     const [spec, ...operands] = args.map((a) => a.value);
@@ -89,6 +91,11 @@ function product(left: Labelled, right: Labelled, wanted: string): Labelled {
 }
 
 export const linearFunctions: readonly Builtin[] = [
-  operation("matmul", { a: tensorArg, b: tensorArg }, ({ a, b }) => matmul(a, b)),
+  operation(
+    "matmul",
+    "The product `a @ b`: f32[..., I, K] by f32[..., K, J] to f32[..., I, J]; leading axes broadcast, vectors as in NumPy.",
+    { a: tensorArg, b: tensorArg },
+    ({ a, b }) => matmul(a, b),
+  ),
   einsum,
 ];

@@ -5,7 +5,7 @@ import { complain } from "../frame.ts";
 import { isNumber, type Value } from "../values.ts";
 import { lrArg, rateArg } from "./schedules.ts";
 
-const lr = (value: number): Parameter<Schedule> => optional(lrArg, { kind: "schedule", name: "constant", lr: value });
+const lr = (value: number): Parameter<Schedule> => optional(lrArg, { kind: "schedule", name: "constant", lr: value }, String(value));
 /** A decay of averages. */
 const shareArg = numberArg("a number from 0 to below 1", (x) => x >= 0 && x < 1);
 type Pair = readonly [number, number];
@@ -29,6 +29,7 @@ const optimizerValue = (optimizer: Optimizer): Value => ({ kind: "optimizer", op
 
 const sgd = builtin(
   "sgd",
+  "`g += weight_decay * p`; `m = momentum * m + (1 - dampening) * g`, the first time `m = g`; `p -= lr * m`, with nesterov `p -= lr * (g + momentum * m)`.",
   {
     lr: lrArg,
     momentum: optional(rateArg, 0),
@@ -46,6 +47,7 @@ const sgd = builtin(
 );
 const adagrad = builtin(
   "adagrad",
+  "`g += weight_decay * p`; `s += g ** 2`, from initial_accumulator_value; `p -= lr / (1 + (t - 1) * lr_decay) * g / (sqrt(s) + eps)`.",
   {
     lr: lr(1e-2),
     lr_decay: optional(rateArg, 0),
@@ -58,6 +60,7 @@ const adagrad = builtin(
 );
 const rmsprop = builtin(
   "rmsprop",
+  "`g += weight_decay * p`; `v = alpha * v + (1 - alpha) * g ** 2`; `d = g / (sqrt(v) + eps)`, centered with v minus the squared running mean of g; `m = momentum * m + d`; `p -= lr * m`.",
   {
     lr: lr(1e-2),
     alpha: optional(shareArg, 0.99),
@@ -70,6 +73,7 @@ const rmsprop = builtin(
 );
 const adadelta = builtin(
   "adadelta",
+  "`g += weight_decay * p`; `v = rho * v + (1 - rho) * g ** 2`; `d = sqrt(u + eps) / sqrt(v + eps) * g`; `u = rho * u + (1 - rho) * d ** 2`; `p -= lr * d`.",
   { lr: lr(1), rho: optional(shareArg, 0.9), eps: eps(1e-6), weight_decay: weightDecay() },
   ({ weight_decay, ...rest }) => optimizerValue({ kind: "optimizer", name: "adadelta", ...rest, weightDecay: weight_decay }),
 );
@@ -80,14 +84,21 @@ const adamArgs = (decay: number) => ({
   weight_decay: weightDecay(decay),
   amsgrad: optional(boolArg, false),
 });
-const adam = builtin("adam", adamArgs(0), ({ weight_decay, ...rest }) =>
-  optimizerValue({ kind: "optimizer", name: "adam", ...rest, weightDecay: weight_decay }),
+const adam = builtin(
+  "adam",
+  "`g += weight_decay * p`; `m = b1 * m + (1 - b1) * g`; `v = b2 * v + (1 - b2) * g ** 2`; `p -= lr * m / (1 - b1 ** t) / (sqrt(v / (1 - b2 ** t)) + eps)`; amsgrad takes the largest v so far.",
+  adamArgs(0),
+  ({ weight_decay, ...rest }) => optimizerValue({ kind: "optimizer", name: "adam", ...rest, weightDecay: weight_decay }),
 );
-const adamw = builtin("adamw", adamArgs(1e-2), ({ weight_decay, ...rest }) =>
-  optimizerValue({ kind: "optimizer", name: "adamw", ...rest, weightDecay: weight_decay }),
+const adamw = builtin(
+  "adamw",
+  "`p -= lr * weight_decay * p`, then as adam without its decay.",
+  adamArgs(1e-2),
+  ({ weight_decay, ...rest }) => optimizerValue({ kind: "optimizer", name: "adamw", ...rest, weightDecay: weight_decay }),
 );
 const nadam = builtin(
   "nadam",
+  "m and v as in adam; `mu(t) = b1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))`, `q = mu(1) * ... * mu(t)`; `p -= lr * ((1 - mu(t)) / (1 - q) * g + mu(t + 1) / (1 - q * mu(t + 1)) * m) / (sqrt(v / (1 - b2 ** t)) + eps)`, as in PyTorch 2.",
   {
     lr: lr(2e-3),
     betas: optional(betasArg, [0.9, 0.999]),
@@ -100,6 +111,7 @@ const nadam = builtin(
 );
 const rprop = builtin(
   "rprop",
+  "Every element has a step s, at first lr. If its g kept its sign, `s *= etas[1]`; if it turned, `s *= etas[0]` and `g = 0`; s stays within step_sizes; `p -= s * sign(g)`.",
   { lr: lr(1e-2), etas: optional(etasArg, [0.5, 1.2]), step_sizes: optional(sizesArg, [1e-6, 50]) },
   ({ lr, etas, step_sizes: stepSizes }, c) =>
     lr.name === "constant" ? optimizerValue({ kind: "optimizer", name: "rprop", lr, etas, stepSizes }) : noSchedule(c),
@@ -108,6 +120,7 @@ const noSchedule = (c: BuiltinCall): never =>
   complain(c.frame, "constant", "rprop: `lr` is the first step size, which then grows and shrinks by itself: a number", c.span);
 const lion = builtin(
   "lion",
+  "`p -= lr * weight_decay * p`; `p -= lr * sign(b1 * m + (1 - b1) * g)`; `m = b2 * m + (1 - b2) * g`.",
   { lr: lr(1e-4), betas: optional(betasArg, [0.9, 0.99]), weight_decay: weightDecay() },
   ({ weight_decay, ...rest }) => optimizerValue({ kind: "optimizer", name: "lion", ...rest, weightDecay: weight_decay }),
 );

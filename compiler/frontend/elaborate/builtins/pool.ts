@@ -185,8 +185,10 @@ const adaptiveWeights = (extent: number, n: number): number[][] =>
 const maxPoolWithIndices = (): Builtin => {
   const args = { ...windowArgs, ceil, return_indices: optional(boolArg, false) };
   const names = Object.keys(args);
-  const values = operation("max_pool", args, ({ x, ...w }, c) => onImages(x, w, c, maxPool));
-  const indices = operation("max_pool", args, ({ x, ...w }, c) => onImages(x, w, c, maxPoolIndex));
+  const doc =
+    "The largest element of each window of the axes after the first two: [N, C, H, W] to [N, C, H2, W2]. `kernel`, `stride` (the kernel unless given): an int or one for each axis; `padding`: also (before, after). With return_indices a list: also where they are, i32.";
+  const values = operation("max_pool", doc, args, ({ x, ...w }, c) => onImages(x, w, c, maxPool));
+  const indices = operation("max_pool", doc, args, ({ x, ...w }, c) => onImages(x, w, c, maxPoolIndex));
   return {
     ...values,
     call: (given, c) => {
@@ -199,13 +201,24 @@ const maxPoolWithIndices = (): Builtin => {
 
 export const poolFunctions: readonly Builtin[] = [
   maxPoolWithIndices(),
-  operation("min_pool", { ...windowArgs, ceil }, ({ x, ...w }, c) => ops.neg({ x: onImages(ops.neg({ x }), w, c, maxPool) })),
-  operation("avg_pool", { ...windowArgs, ceil, count_include_pad: optional(boolArg, true) }, ({ x, count_include_pad, ...w }, c) =>
-    onImages(x, w, c, (images, on) => avgPool(images, on, count_include_pad, c)),
+  operation("min_pool", "The smallest element of each window; arguments as of max_pool.", { ...windowArgs, ceil }, ({ x, ...w }, c) =>
+    ops.neg({ x: onImages(ops.neg({ x }), w, c, maxPool) }),
   ),
-  operation("adaptive_avg_pool", { x: tensorArg, size: intsArg }, ({ x, size }, c) => adaptiveAvgPool(x, size, c)),
+  operation(
+    "avg_pool",
+    "The mean of each window; padding counts as zeros unless count_include_pad = false. Other arguments as of max_pool.",
+    { ...windowArgs, ceil, count_include_pad: optional(boolArg, true) },
+    ({ x, count_include_pad, ...w }, c) => onImages(x, w, c, (images, on) => avgPool(images, on, count_include_pad, c)),
+  ),
+  operation(
+    "adaptive_avg_pool",
+    "Means over a grid of `size` cells, an int or one for each spatial axis: [N, C, H, W] to [N, C, ...size]. PyTorch's cells.",
+    { x: tensorArg, size: intsArg },
+    ({ x, size }, c) => adaptiveAvgPool(x, size, c),
+  ),
   operation(
     "max_unpool",
+    "Undoes max_pool: x back at `indices`, zeros elsewhere. `size` decides between images that pool alike.",
     { x: tensorArg, indices: tensorArg, kernel: intsArg, stride: orNone(intsArg), padding: paddingArg, size: orNone(intsArg) },
     ({ x, indices, size, ...w }, c) => maxUnpool(x, indices, { ...w, ceil: false }, size, c),
   ),

@@ -16,8 +16,8 @@ interface Over {
 }
 type Reduction = (x: Node, attrs: { readonly axes: readonly number[]; readonly keepdims: boolean }) => Node;
 
-const reduction = (name: string, f: Reduction): Builtin =>
-  operation(name, { x: tensorArg, ...over }, ({ x, ...o }, c) => reduced(f, x, o, c));
+const reduction = (name: string, doc: string, f: Reduction): Builtin =>
+  operation(name, doc, { x: tensorArg, ...over }, ({ x, ...o }, c) => reduced(f, x, o, c));
 function reduced(f: Reduction, x: Node, { axis, keepdims }: Over, c: BuiltinCall): Node {
   const axes = axesOf(c, x, axis);
   return axes.length ? f(x, { axes, keepdims }) : x;
@@ -60,7 +60,7 @@ function sumOfList(items: readonly Value[], c: BuiltinCall): Value {
   return counts.slice(1).reduce((a, b) => binary(c.frame, "+", { value: a, expr: null }, { value: b, expr: null }, c.span), first);
 }
 
-const sum = reduction("sum", reduceSum);
+const sum = reduction("sum", "The sum over `axis`, all axes unless given; a bool counts 0 or 1. Of a list: its items added up.", reduceSum);
 const sumOfAnything: Builtin = {
   ...sum,
   call: (args, c) => {
@@ -70,8 +70,8 @@ const sumOfAnything: Builtin = {
 };
 
 /** The largest of numbers, or of a tensor along axes. */
-function extreme(name: "max" | "min", f: Reduction): Builtin {
-  const ofTensor = reduction(name, f);
+function extreme(name: "max" | "min", doc: string, f: Reduction): Builtin {
+  const ofTensor = reduction(name, doc, f);
   return {
     ...ofTensor,
     call: (args, c) => {
@@ -93,14 +93,14 @@ function extreme(name: "max" | "min", f: Reduction): Builtin {
 const extremeOf = (name: "max" | "min", values: readonly (Value & { value: number })[]): Value =>
   values.reduce((best, v) => ((name === "max" ? v.value > best.value : v.value < best.value) ? v : best)) as Value;
 
-const position = (name: "argmax" | "argmin"): Builtin =>
-  operation(name, { x: tensorArg, axis: optional(intArg, -1), keepdims: optional(boolArg, false) }, ({ x, axis, keepdims }, c) =>
+const position = (name: "argmax" | "argmin", doc: string): Builtin =>
+  operation(name, doc, { x: tensorArg, axis: optional(intArg, -1), keepdims: optional(boolArg, false) }, ({ x, axis, keepdims }, c) =>
     ops[name]({ x }, { axis: axisOf(c, x, axis), keepdims }),
   );
 
 /** Operations that work along one axis and keep the shape. */
-const alongAxis = (name: string, f: (x: Node, axis: number) => Node): Builtin =>
-  operation(name, { x: tensorArg, axis: optional(intArg, -1) }, ({ x, axis }, c) => f(x, axisOf(c, x, axis)));
+const alongAxis = (name: string, doc: string, f: (x: Node, axis: number) => Node): Builtin =>
+  operation(name, doc, { x: tensorArg, axis: optional(intArg, -1) }, ({ x, axis }, c) => f(x, axisOf(c, x, axis)));
 
 /** Whether the label's score is among the k largest of its row. */
 function inTopK(x: Node, label: Node, k: number, c: BuiltinCall): Node {
@@ -127,26 +127,46 @@ function inTopK(x: Node, label: Node, k: number, c: BuiltinCall): Node {
 
 export const reductions: readonly Builtin[] = [
   sumOfAnything,
-  reduction("mean", mean),
-  reduction("prod", (x, attrs) => ops.reduceProd({ x }, attrs)),
-  extreme("max", (x, attrs) => ops.reduceMax({ x }, attrs)),
-  extreme("min", (x, attrs) => ops.reduceMin({ x }, attrs)),
+  reduction("mean", "The mean over `axis`, all axes unless given, as f32; a bool counts 0 or 1.", mean),
+  reduction("prod", "The product over `axis`, all axes unless given.", (x, attrs) => ops.reduceProd({ x }, attrs)),
+  extreme(
+    "max",
+    "The largest element over `axis`, all axes unless given; of bool: any. Equal ones share the gradient. Of numbers, or a list of them: the largest.",
+    (x, attrs) => ops.reduceMax({ x }, attrs),
+  ),
+  extreme(
+    "min",
+    "The smallest element over `axis`, all axes unless given; of bool: all. Equal ones share the gradient. Of numbers, or a list of them: the smallest.",
+    (x, attrs) => ops.reduceMin({ x }, attrs),
+  ),
   operation(
     "var",
+    "The variance over `axis`, all axes unless given; divided by n - 1, with unbiased = false by n. As in PyTorch, not as in NumPy.",
     { x: tensorArg, axis: axesArg, unbiased: optional(boolArg, true), keepdims: over.keepdims },
     ({ x, unbiased, ...o }, c) => variance(x, unbiased, o, c),
   ),
   operation(
     "std",
+    "The root of `var`.",
     { x: tensorArg, axis: axesArg, unbiased: optional(boolArg, true), keepdims: over.keepdims },
     ({ x, unbiased, ...o }, c) => ops.sqrt({ x: variance(x, unbiased, o, c) }),
   ),
-  operation("norm", { x: tensorArg, axis: axesArg, p: optional(floatArg, 2), keepdims: over.keepdims }, ({ x, p, ...o }, c) =>
-    norm(x, p, o, c),
+  operation(
+    "norm",
+    "(sum of |x| ** p) ** (1 / p) over `axis`, all axes unless given; p = inf is the largest |x|.",
+    { x: tensorArg, axis: axesArg, p: optional(floatArg, 2), keepdims: over.keepdims },
+    ({ x, p, ...o }, c) => norm(x, p, o, c),
   ),
-  position("argmax"),
-  position("argmin"),
-  alongAxis("softmax", (x, axis) => ops.softmax({ x }, { axis })),
-  alongAxis("log_softmax", (x, axis) => ops.logSoftmax({ x }, { axis })),
-  operation("in_top_k", { x: tensorArg, label: tensorArg, k: intArg }, ({ x, label, k }, c) => inTopK(x, label, k, c)),
+  position("argmax", "Where the largest element along `axis` is, the first of equal ones, as i32."),
+  position("argmin", "Where the smallest element along `axis` is, the first of equal ones, as i32."),
+  alongAxis("softmax", "exp(x) over its sum along `axis`, without overflow: f32[...] to f32[...].", (x, axis) =>
+    ops.softmax({ x }, { axis }),
+  ),
+  alongAxis("log_softmax", "The logarithm of softmax: f32[...] to f32[...].", (x, axis) => ops.logSoftmax({ x }, { axis })),
+  operation(
+    "in_top_k",
+    "Whether each label's score is among the k largest of its row: x f32[..., classes], label i32[...], gives bool[...].",
+    { x: tensorArg, label: tensorArg, k: intArg },
+    ({ x, label, k }, c) => inTopK(x, label, k, c),
+  ),
 ];

@@ -48,20 +48,30 @@ function lengthOf(schedule: Schedule): number | null {
   }
 }
 
-const stepDecay = builtin("step_decay", { lr: rateArg, every: countArg, factor: optional(rateArg, 0.1) }, (args) =>
-  scheduleValue({ kind: "schedule", name: "step_decay", ...args }),
+const stepDecay = builtin(
+  "step_decay",
+  "`lr * factor ** (t // every)`. StepLR.",
+  { lr: rateArg, every: countArg, factor: optional(rateArg, 0.1) },
+  (args) => scheduleValue({ kind: "schedule", name: "step_decay", ...args }),
 );
-const exponentialDecay = builtin("exponential_decay", { lr: rateArg, factor: rateArg, every: optional(countArg, 1) }, (args) =>
-  scheduleValue({ kind: "schedule", name: "exponential_decay", ...args }),
+const exponentialDecay = builtin(
+  "exponential_decay",
+  "`lr * factor ** (t / every)`. ExponentialLR.",
+  { lr: rateArg, factor: rateArg, every: optional(countArg, 1) },
+  (args) => scheduleValue({ kind: "schedule", name: "exponential_decay", ...args }),
 );
-const inverseTime = builtin("inverse_time", { lr: rateArg, rate: rateArg, every: optional(countArg, 1) }, (args) =>
-  scheduleValue({ kind: "schedule", name: "inverse_time", ...args }),
+const inverseTime = builtin(
+  "inverse_time",
+  "`lr / (1 + rate * t / every)`.",
+  { lr: rateArg, rate: rateArg, every: optional(countArg, 1) },
+  (args) => scheduleValue({ kind: "schedule", name: "inverse_time", ...args }),
 );
-const inverseSqrt = builtin("inverse_sqrt", { lr: rateArg, steps: optional(countArg, 1) }, (args) =>
+const inverseSqrt = builtin("inverse_sqrt", "`lr / sqrt(1 + t / steps)`.", { lr: rateArg, steps: optional(countArg, 1) }, (args) =>
   scheduleValue({ kind: "schedule", name: "inverse_sqrt", ...args }),
 );
 const cosine = builtin(
   "cosine",
+  "`to + (lr - to) * (1 + cos(pi * t / steps)) / 2` up to t = steps, then `to`. CosineAnnealingLR. With restarts it begins again, each cycle `growth` times as long: CosineAnnealingWarmRestarts.",
   { lr: rateArg, steps: countArg, to: optional(rateArg, 0), restarts: optional(boolArg, false), growth: optional(countArg, 1) },
   ({ lr, steps, to, restarts, growth }, c) => {
     if (growth !== 1 && !restarts) {
@@ -70,12 +80,16 @@ const cosine = builtin(
     return scheduleValue({ kind: "schedule", name: "cosine", lr, steps, to, growth: restarts ? growth : null });
   },
 );
-const linearWarmup = builtin("linear_warmup", { lr: rateArg, steps: countArg, from: optional(rateArg, 0) }, (args) =>
-  scheduleValue({ kind: "schedule", name: "linear_warmup", ...args }),
+const linearWarmup = builtin(
+  "linear_warmup",
+  "`from + (lr - from) * t / steps` up to t = steps, then `lr`. LinearLR.",
+  { lr: rateArg, steps: countArg, from: optional(rateArg, 0) },
+  (args) => scheduleValue({ kind: "schedule", name: "linear_warmup", ...args }),
 );
 const share = numberArg("a number from 0 to 1", (x) => x >= 0 && x <= 1);
 const oneCycle = builtin(
   "one_cycle",
+  "Half a cosine up from `lr / div_factor` to `lr` in the share pct_start of the steps, half a cosine down to `lr / div_factor / final_div_factor`, and that from then on. OneCycleLR; momentum does not move.",
   {
     lr: rateArg,
     steps: countArg,
@@ -87,8 +101,12 @@ const oneCycle = builtin(
     scheduleValue({ kind: "schedule", name: "one_cycle", lr, steps, pctStart, divFactor, finalDivFactor }),
 );
 /** `linear_warmup(0.1, steps=500) |> then(cosine(0.1, steps=9000))`: what has no end needs `after`. */
-const then = builtin("then", { first: lrArg, next: lrArg, after: orNone(countArg) }, ({ first, next, after }, c) =>
-  scheduleValue({ kind: "schedule", name: "then", first, next, after: after ?? lengthOf(first) ?? endless(first, c) }),
+const then = builtin(
+  "then",
+  "`first` until its end, or for `after` updates, then `next`, which counts from 0: `linear_warmup(0.1, steps=500) |> then(cosine(0.1, steps=9000))`.",
+  { first: lrArg, next: lrArg, after: orNone(countArg) },
+  ({ first, next, after }, c) =>
+    scheduleValue({ kind: "schedule", name: "then", first, next, after: after ?? lengthOf(first) ?? endless(first, c) }),
 );
 const endless = (first: Schedule, c: BuiltinCall): never =>
   complain(c.frame, "constant", `then: the schedule \`${first.name}\` has no end`, c.span, {

@@ -201,28 +201,86 @@ function pixelShuffle(x: Node, r: number, c: BuiltinCall): Node {
 }
 
 export const shapeFunctions: readonly Builtin[] = [
-  operation("reshape", { x: tensorArg, shape: intsArg }, ({ x, shape }, c) => reshape(x, shape, c)),
-  operation("broadcast", { x: tensorArg, shape: intsArg }, ({ x, shape }) => ops.broadcast({ x }, { shape })),
-  operation("flatten", { x: tensorArg, from: optional(intArg, 1) }, ({ x, from }, c) => flatten(x, from, c)),
-  operation("transpose", { x: tensorArg, a: optional(intArg, -2), b: optional(intArg, -1) }, ({ x, a, b }, c) => transpose(x, a, b, c)),
-  operation("permute", { x: tensorArg, axes: intsArg }, ({ x, axes }, c) => permute(x, axes, c)),
-  operation("squeeze", { x: tensorArg, axis: axesArg }, ({ x, axis }, c) => squeeze(x, axis, c)),
-  operation("unsqueeze", { x: tensorArg, axis: intArg }, ({ x, axis }, c) => unsqueeze(x, axis, c)),
-  operation("concat", { xs: tensorsArg, axis: optional(intArg, 0) }, ({ xs, axis }, c) => concat(xs, axis, c)),
-  operation("stack", { xs: tensorsArg, axis: optional(intArg, 0) }, ({ xs, axis }, c) => stack(xs, axis, c)),
+  operation(
+    "reshape",
+    "The same elements, row-major, under another shape; one extent may be -1: what is left.",
+    { x: tensorArg, shape: intsArg },
+    ({ x, shape }, c) => reshape(x, shape, c),
+  ),
+  operation("broadcast", "x repeated to `shape`, as NumPy's broadcast_to.", { x: tensorArg, shape: intsArg }, ({ x, shape }) =>
+    ops.broadcast({ x }, { shape }),
+  ),
+  operation(
+    "flatten",
+    "Joins the axes from `from` on: [N, C, H, W] to [N, C * H * W].",
+    { x: tensorArg, from: optional(intArg, 1) },
+    ({ x, from }, c) => flatten(x, from, c),
+  ),
+  operation(
+    "transpose",
+    "Swaps two axes, the last two unless given: [..., I, J] to [..., J, I].",
+    { x: tensorArg, a: optional(intArg, -2), b: optional(intArg, -1) },
+    ({ x, a, b }, c) => transpose(x, a, b, c),
+  ),
+  operation(
+    "permute",
+    "The axes in another order: axis i of the result is axis axes[i] of x.",
+    { x: tensorArg, axes: intsArg },
+    ({ x, axes }, c) => permute(x, axes, c),
+  ),
+  operation("squeeze", "Without axes of extent 1: those named, or all of them.", { x: tensorArg, axis: axesArg }, ({ x, axis }, c) =>
+    squeeze(x, axis, c),
+  ),
+  operation(
+    "unsqueeze",
+    "A new axis of extent 1 before `axis`; -1 is behind the last: [N, C] at 1 to [N, 1, C].",
+    { x: tensorArg, axis: intArg },
+    ({ x, axis }, c) => unsqueeze(x, axis, c),
+  ),
+  operation(
+    "concat",
+    "Tensors one after the other along `axis`; their other extents agree.",
+    { xs: tensorsArg, axis: optional(intArg, 0) },
+    ({ xs, axis }, c) => concat(xs, axis, c),
+  ),
+  operation("stack", "Tensors of one shape along a new axis.", { xs: tensorsArg, axis: optional(intArg, 0) }, ({ xs, axis }, c) =>
+    stack(xs, axis, c),
+  ),
   builtin(
     "split",
+    "A list of `parts` equal parts along `axis`; or, given a list, of parts of these extents.",
     { x: tensorArg, parts: { ...intsArg, decode: (v) => v, expects: "an int or a list of ints" }, axis: optional(intArg, 0) },
     ({ x, parts, axis }, c) => split(x, parts as Value, axis, c),
   ),
-  builtin("unstack", { x: tensorArg, axis: optional(intArg, 0) }, ({ x, axis }, c) => unstack(x, axis, c)),
+  builtin(
+    "unstack",
+    "The slices along `axis` as a list, without that axis.",
+    { x: tensorArg, axis: optional(intArg, 0) },
+    ({ x, axis }, c) => unstack(x, axis, c),
+  ),
   operation(
     "pad",
+    'A border around the last axes: `widths` has for each a number or (before, after); mode is "constant" (of `value`), "reflect" or "edge".',
     { x: tensorArg, widths: listArg, mode: optional(stringArg, "constant"), value: optional(floatArg, 0) },
     ({ x, widths, mode, value }, c) => pad(x, widths, mode, value, c),
   ),
-  operation("roll", { x: tensorArg, shift: intsArg, axis: intsArg }, ({ x, shift, axis }, c) => roll(x, shift, axis, c)),
-  operation("flip", { x: tensorArg, axis: intsArg }, ({ x, axis }, c) => flip(x, axesOf(c, x, axis), c)),
-  operation("pixel_shuffle", { x: tensorArg, factor: intArg }, ({ x, factor }, c) => pixelShuffle(x, factor, c)),
-  operation("cast", { x: tensorArg, to: dtypeArg }, ({ x, to }) => (x.type.dtype === to ? x : ops.cast({ x }, { to }))),
+  operation(
+    "roll",
+    "Elements moved on by `shift` along `axis`; what falls off comes in again: an int each, or lists.",
+    { x: tensorArg, shift: intsArg, axis: intsArg },
+    ({ x, shift, axis }, c) => roll(x, shift, axis, c),
+  ),
+  operation("flip", "Turned around along the axes.", { x: tensorArg, axis: intsArg }, ({ x, axis }, c) => flip(x, axesOf(c, x, axis), c)),
+  operation(
+    "pixel_shuffle",
+    "Channels to pixels: [N, C * factor ** 2, H, W] to [N, C, H * factor, W * factor].",
+    { x: tensorArg, factor: intArg },
+    ({ x, factor }, c) => pixelShuffle(x, factor, c),
+  ),
+  operation(
+    "cast",
+    "Elements as another type: to integers towards zero, saturating, NaN as 0; to bool as `!= 0`; from bool 0 or 1.",
+    { x: tensorArg, to: dtypeArg },
+    ({ x, to }) => (x.type.dtype === to ? x : ops.cast({ x }, { to })),
+  ),
 ];

@@ -19,7 +19,7 @@ export const paddingArg: Parameter<readonly Side[]> = {
     const sides = v.kind === "list" ? v.items.flatMap((item) => [sideOf(item)].flatMap((s) => (s ? [s] : []))) : [];
     return v.kind === "list" && sides.length === v.items.length && sides.length > 0 ? sides : undefined;
   },
-  fallback: { value: [[0, 0]] },
+  fallback: { value: [[0, 0]], text: "0" },
 };
 
 export type SpatialRank = 1 | 2 | 3;

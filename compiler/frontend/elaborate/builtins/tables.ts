@@ -122,12 +122,28 @@ function take(x: Node, ids: Node, axis: number, c: BuiltinCall): Node {
 }
 
 export const tableFunctions: readonly Builtin[] = [
-  operation("take", { x: tensorArg, ids: tensorArg, axis: optional(intArg, 0) }, ({ x, ids, axis }, c) => take(x, ids, axis, c)),
-  operation("gather", { x: tensorArg, axis: intArg, ids: tensorArg }, ({ x, axis, ids }, c) =>
-    ops.gather({ x, ids }, { axis: axisOf(c, x, axis) }),
+  operation(
+    "take",
+    "Slices of x at `ids` i32[...] along `axis`, whose place the axes of ids take: [V, D] at i32[N, T] gives [N, T, D].",
+    { x: tensorArg, ids: tensorArg, axis: optional(intArg, 0) },
+    ({ x, ids, axis }, c) => take(x, ids, axis, c),
   ),
-  operation("one_hot", { ids: tensorArg, depth: intArg }, ({ ids, depth }) => ops.oneHot({ ids }, { depth })),
-  operation("upsample", { x: tensorArg, scale: floatArg, mode: optional(stringArg, "nearest") }, ({ x, scale, mode }, c) =>
-    upsample(x, scale, mode, c),
+  operation(
+    "gather",
+    "y[i, j] = x[i, ids[i, j]] for axis 1, and so on, as PyTorch's: ids i32 of the rank of x, and not longer except in `axis`.",
+    { x: tensorArg, axis: intArg, ids: tensorArg },
+    ({ x, axis, ids }, c) => ops.gather({ x, ids }, { axis: axisOf(c, x, axis) }),
+  ),
+  operation(
+    "one_hot",
+    "f32[..., depth] of ids i32[...]: 1 at the id, else 0; an id outside gives zeros.",
+    { ids: tensorArg, depth: intArg },
+    ({ ids, depth }) => ops.oneHot({ ids }, { depth }),
+  ),
+  operation(
+    "upsample",
+    'Every axis after the first two times `scale`: mode "nearest", "bilinear" (linear along each axis, align_corners=False) or "bed_of_nails".',
+    { x: tensorArg, scale: floatArg, mode: optional(stringArg, "nearest") },
+    ({ x, scale, mode }, c) => upsample(x, scale, mode, c),
   ),
 ];
