@@ -49,9 +49,18 @@ export function layoutOf(plan: Plan): WasmLayout {
   }
   const most = at + (mostThreads - 1) * plan.sizes.scratch + runtimeBytes;
   const pages = { minimum: Math.ceil(at / pageBytes), maximum: Math.ceil(most / pageBytes) };
-  if (pages.maximum > pageBytes)
-    fail("limit", `${plan.name} needs ${Math.ceil(most / 2 ** 20)} MiB of memory; WebAssembly has 4096 MiB`, null);
+  if (pages.maximum > pageBytes) refuse(plan, most);
   return { bases: bases as Record<Region, number>, bytes: at, pages };
+}
+
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+function refuse({ name, sizes }: Plan, most: number): never {
+  const largest = regions.filter((r) => sizes[r] > 0).sort((a, b) => sizes[b] - sizes[a]);
+  const parts = largest.slice(0, 3).map((r) => `${r} ${mebibytes(sizes[r])}`);
+  const smaller = "a smaller batch (`--batch`, `--dim`) shrinks the arena; `accumulate` in the train block makes up for it";
+  return fail("limit", `${name} needs ${mebibytes(most)} of memory; WebAssembly has 4096 MiB`, null, {
+    help: `its largest parts are ${parts.join(", ")}; ${largest[0] === "arena" ? smaller : "make the model smaller"}`,
+  });
 }
 
 export async function emitWasm(plan: Plan, options: WasmOptions): Promise<WasmModule> {

@@ -47,7 +47,7 @@ test("regions are aligned, in order, and scratch is last", () => {
 
 test("more memory than WebAssembly has is the user's limit", () => {
   const sizes = { ...placed.plan.sizes, arena: 2 ** 32 };
-  expect(() => layoutOf({ ...placed.plan, sizes })).toThrow(/error\[limit\].*4096 MiB/);
+  expect(() => layoutOf({ ...placed.plan, sizes })).toThrow(/error\[limit\].*4096 MiB.*arena 4096 MiB.*smaller batch/s);
 });
 
 test("relaxed multiply-add only where it is asked for", async () => {
