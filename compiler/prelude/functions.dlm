@@ -1,6 +1,6 @@
-# Pure functions over the builtin operations.
+# Pure functions over the builtin operations. What is documented by `##` is in the reference.
 
-## Zeroes elements with probability p in training and scales the others by 1 / (1 - p).
+## Zeroes elements with probability p in training and scales the others by 1 / (1 - p): f32[...] to the same shape.
 fn dropout(x, p: float = 0.5) {
   assert p >= 0 && p <= 1, "dropout: p is a probability"
   if !training || p <= 0 { return x }
@@ -8,19 +8,20 @@ fn dropout(x, p: float = 0.5) {
   return x * where(random_uniform(x.shape) >= p, 1 / (1 - p), 0.0)
 }
 
-## The mean over all axes after the first two, kept as 1.
+## The mean over all axes after the first two, kept as 1: f32[N, C, H, W] to f32[N, C, 1, 1].
 fn global_avg_pool(x: f32[N, C, ...rest]) { return mean(x, range(2, x.rank), keepdims=true) }
 
-## The maximum over all axes after the first two, kept as 1.
+## The maximum over all axes after the first two, kept as 1: f32[N, C, H, W] to f32[N, C, 1, 1].
 fn global_max_pool(x: f32[N, C, ...rest]) { return max(x, range(2, x.rank), keepdims=true) }
 
-## Halves of `axis`: the first times the sigmoid of the second.
+## Halves of `axis`: the first times the sigmoid of the second, f32[..., 2 * D] to f32[..., D].
 fn glu(x, axis: int = -1) {
   a, b = split(x, 2, axis=axis)
   return a * sigmoid(b)
 }
 
-## Local response normalisation across channels: x / (k + alpha * mean of squares of `size` neighbours) ** beta.
+## Local response normalisation across channels: x / (k + alpha * mean of squares of `size` neighbours) ** beta, f32[N, C, ...]
+## to the same shape.
 fn lrn(x: f32[N, C, ...rest], size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) {
   before = size // 2
   squares = pad(x * x, [(before, size - 1 - before)] + [(0, 0)] * len(rest))
@@ -28,7 +29,8 @@ fn lrn(x: f32[N, C, ...rest], size: int, alpha: float = 1e-4, beta: float = 0.75
   return x / (total * (alpha / size) + k) ** beta
 }
 
-## Scaled dot-product attention over f32[N, heads, T, D]; `mask` is true where attention is allowed.
+## Scaled dot-product attention, softmax(q k^T / sqrt(D)) v: f32[N, Heads, T, E]. `mask` broadcasts against
+## bool[N, Heads, T, S] and is true where attention is allowed; `causal` allows what is not later; `drop` is of the weights.
 fn attention(
   q: f32[N, Heads, T, D],
   k: f32[N, Heads, S, D],
@@ -45,7 +47,7 @@ fn attention(
   return softmax(scores) |> dropout(drop) |> matmul(v)
 }
 
-## The sum of squares of a tensor or of all tensors of a list; weight decay as part of the loss.
+## The sum of squares of a tensor, or of all tensors of a list: weight decay as part of the loss, l2(params("*.weight")).
 fn l2(xs) { return if kind(xs) == "list" { sum([sum(x * x) for x in xs]) } else { sum(xs * xs) } }
 
 ## The sum of absolute values of a tensor or of all tensors of a list.

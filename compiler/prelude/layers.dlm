@@ -1,33 +1,33 @@
 # Layers of feed-forward networks. Lower-case names used here (conv2d, take, var, ...) are builtin operations or functions
-# of the other files.
+# of the other files. What is documented by `##` is in the reference; what has a plain comment serves the rest.
 
-## A number for each of n axes, as a list. `what` names it in messages.
+# A number for each of n axes, as a list. `what` names it in messages.
 fn each(v, n: int, what: string) {
   known = kind(v) == "int" || kind(v) == "list" && len(v) == n
   assert known, what + " is an int or a list of " + str(n) + ", got the " + kind(v) + " " + str(v)
   return if kind(v) == "list" { v } else { [v] * n }
 }
 
-## The same for two axes.
+# The same for two axes.
 fn pair(v, what: string) { return each(v, 2, what) }
 
-## A number as text; without a fraction if it has none.
+# A number as text; without a fraction if it has none.
 fn plain(x: float) { return if abs(x) < 1e9 && x % 1 <= 0 { str(int(x)) } else { str(x) } }
 
-## The constant of a normalisation. PyTorch's first argument, the number of channels, would stand in its place.
+# The constant of a normalisation. PyTorch's first argument, the number of channels, would stand in its place.
 fn checked_eps(layer_name: string, from_input: string, eps: float) {
   assert eps >= 0 && eps < 1,
     layer_name + ": the " + from_input + " from the input; eps is a small number, found " + plain(eps)
   return eps
 }
 
-## Padding (before, after) that keeps ceil(size / stride).
+# Padding (before, after) that keeps ceil(size / stride).
 fn same_padding(size: int, kernel: int, stride: int, dilation: int) {
   total = max(0, ((size + stride - 1) // stride - 1) * stride + (kernel - 1) * dilation + 1 - size)
   return total // 2, total - total // 2
 }
 
-## A number, one for each axis, a pair (before, after) for each axis, or "same", as such pairs.
+# A number, one for each axis, a pair (before, after) for each axis, or "same", as such pairs.
 fn paddings(padding, size, kernel, stride, dilation) {
   if padding == "same" {
     return [same_padding(n, k, s, d) for n, k, s, d in zip(size, kernel, stride, dilation)]
@@ -36,7 +36,7 @@ fn paddings(padding, size, kernel, stride, dilation) {
   return [pair(p, "padding") for p in each(padding, len(size), "padding")]
 }
 
-## y = x W^T + b over the last axis.
+## y = x @ transpose(weight) + bias over the last axis: f32[..., I] to f32[..., out].
 layer Linear(x: f32[..., I], out: int, bias: bool = true, init = none) {
   bound = 1 / sqrt(I)
   param weight: f32[out, I] = if init == none { uniform(-bound, bound) } else { init }
@@ -48,7 +48,8 @@ layer Linear(x: f32[..., I], out: int, bias: bool = true, init = none) {
   return y
 }
 
-## 1-D convolution over f32[N, C, L].
+## 1-D convolution, f32[N, C, L] to f32[N, out, L2]. `padding`: a number, a pair (before, after) or "same", which keeps
+## ceil(size / stride).
 layer Conv1d(
   x: f32[N, C, L],
   out: int,
@@ -79,7 +80,8 @@ layer Conv1d(
   return y
 }
 
-## 2-D convolution. `kernel`, `stride`, `padding`, `dilation`: a number or a pair; padding = "same" keeps ceil(size / stride).
+## 2-D convolution, f32[N, C, H, W] to f32[N, out, H2, W2]. `kernel`, `stride`, `dilation`: a number or a pair. `padding`: a
+## number; for each axis a number or a pair (before, after); or "same", which keeps ceil(size / stride).
 layer Conv2d(
   x: f32[N, C, H, W],
   out: int,
@@ -104,7 +106,8 @@ layer Conv2d(
   return y
 }
 
-## 3-D convolution over f32[N, C, D, H, W]. `kernel`, `stride`, `padding`, `dilation`: a number or three; padding = "same" as in Conv2d.
+## 3-D convolution, f32[N, C, D, H, W] to f32[N, out, D2, H2, W2]. `kernel`, `stride`, `dilation`: a number or three;
+## `padding` as in Conv2d.
 layer Conv3d(
   x: f32[N, C, D, H, W],
   out: int,
@@ -129,7 +132,8 @@ layer Conv3d(
   return y
 }
 
-## The transpose of a 2-D convolution: it grows images where that shrinks them.
+## The transpose of a 2-D convolution, which grows images: f32[N, C, H, W] to f32[N, out, H2, W2] with
+## H2 = (H - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1. Arguments: a number or a pair.
 layer ConvTranspose2d(
   x: f32[N, C, H, W],
   out: int,
@@ -162,7 +166,7 @@ layer ConvTranspose2d(
   return y
 }
 
-## A convolution whose weights differ at every place.
+## A convolution whose weights differ at every place: f32[N, C, H, W] to f32[N, out, oh, ow]; no padding.
 layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias: bool = true) {
   kh, kw = pair(kernel, "kernel")
   sh, sw = pair(stride, "stride")
@@ -185,7 +189,8 @@ layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias:
   return y
 }
 
-## Running statistics move in training only; they are used when predicting.
+## Normalises each channel over all other axes: f32[N, C, ...] to the same shape. In training by the batch, whose statistics
+## move the running ones; when predicting by these.
 layer BatchNorm(x: f32[N, C, ...rest], eps: float = 1e-5, momentum: float = 0.1, affine: bool = true) {
   eps = checked_eps("BatchNorm", "channels come", eps)
   state running_mean: f32[C] = zeros
@@ -210,7 +215,7 @@ layer BatchNorm(x: f32[N, C, ...rest], eps: float = 1e-5, momentum: float = 0.1,
   return y
 }
 
-## Normalises the last `dims` axes.
+## Normalises over the last `dims` axes: f32[...] to the same shape.
 layer LayerNorm(x: f32[...shape], dims: int = 1, eps: float = 1e-5, affine: bool = true) {
   eps = checked_eps("LayerNorm", "width comes", eps)
   assert dims >= 1 && dims <= x.rank,
@@ -226,14 +231,14 @@ layer LayerNorm(x: f32[...shape], dims: int = 1, eps: float = 1e-5, affine: bool
   return y
 }
 
-## Divides by the root of the mean square over the last axis.
+## Divides by the root of the mean square over the last axis: f32[..., D] to the same shape.
 layer RMSNorm(x: f32[..., D], eps: float = 1e-6) {
   eps = checked_eps("RMSNorm", "width comes", eps)
   param weight: f32[D] = ones
   return x / sqrt(mean(x * x, -1, keepdims=true) + eps) * weight
 }
 
-## Normalises groups of channels of each example.
+## Normalises each of `groups` groups of channels of each example: f32[N, C, ...] to the same shape.
 layer GroupNorm(x: f32[N, C, ...rest], groups: int, eps: float = 1e-5, affine: bool = true) {
   eps = checked_eps("GroupNorm", "channels come", eps)
   assert C % groups == 0, "GroupNorm: channels must be a multiple of groups"
@@ -249,7 +254,8 @@ layer GroupNorm(x: f32[N, C, ...rest], groups: int, eps: float = 1e-5, affine: b
   return y
 }
 
-## Normalises each channel of each example; without parameters unless affine=true, as in PyTorch.
+## Normalises each channel of each example: f32[N, C, ...] to the same shape. Without parameters unless affine=true, as in
+## PyTorch.
 layer InstanceNorm(x: f32[N, C, ...rest], eps: float = 1e-5, affine: bool = false) {
   eps = checked_eps("InstanceNorm", "channels come", eps)
   axes = range(2, x.rank)
@@ -263,20 +269,20 @@ layer InstanceNorm(x: f32[N, C, ...rest], eps: float = 1e-5, affine: bool = fals
   return y
 }
 
-## A vector for each id below `count`.
+## A vector for each id below `count`: i32[...] to f32[..., dim].
 layer Embedding(ids: i32[...], count: int, dim: int, init = normal(1.0)) {
   param weight: f32[count, dim] = init
   return take(weight, ids)
 }
 
-## x where it is positive, else a learnt multiple of it.
+## x where it is positive, else a learnt multiple of it, one for all channels or one each: f32[N, ...] to the same shape.
 layer PReLU(x: f32[N, ...rest], channels: int = 1, init = 0.25) {
   param weight: f32[channels] = init
   slope = if channels > 1 { reshape(weight, [channels] + [1] * (len(rest) - 1)) } else { weight }
   return where(x > 0, x, x * slope)
 }
 
-## The maximum of `pieces` linear maps.
+## The maximum of `pieces` linear maps over the last axis: f32[..., I] to f32[..., out].
 layer Maxout(x: f32[...rest, I], out: int, pieces: int = 2) {
   return x |> linear: Linear(out * pieces) |> reshape(rest + [out, pieces]) |> max(axis=-1)
 }

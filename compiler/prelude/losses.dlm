@@ -1,4 +1,5 @@
-# Losses. Formulas and defaults are PyTorch's; `reduction` is "mean", "sum" or "none".
+# Losses. Formulas and defaults are PyTorch's; `reduction` is "mean", "sum" or "none". What is documented by `##` is in the
+# reference.
 
 fn reduce_loss(x, reduction) {
   assert reduction == "mean" || reduction == "sum" || reduction == "none",
@@ -12,7 +13,7 @@ fn check_shapes(x, target) {
   return none
 }
 
-## The entries of x that the ids choose along `axis`.
+# The entries of x that the ids choose along `axis`.
 fn pick(x, ids: i32[...], axis: int) {
   rank = x.rank
   at = if axis < 0 { axis + rank } else { axis }
@@ -31,7 +32,8 @@ fn pick(x, ids: i32[...], axis: int) {
   return sum(where(hot > 0.5, x, 0.0), at)
 }
 
-## -log of the softmax probability of the target class; classes lie along `axis`.
+## -log of the softmax probability of the target class: scores f32[N, classes, ...], classes along `axis`, target i32[N, ...].
+## `smoothing` takes that share of the probability from the target and spreads it over all classes.
 fn cross_entropy(
   x: f32[...],
   target: i32[...],
@@ -45,12 +47,13 @@ fn cross_entropy(
   return reduce_loss(loss, reduction)
 }
 
-## -x of the target class, for x that holds log-probabilities along `axis`.
+## -x of the target class, for log-probabilities f32[N, classes, ...] along `axis` and target i32[N, ...].
 fn nll(x: f32[...], target: i32[...], axis: int = 1, reduction: string = "mean") {
   return reduce_loss(-pick(x, target, axis), reduction)
 }
 
-## Cross-entropy against probabilities, both softened by `temperature`, times its square (Hinton et al. 2015).
+## Cross-entropy of scores, divided by `temperature`, against probabilities of the same shape f32[N, classes, ...], times the
+## temperature's square (Hinton et al. 2015). The target was softened by whoever made it.
 fn soft_target_cross_entropy(
   x: f32[...shape],
   target: f32[...shape],
@@ -60,26 +63,26 @@ fn soft_target_cross_entropy(
   return -mean(sum(target * log_softmax(x / temperature, axis), axis)) * temperature ** 2
 }
 
-## The mean squared difference.
+## The mean squared difference of tensors of one shape.
 fn mse(x, target, reduction: string = "mean") {
   check = check_shapes(x, target)
   return reduce_loss((x - target) ** 2, reduction)
 }
 
-## The mean absolute difference.
+## The mean absolute difference of tensors of one shape.
 fn l1_loss(x, target, reduction: string = "mean") {
   check = check_shapes(x, target)
   return reduce_loss(abs(x - target), reduction)
 }
 
-## Half the squared difference up to `delta`, then delta * (|difference| - delta / 2).
+## Half the squared difference up to `delta`, then delta * (|difference| - delta / 2); tensors of one shape.
 fn huber(x, target, delta: float = 1.0, reduction: string = "mean") {
   check = check_shapes(x, target)
   d = abs(x - target)
   return reduce_loss(where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta)), reduction)
 }
 
-## Half the squared difference over `beta` up to beta, then |difference| - beta / 2.
+## Half the squared difference over `beta` up to beta, then |difference| - beta / 2; tensors of one shape.
 fn smooth_l1(x, target, beta: float = 1.0, reduction: string = "mean") {
   check = check_shapes(x, target)
   d = abs(x - target)
@@ -87,19 +90,20 @@ fn smooth_l1(x, target, beta: float = 1.0, reduction: string = "mean") {
   return reduce_loss(where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta), reduction)
 }
 
-## Binary cross-entropy of sigmoid(x): softplus(x) - x * target.
+## Binary cross-entropy of sigmoid(x) against target probabilities of the same shape: softplus(x) - x * target.
 fn bce_with_logits(x, target, reduction: string = "mean") {
   check = check_shapes(x, target)
   return reduce_loss(softplus(x) - x * target, reduction)
 }
 
-## The divergence of log-probabilities x from probabilities: target * (log target - x). The mean is over all elements.
+## The divergence of log-probabilities x from probabilities of the same shape: target * (log(target) - x). The mean is over all
+## elements.
 fn kl_div(x: f32[...shape], target: f32[...shape], reduction: string = "mean") {
   known = where(target > 0, target, 1.0)
   return reduce_loss(target * (log(known) - x), reduction)
 }
 
-## max(|anchor - positive| - |anchor - negative| + margin, 0), distances over the last axis.
+## max(|anchor - positive| - |anchor - negative| + margin, 0), distances over the last axis; three tensors f32[..., D].
 fn triplet(
   anchor: f32[...shape],
   positive: f32[...shape],
@@ -112,17 +116,17 @@ fn triplet(
   return reduce_loss(relu(near - far + margin), reduction)
 }
 
-## Scores x . w + b of the target and of drawn classes: f32[N, 1 + K]. `negatives`: how many are drawn uniformly for each
-## example, or i32[N, K] drawn by yourself.
+# Scores x . w + b of the target and of drawn classes: f32[N, 1 + K].
 fn sampled_scores(x: f32[N, D], weight: f32[V, D], target: i32[N], drawn: i32[N, K], bias) {
   ids = concat([unsqueeze(target, 1), drawn], axis=1)
   scores = einsum("nd,nkd->nk", x, take(weight, ids))
   return if bias == none { scores } else { scores + take(bias, ids) }
 }
+# `negatives`: how many are drawn uniformly for each example, or i32[N, K] drawn by the caller.
 fn drawn_classes(negatives, examples: int, classes: int) {
   return if kind(negatives) == "tensor" { negatives } else { random_int([examples, negatives], 0, classes) }
 }
-## -log sigmoid of the first score and of minus the others.
+# -log sigmoid of the first score and of minus the others.
 fn first_against_others(scores: f32[N, K]) {
   return softplus(-scores[:, 0]) + sum(softplus(scores[:, 1:]), axis=1)
 }

@@ -1,4 +1,4 @@
-# Layers over sequences f32[N, T, ...], unrolled. Parameter names as in PyTorch.
+# Layers over sequences f32[N, T, ...], unrolled. Parameter names as in PyTorch. What is documented by `##` is in the reference.
 
 fn checked_initial(initial, form: string) {
   assert initial == none || kind(initial) == "list" || kind(initial) == "tensor",
@@ -6,7 +6,8 @@ fn checked_initial(initial, form: string) {
   return initial
 }
 
-## tanh or relu of a linear map of input and state. Gives the sequence; with return_state=true also the last states, one a layer.
+## A recurrent network: `act` of a linear map of input and state, f32[N, T, I] to f32[N, T, hidden]. With return_state=true a
+## list: the sequence, and the last states f32[layers, N, hidden], which `initial` takes.
 layer RNN(
   x: f32[N, T, I],
   hidden: int,
@@ -36,7 +37,8 @@ layer RNN(
   return if return_state { (x, stack(hs, axis=0)) } else { x }
 }
 
-## Long short-term memory. Gives the sequence; with return_state=true also h and c, one a layer.
+## Long short-term memory, f32[N, T, I] to f32[N, T, hidden]. With return_state=true a list: the sequence, and (h, c), each
+## f32[layers, N, hidden], which `initial` takes.
 layer LSTM(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_state: bool = false) {
   initial = checked_initial(initial, "(h, c), each the states of all layers")
   bound = 1 / sqrt(hidden)
@@ -65,7 +67,8 @@ layer LSTM(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return
   return if return_state { (x, (stack(hs, axis=0), stack(cs, axis=0))) } else { x }
 }
 
-## Gated recurrent units. Gives the sequence; with return_state=true also the last states, one a layer.
+## Gated recurrent units, f32[N, T, I] to f32[N, T, hidden]. With return_state=true a list: the sequence, and the last states
+## f32[layers, N, hidden], which `initial` takes.
 layer GRU(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_state: bool = false) {
   initial = checked_initial(initial, "the states of all layers")
   bound = 1 / sqrt(hidden)
@@ -92,7 +95,8 @@ layer GRU(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_
   return if return_state { (x, stack(hs, axis=0)) } else { x }
 }
 
-## Self-attention, or cross-attention when `key` (and `value`) are given. Parameter names as in torch.nn.MultiheadAttention.
+## Self-attention, or cross-attention when `key` (and `value`) are given: f32[N, T, D] to the same shape. `mask`, `causal` and
+## `drop` as in attention. Parameter names as in torch.nn.MultiheadAttention.
 layer MultiHeadAttention(
   query: f32[N, T, D],
   heads: int,

@@ -1,11 +1,11 @@
-# Functions over images and regions of images. Formulas are torchvision's.
+# Functions over images and regions of images. Formulas are torchvision's. What is documented by `##` is in the reference.
 
-## The image of each box: by the first column of boxes f32[K, 5], or the only one there is.
+# The image of each box: by the first column of boxes f32[K, 5], or the only one there is.
 fn images_of(x: f32[N, C, H, W], boxes: f32[K, 5]) {
   return if N == 1 { x } else { take(x, cast(boxes[:, 0], i32)) }
 }
 
-## bool[K, cells, extent]: which places of an axis lie in which cell between `start` and `end`, both included.
+# bool[K, cells, extent]: which places of an axis lie in which cell between `start` and `end`, both included.
 fn in_cells(start: f32[K], end: f32[K], cells: int, extent: int) {
   first = reshape(start, [K, 1])
   width = reshape(maximum(end - start + 1, 1.0), [K, 1]) / cells
@@ -30,8 +30,8 @@ fn roi_pool(x: f32[N, C, H, W], boxes: f32[K, 5], size, scale: float = 1.0) {
   return where(unsqueeze(filled, 1), y, 0.0)
 }
 
-## f32[K, cells, extent]: how much each place of an axis counts in each cell between `start` and `end`: the mean of
-## `samples` evenly spaced points, each shared by its two neighbours.
+# f32[K, cells, extent]: how much each place of an axis counts in each cell between `start` and `end`: the mean of
+# `samples` evenly spaced points, each shared by its two neighbours.
 fn cell_weights(start: f32[K], end: f32[K], cells: int, samples: int, extent: int, aligned: bool) {
   length = if aligned { end - start } else { maximum(end - start, 1.0) }
   step = reshape(length, [K, 1]) / (cells * samples)
