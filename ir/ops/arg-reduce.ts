@@ -17,5 +17,7 @@ const argReduce = (name: "argmax" | "argmin") =>
         fold(name, [x.type.shape[axis]!], (j) => x(...reduceIndex(x.type.shape.length, { axes: [axis], keepdims }, i, [j]))),
     flops: ({ x }) => sizeOf(x.shape),
   });
+/** The position of the first largest element along `axis`, i32; the shape is that of x without the axis, or with 1 in its place. */
 export const argmax = argReduce("argmax");
+/** The position of the first smallest element along `axis`, i32; the shape is that of x without the axis, or with 1 in its place. */
 export const argmin = argReduce("argmin");

@@ -33,7 +33,7 @@ function avgPooling(rank: SpatialRank): AvgPooling {
   const name = `avg_pool${rank}d`;
   const attrs = averageAttrs(rank);
 
-  /** Padding is 0, and counts in the mean unless told otherwise. */
+  /** The mean of each window of the spatial axes: [N, C, ...] to [N, C, windows...]. Padding is 0, and counts unless told otherwise. */
   const pool: AvgPooling["pool"] = op({ name, inputs: ["x"], attrs, kind: "fold" }).rules({
     infer: ({ x }, how) => tensor("f32", poolingShape(name, x, rank, how)),
     grad: ({ x }, how, _y, dy) => ({ x: grad({ dy }, { ...how, shape: x.type.shape }) }),
@@ -46,7 +46,7 @@ function avgPooling(rank: SpatialRank): AvgPooling {
     flops: (_, how, type) => poolingFlops(type.shape, how),
   });
 
-  /** dx[n,c,h,w] = sum over the windows that see h, w of dy / their number of elements. */
+  /** The gradient of the pooling, `shape` that of x: dx[n,c,h,w] = sum over the windows that see h, w of dy / their number of elements. */
   const grad: AvgPooling["grad"] = op({
     name: `${name}_grad`,
     inputs: ["dy"],

@@ -37,10 +37,13 @@ const binary = (name: string, { types, result, lower, grad }: Row): Binary =>
   });
 const times = (a: Node, b: Node) => mul({ a, b });
 
+/** a + b; shapes broadcast. */
 export const add: Binary = binary("add", { types: numeric, lower: k.add, grad: (_a, _b, dy) => ({ a: dy, b: dy }) });
+/** a - b; shapes broadcast. */
 export const sub: Binary = binary("sub", { types: numeric, lower: k.sub, grad: (_a, _b, dy) => ({ a: dy, b: neg({ x: dy }) }) });
+/** a * b; shapes broadcast. */
 export const mul: Binary = binary("mul", { types: numeric, lower: k.mul, grad: (a, b, dy) => ({ a: times(dy, b), b: times(dy, a) }) });
-/** Integers round down and give 0 for a divisor of 0. */
+/** a / b; shapes broadcast. Integers round down and give 0 for a divisor of 0. */
 export const div: Binary = binary("div", {
   types: numeric,
   lower: k.div,
@@ -49,18 +52,19 @@ export const div: Binary = binary("div", {
     return { a, b: neg({ x: times(a, y) }) };
   },
 });
-/** a - floor(a / b) * b: the sign of the divisor, 0 for a divisor of 0. */
+/** a - floor(a / b) * b, with the sign of the divisor; shapes broadcast. An integer divisor of 0 gives 0. */
 export const mod: Binary = binary("mod", {
   types: numeric,
   lower: k.mod,
   grad: (a, b, dy) => ({ a: dy, b: neg({ x: times(dy, floor({ x: div({ a, b }) })) }) }),
 });
-/** Equal operands share the gradient. */
+/** The larger element; shapes broadcast. Equal operands share the gradient. */
 export const maximum: Binary = binary("maximum", {
   types: numeric,
   lower: k.max,
   grad: (a, b, dy) => ({ a: winner(less({ a: b, b: a }), equal({ a, b }), dy), b: winner(less({ a, b }), equal({ a, b }), dy) }),
 });
+/** The smaller element; shapes broadcast. Equal operands share the gradient. */
 export const minimum: Binary = binary("minimum", {
   types: numeric,
   lower: k.min,
@@ -69,7 +73,7 @@ export const minimum: Binary = binary("minimum", {
 const winner = (wins: Node, ties: Node, dy: Node): Node =>
   where({ cond: ties, a: times(scalar(0.5), dy), b: where({ cond: wins, a: dy, b: scalar(0) }) });
 
-/** The derivative by the exponent is 0 where the base is 0, that by the base is 0 where the exponent is 0. */
+/** a ** b; shapes broadcast. The derivative by the exponent is 0 where the base is 0, that by the base is 0 where the exponent is 0. */
 export const pow: Binary = binary("pow", {
   types: ["f32"],
   lower: k.pow,
@@ -84,9 +88,15 @@ export const pow: Binary = binary("pow", {
 
 const any: readonly DType[] = ["f32", "i32", "u8", "bool"];
 const bool = (types: readonly DType[], lower: Row["lower"]): Row => ({ types, result: "bool", lower });
+/** a < b as bool; shapes broadcast. */
 export const less: Binary = binary("less", bool(ordered, k.lt));
+/** a <= b as bool; shapes broadcast. */
 export const lessEqual: Binary = binary("less_equal", bool(ordered, k.le));
+/** a == b as bool, of any type; shapes broadcast. */
 export const equal: Binary = binary("equal", bool(any, k.eq));
+/** a != b as bool, of any type; shapes broadcast. */
 export const notEqual: Binary = binary("not_equal", bool(any, k.ne));
+/** Both, of bool; shapes broadcast. */
 export const logicalAnd: Binary = binary("logical_and", bool(["bool"], k.and));
+/** Either, of bool; shapes broadcast. */
 export const logicalOr: Binary = binary("logical_or", bool(["bool"], k.or));

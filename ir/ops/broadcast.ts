@@ -4,6 +4,7 @@ import { broadcastShapes, printType, sameShape, tensor } from "../type.ts";
 import { readBroadcast, sumTo } from "./broadcasting.ts";
 import { expectShape } from "./expect.ts";
 
+/** x repeated along axes of extent 1 and along new leading axes, to `shape`: NumPy's broadcast_to. */
 export const broadcast = op({ name: "broadcast", inputs: ["x"], attrs: { shape: ints() }, kind: "view" }).rules({
   infer: ({ x }, { shape }) => {
     const common = broadcastShapes(x.shape, expectShape("broadcast", shape));

@@ -9,6 +9,7 @@ import { type DType, tensor } from "../type.ts";
 import { scalarType } from "./broadcasting.ts";
 import { dtypeNamed } from "./expect.ts";
 
+/** The elements as another type, in the same shape; a float becomes an integer by truncation, saturates, and NaN gives 0. */
 export const cast = op({ name: "cast", inputs: ["x"], attrs: { to: string() }, kind: "elementwise" }).rules({
   infer: ({ x }, { to }) => tensor(dtypeNamed("cast", to), x.shape),
   grad: ({ x }, { to }, _y, dy) => (x.type.dtype === "f32" && to === "f32" ? { x: dy } : {}),

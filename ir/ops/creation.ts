@@ -13,7 +13,7 @@ export function constant(value: number, dtype: DType): Expr {
   return k.i32(dtype === "u8" ? value & 255 : value | 0);
 }
 
-/** One value everywhere. */
+/** `value` everywhere, in any shape. */
 export const full = op({
   name: "full",
   inputs: [],
@@ -27,7 +27,7 @@ export const full = op({
       constant(value, type.dtype),
 });
 
-/** The index along `axis`. */
+/** The index along `axis`, in any shape: 0, 1, 2, ... */
 export const iota = op({ name: "iota", inputs: [], attrs: { axis: int(), dtype: string(), shape: ints() }, kind: "creation" }).rules({
   infer: (_, { axis, dtype, shape }) => {
     const type = tensor(dtypeNamed("iota", dtype), expectShape("iota", shape));

@@ -3,6 +3,7 @@ import { op, shapeError } from "../op.ts";
 import { printType } from "../type.ts";
 import { expectDType, plain } from "./expect.ts";
 
+/** The derivative of the scalar y with respect to x, in the shape of x; `differentiate` replaces it. */
 export const gradient = op({ name: "gradient", inputs: ["y", "x"], kind: "opaque" }).rules({
   infer: ({ y, x }) => {
     expectDType("gradient", "y", y, ["f32"]);

@@ -7,19 +7,25 @@ const memory = (name: string) =>
   op({ name, inputs: [], attrs: { name: string(), dtype: string(), shape: ints() }, kind: "leaf" }).rules({
     infer: (_, { dtype, shape }) => tensor(dtypeNamed(name, dtype), expectShape(name, shape)),
   });
+/** A tensor of the signature, of any shape: given at every run. */
 export const input = memory("input");
+/** A parameter, f32 of any shape: trained, read from weights. */
 export const param = memory("param");
+/** A declared `state`, of any shape: moves in training, read from weights. */
 export const state = memory("state");
+/** What an optimizer remembers between updates, of any shape. */
 export const slot = memory("slot");
+/** What `prepare` computes from variables once after they change, of any shape. */
 export const prepared = memory("prepared");
 
 export const counterNames: readonly string[] = ["seed", "micro_step", "updates"];
+/** A counter of runs, i32[]: `seed`, `micro_step` or `updates`. */
 export const counter = op({ name: "counter", inputs: [], attrs: { name: string() }, kind: "leaf" }).rules({
   infer: (_, { name }) =>
     counterNames.includes(name) ? i32() : shapeError(`there is no counter "${name}"; there are ${counterNames.join(", ")}`),
 });
 
-/** A literal table, row-major. */
+/** A literal table of any shape, its numbers in row-major order. */
 export const dense = op({ name: "dense", inputs: [], attrs: { data: floats(), dtype: string(), shape: ints() }, kind: "leaf" }).rules({
   infer: (_, { data, dtype, shape }) => {
     const size = sizeOf(expectShape("dense", shape));

@@ -37,7 +37,7 @@ function maxPooling(rank: SpatialRank): MaxPooling {
   const name = `max_pool${rank}d`;
   const attrs = poolingAttrs(rank);
 
-  /** Padding never wins. */
+  /** The largest element of each window of the spatial axes: [N, C, ...] to [N, C, windows...]. Padding never wins. */
   const pool: MaxPooling["pool"] = op({ name, inputs: ["x"], attrs, kind: "fold" }).rules({
     infer: ({ x }, how) => tensor("f32", poolingShape(name, x, rank, how)),
     grad: ({ x }, how, _y, dy) => ({ x: grad({ dy, index: index({ x }, how) }, { ...how, shape: x.type.shape }) }),
@@ -48,7 +48,7 @@ function maxPooling(rank: SpatialRank): MaxPooling {
     flops: (_, how, type) => poolingFlops(type.shape, how),
   });
 
-  /** Row-major position (in a plane: h*W + w) of the first winner of each window. */
+  /** Row-major position in the image (in a plane: h*W + w) of the first winner of each window, i32[N, C, windows...]. */
   const index: MaxPooling["index"] = op({ name: `${name}_index`, inputs: ["x"], attrs, kind: "composite" }).rules({
     infer: ({ x }, how) => tensor("i32", poolingShape(`${name}_index`, x, rank, how)),
     decompose: ({ x }, how, { shape }) => {
@@ -59,7 +59,7 @@ function maxPooling(rank: SpatialRank): MaxPooling {
     },
   });
 
-  /** Row-major position in the window of its first winner. */
+  /** Row-major position in the window of its first winner, i32[N, C, windows...]. */
   const winner: MaxPooling["winner"] = op({ name: `${name}_winner`, inputs: ["x"], attrs, kind: "fold" }).rules({
     infer: ({ x }, how) => tensor("i32", poolingShape(`${name}_winner`, x, rank, how)),
     lower: ({ x }, how) => {
@@ -69,7 +69,7 @@ function maxPooling(rank: SpatialRank): MaxPooling {
     flops: (_, how, type) => poolingFlops(type.shape, how),
   });
 
-  /** dx[n,c,h,w] = sum over the windows whose winner is h*W + w of dy. */
+  /** The gradient of the pooling, `shape` that of x: dx[n,c,h,w] = sum over the windows whose `index` is h*W + w of dy. */
   const grad: MaxPooling["grad"] = op({
     name: `${name}_grad`,
     inputs: ["dy", "index"],

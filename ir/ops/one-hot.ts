@@ -7,6 +7,7 @@ import { iota } from "./creation.ts";
 import { expectDType } from "./expect.ts";
 import { reshape } from "./reshape.ts";
 
+/** [...] to f32[..., depth]: 1 where the new last axis equals the id, else 0; an id outside gives zeros. */
 export const oneHot = op({ name: "one_hot", inputs: ["ids"], attrs: { depth: int() }, kind: "composite" }).rules({
   infer: ({ ids }, { depth }) => {
     expectDType("one_hot", "ids", ids, ["i32", "u8"]);

@@ -6,6 +6,7 @@ import { constant } from "./creation.ts";
 import { expectInts } from "./expect.ts";
 import { slice } from "./slice.ts";
 
+/** x with a border of `value`, `before` and `after` each axis: every extent grows by both. */
 export const pad = op({ name: "pad", inputs: ["x"], attrs: { before: ints(), after: ints(), value: float(0) }, kind: "view" }).rules({
   infer: ({ x }, { before, after }) => {
     expectInts("pad", "before", before, x.shape.length, 0);

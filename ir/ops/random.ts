@@ -16,7 +16,7 @@ function expectCounter(name: string, operand: string, t: TensorType): void {
 }
 
 /**
- * f32 in [0, 1), a multiple of 2^-24: the upper 24 bits of output word `word` of threefry under the key (seed, `key`) at
+ * f32 of `shape` in [0, 1), multiples of 2^-24: the upper 24 bits of output word `word` of threefry under the key (seed, `key`) at
  * the counter (row-major position of the element, counter).
  */
 export const randomUniform = op({
@@ -39,7 +39,7 @@ export const randomUniform = op({
     },
 });
 
-/** Standard normal, by Box and Muller from the two words of one counter: sqrt(-2 log(1 - u0)) cos(2 pi u1). */
+/** f32 of `shape`, standard normal, by Box and Muller from the two words of one counter: sqrt(-2 log(1 - u0)) cos(2 pi u1). */
 export const randomNormal = op({
   name: "random_normal",
   inputs: ["seed", "counter"],

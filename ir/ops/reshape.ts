@@ -6,6 +6,7 @@ import { ints, op, shapeError } from "../op.ts";
 import { printType, type Shape, sizeOf, tensor } from "../type.ts";
 import { expectShape } from "./expect.ts";
 
+/** The same elements in row-major order under `shape`, which has as many. */
 export const reshape = op({ name: "reshape", inputs: ["x"], attrs: { shape: ints() }, kind: "view" }).rules({
   infer: ({ x }, { shape }) => {
     if (sizeOf(expectShape("reshape", shape)) !== sizeOf(x.shape)) {

@@ -7,6 +7,7 @@ import { expectInts } from "./expect.ts";
 import { pad } from "./pad.ts";
 import { reshape } from "./reshape.ts";
 
+/** x[start:limit:step] on every axis; extents are (limit - start) / step, rounded up. */
 export const slice = op({
   name: "slice",
   inputs: ["x"],

@@ -18,6 +18,7 @@ const shifted = (x: Node, axis: number): Node => {
   return sub({ a: x, b: stopGradient({ x: largest }) });
 };
 
+/** exp(x) over its sum along `axis`, in the shape of x; the largest element is subtracted first, so that nothing overflows. */
 export const softmax = op({ name: "softmax", inputs: ["x"], attrs: { axis: int() }, kind: "composite" }).rules({
   infer: ({ x }, { axis }) => infer("softmax", x, axis),
   grad: (_, { axis }, y, dy) => ({ x: mul({ a: y, b: sub({ a: dy, b: sumAlong(mul({ a: dy, b: y }), axis) }) }) }),
@@ -27,6 +28,7 @@ export const softmax = op({ name: "softmax", inputs: ["x"], attrs: { axis: int()
   },
 });
 
+/** The logarithm of softmax along `axis`, in the shape of x. */
 export const logSoftmax = op({ name: "log_softmax", inputs: ["x"], attrs: { axis: int() }, kind: "composite" }).rules({
   infer: ({ x }, { axis }) => infer("log_softmax", x, axis),
   grad: (_, { axis }, y, dy) => ({ x: sub({ a: dy, b: mul({ a: exp({ x: y }), b: sumAlong(dy, axis) }) }) }),

@@ -15,12 +15,13 @@ const infer = (name: string, x: TensorType, attrs: { readonly axes: readonly num
 const meanOver = (x: Node, axes: readonly number[], keepdims: boolean, count: number): Node =>
   div({ a: reduceSum({ x }, { axes, keepdims }), b: scalar(count) });
 
+/** The mean over `axes`, which are gone in the result, or 1 with `keepdims`. */
 export const mean = op({ name: "mean", inputs: ["x"], attrs: { axes: ints(), keepdims: bool(false) }, kind: "composite" }).rules({
   infer: ({ x }, attrs) => infer("mean", x, attrs),
   decompose: ({ x }, { axes, keepdims }) => meanOver(x, axes, keepdims, countOf(x.type, axes)),
 });
 
-/** Mean squared distance from the mean; `unbiased` divides by n - 1. */
+/** Mean squared distance from the mean over `axes`, which are gone in the result, or 1 with `keepdims`; `unbiased` divides by n - 1. */
 export const variance = op({
   name: "variance",
   inputs: ["x"],

@@ -27,7 +27,7 @@ function collected(name: string, dy: TensorType, ids: TensorType, rows: number):
   return tensor("f32", [rows, ...dy.shape.slice(rank)]);
 }
 
-/** dx[row, j...] = sum over i... of dy[i..., j...] where ids[i...] is `row`; said in the cheapest of three ways. */
+/** The gradient of take, [rows, j...]: dx[row, j...] = sum over i... of dy[i..., j...] where ids[i...] is `row`; said in the cheapest of three ways. */
 export const takeGrad = op({ name: "take_grad", inputs: ["dy", "ids"], attrs: { rows: int() }, kind: "composite" }).rules({
   infer: ({ dy, ids }, { rows }) => collected("take_grad", dy, ids, rows),
   grad: ({ ids }, _, _y, ddx) => ({ dy: take({ x: ddx, ids }) }),
@@ -43,7 +43,7 @@ export const takeGrad = op({ name: "take_grad", inputs: ["dy", "ids"], attrs: { 
   },
 });
 
-/** The same by looking at every index for every row. */
+/** The same as take_grad, [rows, j...], by looking at every index for every row. */
 export const collect = op({ name: "collect", inputs: ["dy", "ids"], attrs: { rows: int() }, kind: "fold" }).rules({
   infer: ({ dy, ids }, { rows }) => collected("collect", dy, ids, rows),
   grad: ({ ids }, _, _y, ddx) => ({ dy: take({ x: ddx, ids }) }),

@@ -5,7 +5,7 @@ import { printType, tensor } from "../type.ts";
 import { expectDType } from "./expect.ts";
 import { takeGrad } from "./take-grad.ts";
 
-/** y[i..., j...] = x[ids[i...], j...]; an index outside is moved to the nearest row. */
+/** Rows of x [V, j...] at ids [i...], to [i..., j...]: y[i..., j...] = x[ids[i...], j...]; an index outside is moved to the nearest row. */
 export const take = op({ name: "take", inputs: ["x", "ids"], kind: "view" }).rules({
   infer: ({ x, ids }) => {
     if (x.shape.length === 0) shapeError(`take expects x with at least one dimension, got ${printType(x)}`);

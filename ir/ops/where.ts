@@ -5,6 +5,7 @@ import { tensor } from "../type.ts";
 import { commonShape, readBroadcast, scalar, sumTo } from "./broadcasting.ts";
 import { expectDType, expectSameDType } from "./expect.ts";
 
+/** `a` where `cond` is true, else `b`; all three shapes broadcast. */
 export const where = op({ name: "where", inputs: ["cond", "a", "b"], kind: "elementwise" }).rules({
   infer: ({ cond, a, b }) => {
     expectDType("where", "cond", cond, ["bool"]);
