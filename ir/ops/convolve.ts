@@ -31,7 +31,10 @@ function convolutions(rank: SpatialRank): Convolutions {
   const name = `conv${rank}d`;
   const attrs = convolutionAttrs(rank);
 
-  /** Convolution of x [N, C, ...] by w [O, C / groups, ...]: y[n,o,i,j] = sum over r,s,c of x[n, c, i*stride + r*dilation - top, j*stride + s*dilation - left] * w[o,c,r,s]. */
+  /**
+   * Convolution of x [N, C, ...] by w [O, C / groups, ...]: y[n,o,i,j] = sum over r,s,c of x[n, c, i*stride + r*dilation - top, j*stride +
+   * s*dilation - left] * w[o,c,r,s].
+   */
   const forward: Convolutions["forward"] = op({ name, inputs: ["x", "w"], attrs, kind: "contraction" }).rules({
     infer: ({ x, w }, how) => tensor("f32", convolutionShape(name, x, w, rank, how)),
     grad: ({ x, w }, how, _y, dy) => ({
@@ -51,7 +54,10 @@ function convolutions(rank: SpatialRank): Convolutions {
     flops: ({ w }, _, type) => convolutionFlops(w.shape, type.shape),
   });
 
-  /** The gradient by x, and the transposed convolution: dx[n,c,h,w] = sum over r,s,o of dy[n, o, (h + top - r*dilation) / stride, ...] * w[o,c,r,s] where the division is exact. */
+  /**
+   * The gradient by x, and the transposed convolution: dx[n,c,h,w] = sum over r,s,o of dy[n, o, (h + top - r*dilation) / stride, ...] *
+   * w[o,c,r,s] where the division is exact.
+   */
   const inputGrad: Convolutions["inputGrad"] = op({
     name: `${name}_input_grad`,
     inputs: ["dy", "w"],
@@ -83,7 +89,9 @@ function convolutions(rank: SpatialRank): Convolutions {
     flops: ({ dy, w }) => convolutionFlops(w.shape, dy.shape),
   });
 
-  /** The gradient by w: dw[o,c,r,s] = sum over n,i,j of x[n, c, i*stride + r*dilation - top, j*stride + s*dilation - left] * dy[n,o,i,j]. */
+  /**
+   * The gradient by w: dw[o,c,r,s] = sum over n,i,j of x[n, c, i*stride + r*dilation - top, j*stride + s*dilation - left] * dy[n,o,i,j].
+   */
   const weightGrad: Convolutions["weightGrad"] = op({
     name: `${name}_weight_grad`,
     inputs: ["x", "dy"],

@@ -12,7 +12,10 @@ import { reshape } from "./reshape.ts";
 import { take } from "./take.ts";
 import { where } from "./where.ts";
 
-/** y[i, j, ...] = x[i, ids[i, j, ...], ...] at axis 1, and so on; the shape is that of ids, which may be shorter along the others. Indices are clamped. */
+/**
+ * y[i, j, ...] = x[i, ids[i, j, ...], ...] at axis 1, and so on; the shape is that of ids, which may be shorter along the others. Indices
+ * are clamped.
+ */
 export const gather = op({ name: "gather", inputs: ["x", "ids"], attrs: { axis: int() }, kind: "composite" }).rules({
   infer: ({ x, ids }, { axis }) => {
     expectAxis("gather", x, axis);

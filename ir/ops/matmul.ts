@@ -9,7 +9,10 @@ import { expectDType } from "./expect.ts";
 import { permute } from "./permute.ts";
 import { reshape } from "./reshape.ts";
 
-/** Product of matrices, [..., I, K] by [..., K, J] to [..., I, J]: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]; leading axes broadcast. */
+/**
+ * Product of matrices, [..., I, K] by [..., K, J] to [..., I, J]: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]; leading axes
+ * broadcast.
+ */
 export const matmul = op({ name: "matmul", inputs: ["a", "b"], kind: "contraction" }).rules({
   infer: ({ a, b }) => {
     expectMatrix("a", a);

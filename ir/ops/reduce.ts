@@ -58,9 +58,15 @@ export const reduceSum: Reduce = reduce("reduce_sum", {
   op: "sum",
   grad: (x, dy) => broadcast({ x: dy }, { shape: x.type.shape }),
 });
-/** The largest element over `axes`, which are gone in the result, or 1 with `keepdims`; of bool: any. Equal winners share the gradient evenly. */
+/**
+ * The largest element over `axes`, which are gone in the result, or 1 with `keepdims`; of bool: any. Equal winners share the gradient
+ * evenly.
+ */
 export const reduceMax: Reduce = reduce("reduce_max", { types: ["f32", "i32", "bool"], op: "max", grad: shareAmongWinners });
-/** The smallest element over `axes`, which are gone in the result, or 1 with `keepdims`; of bool: all. Equal winners share the gradient evenly. */
+/**
+ * The smallest element over `axes`, which are gone in the result, or 1 with `keepdims`; of bool: all. Equal winners share the gradient
+ * evenly.
+ */
 export const reduceMin: Reduce = reduce("reduce_min", { types: ["f32", "i32", "bool"], op: "min", grad: shareAmongWinners });
 
 function shareAmongWinners(x: Node, dy: Node, y: Node, axes: readonly number[]): Node {
@@ -69,7 +75,10 @@ function shareAmongWinners(x: Node, dy: Node, y: Node, axes: readonly number[]):
   return where({ cond: wins, a: div({ a: dy, b: winners }), b: scalar(0) });
 }
 
-/** The product over `axes`, which are gone in the result, or 1 with `keepdims`. The derivative is the product of the others, where one element is 0 too. */
+/**
+ * The product over `axes`, which are gone in the result, or 1 with `keepdims`. The derivative is the product of the others, where one
+ * element is 0 too.
+ */
 export const reduceProd: Reduce = reduce("reduce_prod", {
   types: numeric,
   op: "prod",

@@ -27,7 +27,10 @@ function collected(name: string, dy: TensorType, ids: TensorType, rows: number):
   return tensor("f32", [rows, ...dy.shape.slice(rank)]);
 }
 
-/** The gradient of take, [rows, j...]: dx[row, j...] = sum over i... of dy[i..., j...] where ids[i...] is `row`; said in the cheapest of three ways. */
+/**
+ * The gradient of take, [rows, j...]: dx[row, j...] = sum over i... of dy[i..., j...] where ids[i...] is `row`; said in the cheapest of
+ * three ways.
+ */
 export const takeGrad = op({ name: "take_grad", inputs: ["dy", "ids"], attrs: { rows: int() }, kind: "composite" }).rules({
   infer: ({ dy, ids }, { rows }) => collected("take_grad", dy, ids, rows),
   grad: ({ ids }, _, _y, ddx) => ({ dy: take({ x: ddx, ids }) }),

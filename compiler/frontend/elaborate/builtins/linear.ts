@@ -17,7 +17,9 @@ interface Labelled {
 /** einsum("nd,nkd->nk", a, b): letters of the operands that the result lacks are summed. */
 const einsum: Builtin = {
   name: "einsum",
-  doc: 'Sums of products by named axes: einsum("nd,nkd->nk", a, b). Letters that the result lacks are summed; none stands twice in one operand.',
+  doc:
+    'Sums of products by named axes: einsum("nd,nkd->nk", a, b). Letters that the result lacks are summed; none stands ' +
+    "twice in one operand.",
   signature: "einsum(spec, ...operands)",
   initializer: false,
   call: (args, c) => {

@@ -29,7 +29,8 @@ const optimizerValue = (optimizer: Optimizer): Value => ({ kind: "optimizer", op
 
 const sgd = builtin(
   "sgd",
-  "`g += weight_decay * p`; `m = momentum * m + (1 - dampening) * g`, the first time `m = g`; `p -= lr * m`, with nesterov `p -= lr * (g + momentum * m)`.",
+  "`g += weight_decay * p`; `m = momentum * m + (1 - dampening) * g`, the first time `m = g`; `p -= lr * m`, with " +
+    "nesterov `p -= lr * (g + momentum * m)`.",
   {
     lr: lrArg,
     momentum: optional(rateArg, 0),
@@ -60,7 +61,8 @@ const adagrad = builtin(
 );
 const rmsprop = builtin(
   "rmsprop",
-  "`g += weight_decay * p`; `v = alpha * v + (1 - alpha) * g ** 2`; `d = g / (sqrt(v) + eps)`, centered with v minus the squared running mean of g; `m = momentum * m + d`; `p -= lr * m`.",
+  "`g += weight_decay * p`; `v = alpha * v + (1 - alpha) * g ** 2`; `d = g / (sqrt(v) + eps)`, centered with v minus " +
+    "the squared running mean of g; `m = momentum * m + d`; `p -= lr * m`.",
   {
     lr: lr(1e-2),
     alpha: optional(shareArg, 0.99),
@@ -73,7 +75,8 @@ const rmsprop = builtin(
 );
 const adadelta = builtin(
   "adadelta",
-  "`g += weight_decay * p`; `v = rho * v + (1 - rho) * g ** 2`; `d = sqrt(u + eps) / sqrt(v + eps) * g`; `u = rho * u + (1 - rho) * d ** 2`; `p -= lr * d`.",
+  "`g += weight_decay * p`; `v = rho * v + (1 - rho) * g ** 2`; `d = sqrt(u + eps) / sqrt(v + eps) * g`; `u = rho * u +" +
+    " (1 - rho) * d ** 2`; `p -= lr * d`.",
   { lr: lr(1), rho: optional(shareArg, 0.9), eps: eps(1e-6), weight_decay: weightDecay() },
   ({ weight_decay, ...rest }) => optimizerValue({ kind: "optimizer", name: "adadelta", ...rest, weightDecay: weight_decay }),
 );
@@ -86,7 +89,8 @@ const adamArgs = (decay: number) => ({
 });
 const adam = builtin(
   "adam",
-  "`g += weight_decay * p`; `m = b1 * m + (1 - b1) * g`; `v = b2 * v + (1 - b2) * g ** 2`; `p -= lr * m / (1 - b1 ** t) / (sqrt(v / (1 - b2 ** t)) + eps)`; amsgrad takes the largest v so far.",
+  "`g += weight_decay * p`; `m = b1 * m + (1 - b1) * g`; `v = b2 * v + (1 - b2) * g ** 2`; `p -= lr * m / (1 - b1 ** t)" +
+    " / (sqrt(v / (1 - b2 ** t)) + eps)`; amsgrad takes the largest v so far.",
   adamArgs(0),
   ({ weight_decay, ...rest }) => optimizerValue({ kind: "optimizer", name: "adam", ...rest, weightDecay: weight_decay }),
 );
@@ -98,7 +102,9 @@ const adamw = builtin(
 );
 const nadam = builtin(
   "nadam",
-  "m and v as in adam; `mu(t) = b1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))`, `q = mu(1) * ... * mu(t)`; `p -= lr * ((1 - mu(t)) / (1 - q) * g + mu(t + 1) / (1 - q * mu(t + 1)) * m) / (sqrt(v / (1 - b2 ** t)) + eps)`, as in PyTorch 2.",
+  "m and v as in adam; `mu(t) = b1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))`, `q = mu(1) * ... * mu(t)`; `p -= lr * " +
+    "((1 - mu(t)) / (1 - q) * g + mu(t + 1) / (1 - q * mu(t + 1)) * m) / (sqrt(v / (1 - b2 ** t)) + eps)`, as in PyTorch " +
+    "2.",
   {
     lr: lr(2e-3),
     betas: optional(betasArg, [0.9, 0.999]),
@@ -111,7 +117,8 @@ const nadam = builtin(
 );
 const rprop = builtin(
   "rprop",
-  "Every element has a step s, at first lr. If its g kept its sign, `s *= etas[1]`; if it turned, `s *= etas[0]` and `g = 0`; s stays within step_sizes; `p -= s * sign(g)`.",
+  "Every element has a step s, at first lr. If its g kept its sign, `s *= etas[1]`; if it turned, `s *= etas[0]` and `g" +
+    " = 0`; s stays within step_sizes; `p -= s * sign(g)`.",
   { lr: lr(1e-2), etas: optional(etasArg, [0.5, 1.2]), step_sizes: optional(sizesArg, [1e-6, 50]) },
   ({ lr, etas, step_sizes: stepSizes }, c) =>
     lr.name === "constant" ? optimizerValue({ kind: "optimizer", name: "rprop", lr, etas, stepSizes }) : noSchedule(c),

@@ -186,7 +186,9 @@ const maxPoolWithIndices = (): Builtin => {
   const args = { ...windowArgs, ceil, return_indices: optional(boolArg, false) };
   const names = Object.keys(args);
   const doc =
-    "The largest element of each window of the axes after the first two: [N, C, H, W] to [N, C, H2, W2]. `kernel`, `stride` (the kernel unless given): an int or one for each axis; `padding`: also (before, after). With return_indices a list: also where they are, i32.";
+    "The largest element of each window of the axes after the first two: [N, C, H, W] to [N, C, H2, W2]. `kernel`, " +
+    "`stride` (the kernel unless given): an int or one for each axis; `padding`: also (before, after). With " +
+    "return_indices a list: also where they are, i32.";
   const values = operation("max_pool", doc, args, ({ x, ...w }, c) => onImages(x, w, c, maxPool));
   const indices = operation("max_pool", doc, args, ({ x, ...w }, c) => onImages(x, w, c, maxPoolIndex));
   return {

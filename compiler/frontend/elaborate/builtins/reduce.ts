@@ -131,12 +131,14 @@ export const reductions: readonly Builtin[] = [
   reduction("prod", "The product over `axis`, all axes unless given.", (x, attrs) => ops.reduceProd({ x }, attrs)),
   extreme(
     "max",
-    "The largest element over `axis`, all axes unless given; of bool: any. Equal ones share the gradient. Of numbers, or a list of them: the largest.",
+    "The largest element over `axis`, all axes unless given; of bool: any. Equal ones share the gradient. Of numbers, " +
+      "or a list of them: the largest.",
     (x, attrs) => ops.reduceMax({ x }, attrs),
   ),
   extreme(
     "min",
-    "The smallest element over `axis`, all axes unless given; of bool: all. Equal ones share the gradient. Of numbers, or a list of them: the smallest.",
+    "The smallest element over `axis`, all axes unless given; of bool: all. Equal ones share the gradient. Of numbers, " +
+      "or a list of them: the smallest.",
     (x, attrs) => ops.reduceMin({ x }, attrs),
   ),
   operation(

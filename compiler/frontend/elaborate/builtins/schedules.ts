@@ -71,7 +71,8 @@ const inverseSqrt = builtin("inverse_sqrt", "`lr / sqrt(1 + t / steps)`.", { lr:
 );
 const cosine = builtin(
   "cosine",
-  "`to + (lr - to) * (1 + cos(pi * t / steps)) / 2` up to t = steps, then `to`. CosineAnnealingLR. With restarts it begins again, each cycle `growth` times as long: CosineAnnealingWarmRestarts.",
+  "`to + (lr - to) * (1 + cos(pi * t / steps)) / 2` up to t = steps, then `to`. CosineAnnealingLR. With restarts it " +
+    "begins again, each cycle `growth` times as long: CosineAnnealingWarmRestarts.",
   { lr: rateArg, steps: countArg, to: optional(rateArg, 0), restarts: optional(boolArg, false), growth: optional(countArg, 1) },
   ({ lr, steps, to, restarts, growth }, c) => {
     if (growth !== 1 && !restarts) {
@@ -89,7 +90,8 @@ const linearWarmup = builtin(
 const share = numberArg("a number from 0 to 1", (x) => x >= 0 && x <= 1);
 const oneCycle = builtin(
   "one_cycle",
-  "Half a cosine up from `lr / div_factor` to `lr` in the share pct_start of the steps, half a cosine down to `lr / div_factor / final_div_factor`, and that from then on. OneCycleLR; momentum does not move.",
+  "Half a cosine up from `lr / div_factor` to `lr` in the share pct_start of the steps, half a cosine down to `lr / " +
+    "div_factor / final_div_factor`, and that from then on. OneCycleLR; momentum does not move.",
   {
     lr: rateArg,
     steps: countArg,
@@ -103,7 +105,8 @@ const oneCycle = builtin(
 /** `linear_warmup(0.1, steps=500) |> then(cosine(0.1, steps=9000))`: what has no end needs `after`. */
 const then = builtin(
   "then",
-  "`first` until its end, or for `after` updates, then `next`, which counts from 0: `linear_warmup(0.1, steps=500) |> then(cosine(0.1, steps=9000))`.",
+  "`first` until its end, or for `after` updates, then `next`, which counts from 0: `linear_warmup(0.1, steps=500) |> " +
+    "then(cosine(0.1, steps=9000))`.",
   { first: lrArg, next: lrArg, after: orNone(countArg) },
   ({ first, next, after }, c) =>
     scheduleValue({ kind: "schedule", name: "then", first, next, after: after ?? lengthOf(first) ?? endless(first, c) }),

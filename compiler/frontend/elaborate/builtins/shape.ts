@@ -260,7 +260,8 @@ export const shapeFunctions: readonly Builtin[] = [
   ),
   operation(
     "pad",
-    'A border around the last axes: `widths` has for each a number or (before, after); mode is "constant" (of `value`), "reflect" or "edge".',
+    'A border around the last axes: `widths` has for each a number or (before, after); mode is "constant" (of `value`),' +
+      ' "reflect" or "edge".',
     { x: tensorArg, widths: listArg, mode: optional(stringArg, "constant"), value: optional(floatArg, 0) },
     ({ x, widths, mode, value }, c) => pad(x, widths, mode, value, c),
   ),

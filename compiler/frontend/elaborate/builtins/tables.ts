@@ -142,7 +142,8 @@ export const tableFunctions: readonly Builtin[] = [
   ),
   operation(
     "upsample",
-    'Every axis after the first two times `scale`: mode "nearest", "bilinear" (linear along each axis, align_corners=False) or "bed_of_nails".',
+    'Every axis after the first two times `scale`: mode "nearest", "bilinear" (linear along each axis, ' +
+      'align_corners=False) or "bed_of_nails".',
     { x: tensorArg, scale: floatArg, mode: optional(stringArg, "nearest") },
     ({ x, scale, mode }, c) => upsample(x, scale, mode, c),
   ),
