@@ -57,7 +57,7 @@ function executeSafely(s: Statement, frame: Frame): Returned {
   }
 }
 
-function execute(s: Statement, frame: Frame): Returned {
+export function execute(s: Statement, frame: Frame): Returned {
   switch (s.kind) {
     case "bind":
       executeBind(s, frame);

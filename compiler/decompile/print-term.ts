@@ -1,0 +1,83 @@
+/** Terms as `.dlm` text on one line, with the parentheses that they need. */
+import type { BinaryOperator, Index, Term } from "./sketch.ts";
+
+/** How tightly an expression binds; section "Expressions" of the language reference, loosest first. */
+const strength: Readonly<Record<BinaryOperator, number>> = {
+  "||": 1,
+  "&&": 2,
+  "==": 3,
+  "!=": 3,
+  "<": 3,
+  "<=": 3,
+  ">": 3,
+  ">=": 3,
+  "+": 4,
+  "-": 4,
+  "*": 5,
+  "/": 5,
+  "//": 5,
+  "%": 5,
+  "@": 5,
+  "**": 7,
+};
+const unaryStrength = 6;
+const atom = 8;
+
+/** `nameOf`: what a value is called. */
+export function printTerm(term: Term, nameOf: (value: string) => string = (name) => name): string {
+  return print(term, 0, nameOf);
+}
+
+function print(t: Term, least: number, nameOf: (value: string) => string): string {
+  const [text, own] = plain(t, nameOf);
+  return own < least ? `(${text})` : text;
+}
+function plain(t: Term, nameOf: (value: string) => string): readonly [string, number] {
+  const at = (x: Term, least: number) => print(x, least, nameOf);
+  switch (t.kind) {
+    case "value":
+      return [nameOf(t.name), atom];
+    case "int":
+      return [String(t.value), t.value < 0 ? unaryStrength : atom];
+    case "float":
+      return [printFloat(t.value), t.value < 0 ? unaryStrength : atom];
+    case "bool":
+      return [String(t.value), atom];
+    case "string":
+      return [quoted(t.value), atom];
+    case "none":
+      return ["none", atom];
+    case "word":
+      return [t.text, atom];
+    case "list":
+      return [`[${t.items.map((x) => at(x, 0)).join(", ")}]`, atom];
+    case "call": {
+      const args = [...t.args.map((x) => at(x, 0)), ...Object.entries(t.named).map(([name, x]) => `${name}=${at(x, 0)}`)];
+      return [`${t.label === null ? "" : `${t.label}: `}${t.callee}(${args.join(", ")})`, atom];
+    }
+    case "unary":
+      return [`${t.op}${at(t.value, unaryStrength)}`, unaryStrength];
+    case "binary": {
+      const own = strength[t.op];
+      const comparison = own === strength["=="];
+      const [left, right] = t.op === "**" ? [own + 1, unaryStrength] : [comparison ? own + 1 : own, own + 1];
+      return [`${at(t.left, left)} ${t.op} ${at(t.right, right)}`, own];
+    }
+    case "index":
+      return [`${at(t.value, atom)}[${t.items.map((i) => printIndex(i, nameOf)).join(", ")}]`, atom];
+  }
+}
+function printIndex(i: Index, nameOf: (value: string) => string): string {
+  if (i.kind === "all") return ":";
+  if (i.kind !== "slice") return print(i, 0, nameOf);
+  return `${i.from ?? ""}:${i.to ?? ""}${i.step === 1 ? "" : `:${i.step}`}`;
+}
+
+/** Reads back as the same float: `0.5`, `1.0`, `1e-5`, `inf`. */
+export function printFloat(x: number): string {
+  if (!Number.isFinite(x)) return x > 0 ? "inf" : x < 0 ? "-inf" : "(inf - inf)";
+  const shortest = String(x);
+  if (!/e/.test(shortest)) return /\./.test(shortest) ? shortest : `${shortest}.0`;
+  return shortest.replace("e+", "e");
+}
+const quoted = (text: string): string => `"${text.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n").replaceAll("\t", "\\t")}"`;

@@ -1,0 +1,94 @@
+/**
+ * A program on its way from a foreign format to `.dlm` text: calls of layers, functions and operators over named values, in
+ * order, each value bound once. What reads a format writes sketches; `decompile` finds the structure a person would have
+ * written (pipelines, layers, loops) and prints it.
+ */
+import type { TensorType } from "../../ir/type.ts";
+
+/** An expression of the language over values of the sketch. */
+export type Term =
+  /** An earlier step's result, an input, a variable. */
+  | { readonly kind: "value"; readonly name: string }
+  | { readonly kind: "int"; readonly value: number }
+  | { readonly kind: "float"; readonly value: number }
+  | { readonly kind: "bool"; readonly value: boolean }
+  | { readonly kind: "string"; readonly value: string }
+  | { readonly kind: "none" }
+  /** A type or a function as a value: `f32`, `relu`, `inf`. */
+  | { readonly kind: "word"; readonly text: string }
+  | { readonly kind: "list"; readonly items: readonly Term[] }
+  | Call
+  | { readonly kind: "unary"; readonly op: "-" | "!"; readonly value: Term }
+  | { readonly kind: "binary"; readonly op: BinaryOperator; readonly left: Term; readonly right: Term }
+  | { readonly kind: "index"; readonly value: Term; readonly items: readonly Index[] };
+export type BinaryOperator = "||" | "&&" | "==" | "!=" | "<" | "<=" | ">" | ">=" | "+" | "-" | "*" | "/" | "//" | "%" | "@" | "**";
+export interface Call {
+  readonly kind: "call";
+  readonly callee: string;
+  /** The tensor that a pipeline would carry comes first. */
+  readonly args: readonly Term[];
+  readonly named: Readonly<Record<string, Term>>;
+  /** Of a layer: the label it should have, a path like `layer1.0.conv1`; null: it has no name of its own. */
+  readonly label: string | null;
+}
+export type Index =
+  | Term
+  | { readonly kind: "all" }
+  | { readonly kind: "slice"; readonly from: number | null; readonly to: number | null; readonly step: number };
+
+/** Numbers that belong to a parameter or state of the program: row-major, f32 for parameters. */
+export interface Weight {
+  readonly type: TensorType;
+  readonly data: Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
+}
+/** One statement: `results = term`. */
+export interface Step {
+  readonly results: readonly string[];
+  readonly term: Term;
+  /** Of a layer call: its variables by their path below the label (`weight`, `running_mean`). */
+  readonly weights: ReadonlyMap<string, Weight>;
+}
+/** A variable that no layer owns: `param NAME: TYPE`, or `state` where it is not f32. */
+export interface Variable extends Weight {
+  readonly name: string;
+  /** The path that it should have. */
+  readonly label: string;
+}
+export interface Sketch {
+  /** Of the model: `ResNet50`. */
+  readonly name: string;
+  readonly doc: string | null;
+  readonly inputs: readonly { readonly name: string; readonly type: TensorType }[];
+  readonly variables: readonly Variable[];
+  readonly steps: readonly Step[];
+  readonly outputs: readonly { readonly name: string; readonly value: string }[];
+}
+
+export const value = (name: string): Term => ({ kind: "value", name });
+export const int = (v: number): Term => ({ kind: "int", value: v });
+export const float = (v: number): Term => ({ kind: "float", value: v });
+export const bool = (v: boolean): Term => ({ kind: "bool", value: v });
+export const text = (v: string): Term => ({ kind: "string", value: v });
+export const word = (t: string): Term => ({ kind: "word", text: t });
+export const list = (items: readonly Term[]): Term => ({ kind: "list", items });
+export const ints = (values: readonly number[]): Term => list(values.map(int));
+/** A function applied; an argument named `undefined` is left out. */
+export const call = (callee: string, args: readonly Term[], named: Readonly<Record<string, Term | undefined>> = {}): Call => ({
+  kind: "call",
+  callee,
+  args,
+  named: Object.fromEntries(Object.entries(named).filter((e): e is [string, Term] => e[1] !== undefined)),
+  label: null,
+});
+/** A layer applied. */
+export const layer = (
+  label: string,
+  callee: string,
+  args: readonly Term[],
+  named: Readonly<Record<string, Term | undefined>> = {},
+): Call => ({
+  ...call(callee, args, named),
+  label,
+});
+export const binary = (op: BinaryOperator, left: Term, right: Term): Term => ({ kind: "binary", op, left, right });
+export const unary = (op: "-" | "!", v: Term): Term => ({ kind: "unary", op, value: v });
