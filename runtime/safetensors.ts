@@ -1,7 +1,7 @@
 /** The safetensors format: 8 bytes header length, a JSON header, the bytes of all tensors without gap or overlap. */
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from "../ir/float16.ts";
 import type { DType, Shape } from "../ir/type.ts";
 import { fail, messageOf } from "./errors.ts";
-import { fromBrain, fromHalf, toBrain, toHalf } from "./numbers.ts";
 
 export type FileType = "F64" | "F32" | "F16" | "BF16" | "I64" | "I32" | "I16" | "I8" | "U8" | "BOOL";
 
@@ -161,8 +161,8 @@ type Numbers = Float64Array | Float32Array | Int32Array | Int16Array | Int8Array
 const elements: Readonly<Record<FileType, (data: ArrayBuffer) => Numbers>> = {
   F64: (data) => new Float64Array(data),
   F32: (data) => new Float32Array(data),
-  F16: (data) => Float32Array.from(new Uint16Array(data), fromHalf),
-  BF16: (data) => Float32Array.from(new Uint16Array(data), fromBrain),
+  F16: (data) => Float32Array.from(new Uint16Array(data), fromFloat16),
+  BF16: (data) => Float32Array.from(new Uint16Array(data), fromBfloat16),
   I64: (data) => Float64Array.from(new BigInt64Array(data), Number),
   I32: (data) => new Int32Array(data),
   I16: (data) => new Int16Array(data),
@@ -173,7 +173,7 @@ const elements: Readonly<Record<FileType, (data: ArrayBuffer) => Numbers>> = {
 
 /** An f32 tensor in one of the floating-point types that weights are exchanged in. */
 export function floatEntry(name: string, shape: Shape, values: Float32Array, dtype: "F32" | "F16" | "BF16" = "F32"): Entry {
-  const data = dtype === "F32" ? values : Uint16Array.from(values, dtype === "F16" ? toHalf : toBrain);
+  const data = dtype === "F32" ? values : Uint16Array.from(values, dtype === "F16" ? toFloat16 : toBfloat16);
   return { name, dtype, shape, data: bytesOf(data) };
 }
 

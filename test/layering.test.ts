@@ -9,7 +9,7 @@ const root = resolve(import.meta.dirname, "..");
 const rules: readonly { readonly from: string; readonly to: readonly string[] }[] = [
   { from: "ir/program.ts", to: ["ir/type.ts"] },
   { from: "ir/", to: ["ir/"] },
-  { from: "runtime/", to: ["runtime/", "ir/program.ts", "ir/type.ts"] },
+  { from: "runtime/", to: ["runtime/", "ir/float16.ts", "ir/program.ts", "ir/type.ts"] },
   { from: "codegen/", to: ["codegen/", "ir/"] },
   { from: "compiler/cli/", to: ["compiler/", "codegen/", "runtime/", "ir/"] },
   { from: "compiler/compile-graphs.ts", to: ["compiler/", "codegen/", "ir/"] },

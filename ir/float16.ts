@@ -1,7 +1,7 @@
-/** Number formats of weight files: IEEE 754 half precision and bfloat16, as bits. */
+/** Floating-point formats of 16 bits, as their bits: IEEE 754 half precision and bfloat16. */
 
-/** Nearest value in half precision, ties to even; too large becomes infinity. */
-export function toHalf(value: number): number {
+/** The single nearest to a number in half precision, ties to even; what is too large becomes infinity. */
+export function toFloat16(value: number): number {
   scratch.setFloat32(0, value);
   const bits = scratch.getUint32(0);
   const sign = (bits >>> 16) & 0x8000;
@@ -9,11 +9,11 @@ export function toHalf(value: number): number {
   if (magnitude > 0x7f800000) return sign | 0x7e00;
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   // Below 2^-14 a half counts in units of 2^-24: scaled exactly, then rounded.
-  if (magnitude < 0x38800000) return sign | roundEven(Math.abs(value) * 2 ** 24);
+  if (magnitude < 0x38800000) return sign | roundEven(Math.abs(scratch.getFloat32(0)) * 2 ** 24);
   return sign | ((magnitude - 0x38000000 + 0x0fff + ((magnitude >>> 13) & 1)) >>> 13);
 }
 
-export function fromHalf(bits: number): number {
+export function fromFloat16(bits: number): number {
   const exponent = (bits >>> 10) & 31;
   const fraction = bits & 1023;
   const sign = bits & 0x8000 ? -1 : 1;
@@ -21,16 +21,16 @@ export function fromHalf(bits: number): number {
   return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
 }
 
-/** Nearest bfloat16, ties to even: the upper half of a single. */
-export function toBrain(value: number): number {
+/** The single nearest to a number in bfloat16, ties to even: its upper half. */
+export function toBfloat16(value: number): number {
   scratch.setFloat32(0, value);
   const bits = scratch.getUint32(0);
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40;
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
 
-export function fromBrain(bits: number): number {
-  scratch.setUint32(0, (bits << 16) >>> 0);
+export function fromBfloat16(bits: number): number {
+  scratch.setUint32(0, bits << 16);
   return scratch.getFloat32(0);
 }
 
