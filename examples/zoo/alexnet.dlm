@@ -21,6 +21,7 @@ model AlexNet(
   logits = x |> fc8: Linear(classes)
 }
 
+## AlexNet in one tower, as torchvision has it.
 model AlexNetOneTower(
   image: f32[N, 3, H = 224, W = 224],
   widths = [64, 192, 384, 256, 256],

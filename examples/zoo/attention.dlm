@@ -20,7 +20,8 @@ layer Cell(x: f32[N, I], h: f32[N, S], c: f32[N, S]) {
   return sigmoid(o) * tanh(c), c
 }
 
-## Words so far in, scores of the next word at each place out; and for each the map of where it looked.
+## Captions pictures and shows where it looked: words so far in, scores of the next word at each place out; and for each the
+## map of where it looked.
 model ShowAttendTell(
   image: f32[N, 3, H = 224, W = 224],
   words: i32[N, T = 20],

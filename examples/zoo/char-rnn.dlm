@@ -10,8 +10,8 @@ layer Net(ids: i32[N, T], width: int, hidden: int, layers: int, drop: float, ini
   return y |> dropout(drop) |> head: Linear(vocab), ends
 }
 
-## Truncated back-propagation through time: in training, each batch starts where the one before ended, so row n of a batch
-## must continue row n of the last. Predicting starts from zeros.
+## An LSTM over characters. Truncated back-propagation through time: in training, each batch starts where the one before
+## ended, so row n of a batch must continue row n of the last. Predicting starts from zeros.
 model CharLSTM(
   ids: i32[N, T = 64],
   width = 64,
@@ -30,8 +30,8 @@ model CharLSTM(
   }
 }
 
-## One character and the state so far in; probabilities of the next character and the new state out. A low temperature makes
-## it cautious.
+## CharLSTM a character at a time, to write with: one character and the state so far in; probabilities of the next character
+## and the new state out. A low temperature makes it cautious.
 model CharSampler(
   id: i32[1, 1],
   h: f32[layers, 1, hidden],

@@ -42,7 +42,7 @@ const modules = [
   [("5a", 256, (160, 320), (32, 128), 128), ("5b", 384, (192, 384), (48, 128), 128)],
 ]
 
-## `width` scales all channels.
+## GoogLeNet with batch normalisation, as torchvision has it; `width` scales all channels.
 model GoogLeNet(
   image: f32[N, 3, H = 224, W = 224],
   width = 1.0,

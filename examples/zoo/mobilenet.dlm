@@ -32,7 +32,7 @@ const plan = [
   (1024, 1),
 ]
 
-## `width` is the paper's multiplier alpha.
+## Thirteen separable convolutions, depthwise then 1x1; `width` is the paper's multiplier alpha.
 model MobileNetV1(image: f32[N, 3, H = 224, W = 224], width = 1.0, blocks = plan, classes = 1000) -> logits {
   x = image |> conv0: ConvBN(int(32 * width), stride=2, act=relu)
   for k, (channels, stride) in enumerate(blocks) {
@@ -71,6 +71,7 @@ const inverted = [
   (6, 320, 1, 1),
 ]
 
+## Inverted residuals: blocks that widen, look around and narrow again; `width` as in the first.
 model MobileNetV2(
   image: f32[N, 3, H = 224, W = 224],
   width = 1.0,

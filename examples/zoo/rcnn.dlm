@@ -3,8 +3,9 @@
 ## box. Names of the layers are the paper's; `features` are VGG-16's, whose weights fit (--weights vgg16.safetensors).
 import { Features, vgg16 } from "./vgg.dlm"
 
-## A region is a row (image, x1, y1, x2, y2) in pixels of the picture; class 0 is the background. A box is corrected by shifts
-## of its centre relative to its size, and by logarithms of factors of its size.
+## Scores and corrected boxes of proposed regions. A region is a row (image, x1, y1, x2, y2) in pixels of the picture; class 0
+## is the background. A box is corrected by shifts of its centre relative to its size, and by logarithms of factors of its
+## size.
 model FastRCNN(
   image: f32[1, 3, H = 600, W = 800],
   regions: f32[R = 128, 5],

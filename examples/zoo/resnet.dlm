@@ -38,7 +38,7 @@ layer Stages(image: f32[N, 3, H, W], Block, depths: list, widths: list) {
   return x
 }
 
-## Any of the family; the models below are its published members.
+## Any residual network of the family; the models below are its published members.
 model ResNet(
   image: f32[N, 3, H = 224, W = 224],
   Block = Bottleneck,
@@ -50,7 +50,7 @@ model ResNet(
   logits = x |> global_avg_pool |> flatten |> fc: Linear(classes)
 }
 
-## The label `_` adds no level: the parameters are called as in ResNet.
+## ResNet-18: two basic blocks a stage. The label `_` adds no level: the parameters are called as in ResNet.
 model ResNet18(
   image: f32[N, 3, H = 224, W = 224],
   depths = [2, 2, 2, 2],
@@ -60,6 +60,7 @@ model ResNet18(
   logits = image |> _: ResNet(Block=BasicBlock, depths=depths, widths=widths, classes=classes)
 }
 
+## ResNet-34: three to six basic blocks a stage.
 model ResNet34(
   image: f32[N, 3, H = 224, W = 224],
   depths = [3, 4, 6, 3],
@@ -69,6 +70,7 @@ model ResNet34(
   logits = image |> _: ResNet(Block=BasicBlock, depths=depths, widths=widths, classes=classes)
 }
 
+## ResNet-50: as many bottlenecks as ResNet-34 has basic blocks.
 model ResNet50(
   image: f32[N, 3, H = 224, W = 224],
   depths = [3, 4, 6, 3],

@@ -6,7 +6,7 @@ layer ConvBN(x: f32[N, C, H, W], out: int) {
   return x |> conv: Conv2d(out, kernel=3, padding=1, bias=false) |> bn: BatchNorm |> relu
 }
 
-## `widths` and `depths` of the stages; the decoder mirrors them.
+## A class for every pixel. `widths` and `depths` are of the stages; the decoder mirrors them.
 model SegNet(
   image: f32[N, 3, H = 224, W = 224],
   widths = [64, 128, 256, 512, 512],

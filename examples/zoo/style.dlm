@@ -5,6 +5,7 @@
 ## weights: --weights vgg=vgg16.safetensors.
 import { Features, vgg16 } from "./vgg.dlm"
 
+## The picture that is painted: a parameter, and so the result of training.
 model Style(height = 256, width = 256) -> image {
   param picture: f32[1, 3, height, width] = uniform(0.0, 1.0)
   image = picture

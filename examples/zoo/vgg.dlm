@@ -38,6 +38,7 @@ layer Classifier(x: f32[N, C, H, W], hidden: int, drop: float, classes: int) {
   return x |> 6: Linear(classes)
 }
 
+## VGG-11, configuration A.
 model VGG11(
   image: f32[N, 3, H = 224, W = 224],
   plan = vgg11,
@@ -49,6 +50,7 @@ model VGG11(
   logits = maps |> classifier: Classifier(hidden, drop, classes)
 }
 
+## VGG-16, configuration D.
 model VGG16(
   image: f32[N, 3, H = 224, W = 224],
   plan = vgg16,
@@ -60,6 +62,7 @@ model VGG16(
   logits = maps |> classifier: Classifier(hidden, drop, classes)
 }
 
+## VGG-19, configuration E.
 model VGG19(
   image: f32[N, 3, H = 224, W = 224],
   plan = vgg19,

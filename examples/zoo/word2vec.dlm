@@ -1,7 +1,8 @@
 ## word2vec (Mikolov et al. 2013, "Distributed Representations of Words and Phrases"): skip-gram with negative sampling. Words
 ## get vectors such that a word's vector tells its neighbours from words drawn at random; similar words end up close.
 
-## Predicting gives the vectors of words. The other matrix, of the words as neighbours, exists in training only.
+## Skip-gram with negative sampling: predicting gives the vectors of words. The other matrix, of the words as neighbours,
+## exists in training only.
 model Word2Vec(center: i32[N], vocab = 10_000, dim = 100) -> vector {
   vector = center |> embedding: Embedding(vocab, dim, init=uniform(-0.5 / dim, 0.5 / dim))
 }
