@@ -10,7 +10,7 @@ import { printKernel } from "../ir/kernel/print.ts";
 import { requireSound } from "../ir/kernel/verify.ts";
 import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
-import { type Code, type EntryName, entryNames, type Program } from "../ir/program.ts";
+import { bindingOf, type Code, type EntryId, entryNames, entryOf, type Program } from "../ir/program.ts";
 import { lower } from "./lower/lower.ts";
 import { type Planned, planMemory, type Residents } from "./memory/plan.ts";
 import { verifyPlan } from "./memory/verify.ts";
@@ -21,7 +21,7 @@ import { referenceBackend } from "./reference.ts";
 import { type Target, targets } from "./targets.ts";
 
 /** An entry is there where the program has it. */
-export type Graphs = Readonly<Partial<Record<EntryName, Graph>>>;
+export type Graphs = Readonly<Partial<Record<EntryId, Graph>>>;
 
 export interface CodeOptions {
   readonly target?: Program["target"];
@@ -35,7 +35,7 @@ export interface CodeOptions {
 export interface PassEvent {
   readonly stage: "graph" | "kernel";
   readonly name: string;
-  /** The entry, or the kernel's name. */
+  /** The entry's id, or the kernel's name. */
   readonly entry: string;
   readonly text: () => string;
   readonly ms: number;
@@ -68,9 +68,12 @@ export async function compileGraphs(
   return { graphs, lowered, planned, plan, code: await emit(plan, lowered, planned, target, options) };
 }
 
-/** Entries in the order in which a program goes through them. */
-export const ordered = (graphs: Graphs): readonly { readonly entry: EntryName; readonly graph: Graph }[] =>
-  entryNames.flatMap((entry) => (graphs[entry] ? [{ entry, graph: graphs[entry] }] : []));
+/** Entries binding by binding, and in the order in which a program goes through them. */
+export const ordered = (graphs: Graphs): readonly { readonly entry: EntryId; readonly graph: Graph }[] =>
+  (Object.keys(graphs) as EntryId[])
+    .toSorted((a, b) => rank(a) - rank(b))
+    .flatMap((entry) => (graphs[entry] ? [{ entry, graph: graphs[entry] }] : []));
+const rank = (id: EntryId) => bindingOf(id) * entryNames.length + entryNames.indexOf(entryOf(id));
 
 function optimize(graphs: Graphs, { onPass }: CodeOptions): Graphs {
   const verify = (g: Graph): void => {
@@ -87,11 +90,11 @@ function optimize(graphs: Graphs, { onPass }: CodeOptions): Graphs {
 }
 /** What depends on parameters alone moves to `prepare`; of a training step, what depends on frozen ones. */
 function splitPrepare(graphs: Graphs, { onPass }: CodeOptions): Graphs {
-  const entries = (["forward", "step", "evaluate"] as const).filter((e) => graphs[e]);
-  const { prepare, mains } = splitPrepareOf(entries.map((e) => graphs[e]!));
-  const split: Graphs = { ...graphs, prepare, ...Object.fromEntries(entries.map((e, i) => [e, mains[i]!])) };
-  for (const entry of ["prepare", ...entries] as const)
-    onPass?.({ stage: "graph", name: "split-prepare", entry, text: () => printGraph(split[entry]!), ms: 0 });
+  const entries = ordered(graphs).filter(({ entry }) => entry !== "init");
+  const { prepare, mains } = splitPrepareOf(entries.map(({ graph }) => graph));
+  const split: Graphs = { ...graphs, prepare, ...Object.fromEntries(entries.map(({ entry }, i) => [entry, mains[i]!])) };
+  for (const { entry, graph } of ordered(split))
+    if (entry !== "init") onPass?.({ stage: "graph", name: "split-prepare", entry, text: () => printGraph(graph), ms: 0 });
   return split;
 }
 function lowerKernel(kernel: Kernel, target: Target, { onPass }: CodeOptions): Kernel {
@@ -106,9 +109,9 @@ function residentsOf(graphs: Graphs, variables: Residents["variables"]): Residen
   const prepared = (graphs.prepare?.updates ?? []).map((u) => ({ kind: "prepared" as const, name: nameOf(u.target), type: u.target.type }));
   return {
     variables: [...variables, ...prepared],
-    inputs: ordered(graphs).flatMap(({ graph }) => graph.inputs.map((n) => ({ name: nameOf(n), type: n.type }))),
+    inputs: ordered(graphs).flatMap(({ entry, graph }) => graph.inputs.map((n) => ({ entry, name: nameOf(n), type: n.type }))),
     outputs: ordered(graphs).flatMap(({ entry, graph }) =>
-      graph.outputs.map((o) => ({ name: `${entry}.${o.name}`, type: { ...o.value.type, layout: null } })),
+      graph.outputs.map((o) => ({ entry, name: o.name, type: { ...o.value.type, layout: null } })),
     ),
   };
 }

@@ -12,6 +12,11 @@ const valuesAre = (is: (x: unknown) => boolean) => (x: unknown) => isRecord(x) &
 const isText = (x: unknown): boolean => typeof x === "string";
 const targets = ["wasm", "wgsl", "reference"];
 
+/** Bindings of one program. */
+export const mostBindings = 64;
+const areDims = valuesAre(isSize);
+const isListOfDims = (x: unknown): boolean => Array.isArray(x) && x.length >= 1 && x.length <= mostBindings && x.every(areDims);
+
 const text: Check = { is: isText, expected: "a string" };
 const flag: Check = { is: (x) => typeof x === "boolean", expected: "true or false" };
 const call: Check = { is: (x) => typeof x === "function", expected: "a function" };
@@ -20,7 +25,10 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
   file: text,
   model: text,
   trainBlock: text,
-  dims: { is: valuesAre(isSize), expected: "an object of positive whole numbers" },
+  dims: {
+    is: (x) => areDims(x) || isListOfDims(x),
+    expected: `an object of positive whole numbers, or a list of 1 to ${mostBindings} such objects`,
+  },
   batch: { is: isSize, expected: "a positive whole number" },
   set: { is: valuesAre(isText), expected: 'an object of strings: source text, such as { classes: "100" }' },
   train: flag,

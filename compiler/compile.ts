@@ -3,12 +3,13 @@ import { CompileError, diagnostic } from "../ir/diagnostic.ts";
 import { type Graph, topological } from "../ir/graph/graph.ts";
 import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
-import type { Code, Program } from "../ir/program.ts";
+import type { Code, Dims, Program } from "../ir/program.ts";
 import { sizeOf } from "../ir/type.ts";
+import { type Binding, joinBindings } from "./bindings.ts";
 import { type CodeOptions, type CompiledGraphs, compileGraphs, type Graphs } from "./compile-graphs.ts";
 import { checkArguments, checkedResolve } from "./compile-options.ts";
 import type { File } from "./frontend/ast.ts";
-import { elaborate } from "./frontend/elaborate.ts";
+import { elaborateEach } from "./frontend/elaborate.ts";
 import type { Module } from "./frontend/module.ts";
 import { parse } from "./frontend/parse.ts";
 import { inputRanges } from "./ranges.ts";
@@ -23,8 +24,8 @@ export interface CompileOptions extends CodeOptions {
   /** Needed where the file has several models, or train blocks. */
   readonly model?: string;
   readonly trainBlock?: string;
-  /** Values of symbolic dimensions of the inputs. */
-  readonly dims?: Readonly<Record<string, number>>;
+  /** Values of symbolic dimensions of the inputs. A list compiles a binding for each of its members, into one program. */
+  readonly dims?: Dims | readonly Dims[];
   /** The batch dimension where `dims` and the source leave it open. */
   readonly batch?: number;
   /** Hyper-parameters and constants, as source text. */
@@ -37,7 +38,9 @@ export interface CompileOptions extends CodeOptions {
 /** Everything between source text and program. */
 export interface Stages {
   readonly ast: File;
+  /** Of the first binding. */
   readonly module: Module;
+  readonly bindings: readonly Binding[];
   /** As elaborated, with the training step, before any pass. */
   readonly source: Graphs;
   readonly graphs: Graphs;
@@ -53,47 +56,47 @@ export const compile = async (source: string, options: CompileOptions = {}): Pro
 export async function compileStages(text: string, options: CompileOptions = {}): Promise<Stages> {
   checkArguments(text, options);
   const ast = parse(text, fileOf(options)).file;
-  const module = elaborateModel(text, options);
-  const training = options.train ? trainingOf(module) : null;
-  const source = entryGraphs(module, training);
+  const bindings = elaborateModel(text, options).map((module) => bindingOf(module, options));
+  const source = joinBindings(bindings);
+  const { module, training } = bindings[0]!;
   const compiled = await compileGraphs(module.name, source, residentVariables(module, training), options);
-  return { ast, module, source, ...compiled, program: assemble(module, training, compiled, options) };
+  return { ast, module, bindings, source, ...compiled, program: assemble(bindings, compiled, options) };
 }
 
 const fileOf = (o: CompileOptions) => o.file ?? "model.dlm";
 
-const elaborateModel = (text: string, o: CompileOptions): Module =>
-  elaborate({
+function elaborateModel(text: string, o: CompileOptions): readonly Module[] {
+  const { dims = {} } = o;
+  const request = {
     path: fileOf(o),
     text,
     resolve: o.resolve ? checkedResolve(o.resolve) : () => null,
     model: o.model ?? null,
     trainBlock: o.trainBlock ?? null,
-    dims: o.dims ?? {},
     batch: o.batch ?? null,
     set: o.set ?? {},
     train: o.train ?? false,
-  });
+  };
+  return elaborateEach(request, Array.isArray(dims) ? dims : [dims]);
+}
 
 function trainingOf(module: Module): TrainingStep {
   if (module.training) return buildStep(module);
   const help = `add one: train ${module.name} { loss = ...; optimizer = sgd(lr=0.1) }`;
   throw new CompileError([diagnostic("train", `${module.name} has no train block`, null, { help })]);
 }
-function entryGraphs(module: Module, training: TrainingStep | null): Graphs {
+function bindingOf(module: Module, o: CompileOptions): Binding {
+  const training = o.train ? trainingOf(module) : null;
   const init = buildInit(training ? module : { ...module, training: null }, training?.slots ?? []);
-  if (!training || !module.training) return { init, forward: module.forward };
+  if (!training || !module.training) return { module, training, init, entries: { forward: module.forward } };
   const averaged = (graph: Graph): Graph => readAverages(graph, training.averages);
-  return { init, forward: averaged(module.forward), step: training.step, evaluate: averaged(module.training.evaluate) };
+  const entries = { forward: averaged(module.forward), step: training.step, evaluate: averaged(module.training.evaluate) };
+  return { module, training, init, entries };
 }
-function assemble(
-  module: Module,
-  training: TrainingStep | null,
-  { graphs, lowered, planned, code }: CompiledGraphs,
-  o: CompileOptions,
-): Program {
+function assemble(bindings: readonly Binding[], { graphs, lowered, planned, code }: CompiledGraphs, o: CompileOptions): Program {
   const { plan } = planned;
-  const ranges = inputRanges([module.forward, ...(module.training ? [module.training.step] : [])]);
+  const { module, training } = bindings[0]!;
+  const ranges = bindings.map(({ module: m }) => inputRanges([m.forward, ...(m.training ? [m.training.step] : [])]));
   return {
     format: "dlm",
     version: 1,
@@ -101,28 +104,33 @@ function assemble(
     doc: module.doc,
     target: o.target ?? "wasm",
     entries: signaturesOf(graphs, planned, ranges, module.docs),
+    ...(bindings.length > 1 ? { bindings: bindings.map((b) => b.module.dims) } : {}),
     variables: variablesOf(module, training, planned),
     ...constantsOf(lowered, planned),
     sizes: plan.sizes,
     code,
     stats: {
       parameters: module.variables.filter((v) => v.kind === "param" && v.saved).reduce((n, v) => n + sizeOf(v.type.shape), 0),
-      flops: topological(graphs.forward!).reduce(
-        (n, v) =>
-          n +
-          v.op.flops(
-            v.inputs.map((x) => x.type),
-            v.attrs,
-            v.type,
-          ),
-        0,
-      ),
+      flops: flopsOf(graphs.forward!),
       arenaBytes: plan.sizes.arena,
       lowerBoundBytes: Math.max(0, ...plan.entries.map((e) => e.lowerBound)),
       codeBytes: codeBytes(code),
     },
   };
 }
+/** Floating-point operations of one run. */
+export const flopsOf = (graph: Graph): number =>
+  topological(graph).reduce(
+    (n, v) =>
+      n +
+      v.op.flops(
+        v.inputs.map((x) => x.type),
+        v.attrs,
+        v.type,
+      ),
+    0,
+  );
+
 function codeBytes(code: Code): number {
   switch (code.kind) {
     case "wasm":

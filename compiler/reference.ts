@@ -2,9 +2,9 @@
 import { interpret } from "../ir/kernel/interpret.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import { elementsIn } from "../ir/layout.ts";
-import type { Lowered, LoweredCall, Value } from "../ir/lowered.ts";
+import type { Lowered, LoweredEntry, Value } from "../ir/lowered.ts";
 import type { Place } from "../ir/plan.ts";
-import type { Backend, Field } from "../ir/program.ts";
+import type { Backend, EntryId, Field } from "../ir/program.ts";
 import type { DType } from "../ir/type.ts";
 
 type Cells = Float64Array | Int32Array | Uint8Array;
@@ -15,23 +15,22 @@ const cells: Record<DType, (n: number) => Cells> = {
   bool: (n) => new Uint8Array(n),
 };
 /** `placeOf` gives the planned place of what lives outside the arena. */
-export function referenceBackend(lowered: Lowered, placeOf: (v: Value) => Place): Backend {
+export function referenceBackend(lowered: Lowered, placeOf: (v: Value, entry: EntryId) => Place): Backend {
   const kernels = new Map(lowered.kernels.map((k) => [k.name, k]));
   const resident = new Map<string, Cells>();
-  const memory = (key: string, dtype: DType, n: number): Cells => {
+  // Inputs and outputs of several bindings share places: each has cells of its own here.
+  const memory = ({ region, offset }: Place, dtype: DType, n: number): Cells => {
+    const key = `${region}+${offset} ${dtype} ${n}`;
     const known = resident.get(key) ?? cells[dtype](n);
     resident.set(key, known);
     return known;
   };
-  const cellsOf = (f: Field): Cells => memory(`${f.region}+${f.offset}`, f.dtype, elementsIn(f.shape, null));
-  const run = (calls: readonly LoweredCall[]): void => {
+  const cellsOf = (f: Field): Cells => memory(f, f.dtype, elementsIn(f.shape, null));
+  const run = ({ name, calls }: LoweredEntry): void => {
     const arena = new Map<Value, Cells>();
     const at = (v: Value): Cells => {
       const n = elementsIn(v.type.shape, v.type.layout);
-      if (v.home.kind !== "arena") {
-        const p = placeOf(v);
-        return memory(`${p.region}+${p.offset}`, v.type.dtype, n);
-      }
+      if (v.home.kind !== "arena") return memory(placeOf(v, name), v.type.dtype, n);
       const known = arena.get(v) ?? cells[v.type.dtype](n);
       arena.set(v, known);
       return known;
@@ -49,7 +48,7 @@ export function referenceBackend(lowered: Lowered, placeOf: (v: Value) => Place)
       if (field.dtype === "f32") return new Uint8Array(Float32Array.from(from).buffer);
       return new Uint8Array(from.slice().buffer as ArrayBuffer);
     },
-    run: async (entry) => run(lowered.entries.find((e) => e.name === entry)!.calls),
+    run: async (entry) => run(lowered.entries.find((e) => e.name === entry)!),
     dispose: () => resident.clear(),
   };
 }

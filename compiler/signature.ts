@@ -1,6 +1,6 @@
 /** What the host sees of a plan: inputs, outputs and variables with their places. */
 import type { Lowered } from "../ir/lowered.ts";
-import type { Field, Program, Signature, Variable } from "../ir/program.ts";
+import { bindingOf, type Field, type Program, type Signature, type Variable } from "../ir/program.ts";
 import type { TensorType } from "../ir/type.ts";
 import { type Graphs, ordered } from "./compile-graphs.ts";
 import type { Module } from "./frontend/module.ts";
@@ -37,10 +37,11 @@ export function variablesOf(module: Module, training: TrainingStep | null, plann
   }));
 }
 
+/** `ranges`: of inputs by name, for each binding. */
 export function signaturesOf(
   graphs: Graphs,
   planned: Planned,
-  ranges: ReadonlyMap<string, Range> = new Map(),
+  ranges: readonly ReadonlyMap<string, Range>[] = [],
   docs: ReadonlyMap<string, string> = new Map(),
 ): Signature[] {
   const field = (name: string, type: TensorType, place: Pick<Field, "region" | "offset">): Field => {
@@ -58,10 +59,10 @@ export function signaturesOf(
     name: entry,
     inputs: graph.inputs.map((n) => {
       const name = String(n.attrs.name);
-      const range = ranges.get(name);
-      return { ...field(name, n.type, planned.input(name)), ...(range ? { range } : {}) };
+      const range = ranges[bindingOf(entry)]?.get(name);
+      return { ...field(name, n.type, planned.input(entry, name)), ...(range ? { range } : {}) };
     }),
-    outputs: graph.outputs.map((o) => field(o.name, o.value.type, planned.output(`${entry}.${o.name}`))),
+    outputs: graph.outputs.map((o) => field(o.name, o.value.type, planned.output(entry, o.name))),
   }));
 }
 

@@ -1,11 +1,11 @@
 /** Entries as lists of kernel calls on values, before memory has been planned. */
 import type { Graph, Origin, VariableKind } from "./graph/graph.ts";
 import type { Kernel } from "./kernel/kernel.ts";
-import type { EntryName } from "./program.ts";
+import type { EntryId } from "./program.ts";
 import type { TensorType } from "./type.ts";
 
 /** Where a value has to be: its own place in the arena, the memory of a variable, or an input or output of the
- *  entry (outputs are named `entry.name`). */
+ *  entry (outputs are named `entry.name`; inputs are those of the entry's binding). */
 export type Home =
   | { readonly kind: "arena" }
   | { readonly kind: "variable"; readonly variable: VariableKind; readonly name: string }
@@ -34,7 +34,7 @@ export interface LoweredCall {
   readonly origin: Origin | null;
 }
 export interface LoweredEntry {
-  readonly name: EntryName;
+  readonly name: EntryId;
   readonly graph: Graph;
   readonly calls: readonly LoweredCall[];
 }

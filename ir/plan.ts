@@ -1,7 +1,7 @@
 /** Kernels with their memory: what codegen prints. */
 import type { Origin } from "./graph/graph.ts";
 import type { Kernel } from "./kernel/kernel.ts";
-import type { EntryName, Region } from "./program.ts";
+import type { EntryId, Region } from "./program.ts";
 
 /** Byte offset inside a region. */
 export interface Place {
@@ -23,7 +23,7 @@ export interface Interval {
   readonly offset: number;
 }
 export interface Entry {
-  readonly name: EntryName;
+  readonly name: EntryId;
   readonly calls: readonly Call[];
   readonly intervals: readonly Interval[];
   /** Most bytes alive at once: no plan can do with less. */

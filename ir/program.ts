@@ -13,6 +13,13 @@ export const regions: readonly Region[] = ["control", "parameters", "optimizer",
  *  forward, backward and update. evaluate: loss and metrics. */
 export type EntryName = "init" | "prepare" | "forward" | "step" | "evaluate";
 export const entryNames: readonly EntryName[] = ["init", "prepare", "forward", "step", "evaluate"];
+/** An entry as compiled for one binding of dimensions: `forward` for the first, `forward_1` for the second. */
+export type EntryId = EntryName | `${EntryName}_${number}`;
+export const entryId = (name: EntryName, binding: number): EntryId => (binding === 0 ? name : `${name}_${binding}`);
+export const entryOf = (id: EntryId): EntryName => id.split("_")[0] as EntryName;
+export const bindingOf = (id: EntryId): number => Number(id.split("_")[1] ?? 0);
+/** Dimensions by name. */
+export type Dims = Readonly<Record<string, number>>;
 
 /** A tensor that the host reads or writes, row-major without padding, at a byte offset of a region. */
 export interface Field {
@@ -41,7 +48,7 @@ export interface Constant extends Omit<Field, "range" | "doc"> {
 }
 /** What a caller of an entry provides and gets. */
 export interface Signature {
-  readonly name: EntryName;
+  readonly name: EntryId;
   readonly inputs: readonly Field[];
   readonly outputs: readonly Field[];
 }
@@ -52,7 +59,7 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
 }
 export type Code =
-  /** One module; it imports memory `env.memory` and exports a function (thread, threads) for each entry.
+  /** One module; it imports memory `env.memory` and exports a function (thread, threads) for each entry, under its id.
    *  `relaxed`: the same with relaxed SIMD. `bases`: byte address of each region. */
   | {
       readonly kind: "wasm";
@@ -67,7 +74,8 @@ export type Code =
   | {
       readonly kind: "wgsl";
       readonly shaders: readonly { readonly name: string; readonly code: string }[];
-      readonly entries: Readonly<Partial<Record<EntryName, readonly Dispatch[]>>>;
+      /** By id. */
+      readonly entries: Readonly<Record<string, readonly Dispatch[]>>;
       /** WebGPU limits the device must offer beyond the defaults. */
       readonly limits: Readonly<Record<string, number>>;
     }
@@ -79,7 +87,7 @@ export interface Backend {
   /** Copies raw bytes in; u8 and bool are one byte an element here, whatever the target stores. */
   readonly write: (field: Field, bytes: Uint8Array) => void;
   readonly read: (field: Field) => Promise<Uint8Array<ArrayBuffer>>;
-  readonly run: (entry: EntryName) => Promise<void>;
+  readonly run: (entry: EntryId) => Promise<void>;
   readonly dispose: () => void;
 }
 export interface Program {
@@ -88,7 +96,10 @@ export interface Program {
   readonly name: string;
   readonly doc: string | null;
   readonly target: "wasm" | "wgsl" | "reference";
+  /** Of entries with one name, which inputs a caller has tells which is meant. */
   readonly entries: readonly Signature[];
+  /** Named dimensions of the inputs, by the number that entries have; absent: there is one binding. */
+  readonly bindings?: readonly Dims[];
   /** Parameters and states in creation order, then slots, then counters. */
   readonly variables: readonly Variable[];
   /** Absent: none. */
@@ -100,7 +111,7 @@ export interface Program {
 export interface Stats {
   /** Trainable scalars of the saved model. */
   readonly parameters: number;
-  /** Floating-point operations of one forward run; a multiply-add counts two. */
+  /** Floating-point operations of one forward run, of the first binding; a multiply-add counts two. */
   readonly flops: number;
   readonly arenaBytes: number;
   readonly lowerBoundBytes: number;

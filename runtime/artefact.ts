@@ -4,8 +4,11 @@
  */
 import {
   type Code,
+  type Dims,
   type Dispatch,
+  type EntryId,
   entryNames,
+  entryOf,
   type Field,
   type Program,
   type Region,
@@ -76,7 +79,11 @@ const readVariable: Reader<Variable> = record(
   { ...fieldProperties, kind: oneOf(["param", "state", "slot", "counter"]), saved: flag, frozen: flag },
   { ...fieldOptions, average: text },
 );
-const readSignature: Reader<Signature> = record({ name: oneOf(entryNames), inputs: list(readField), outputs: list(readField) });
+const readEntryId: Reader<EntryId> = (x, place) => {
+  oneOf(entryNames)(entryOf(text(x, place) as EntryId), place);
+  return x as EntryId;
+};
+const readSignature: Reader<Signature> = record({ name: readEntryId, inputs: list(readField), outputs: list(readField) });
 const readStats: Reader<Stats> = record({
   parameters: number,
   flops: number,
@@ -104,6 +111,7 @@ const readHead = record(
     stats: readStats,
   },
   {
+    bindings: list(recordOf(text, positive) as Reader<Dims>),
     constants: list(
       record({ name: text, dtype: oneOf(dtypes), shape: list(positive), region: oneOf(regions), offset: whole, data: list(number) }),
     ),
@@ -121,7 +129,7 @@ const readDispatch: Reader<Dispatch> = record({
 });
 const readShaders = record({
   shaders: list(record({ name: text, code: text })),
-  entries: recordOf(oneOf(entryNames), list(readDispatch)),
+  entries: recordOf(readEntryId, list(readDispatch)) as Reader<Readonly<Record<string, readonly Dispatch[]>>>,
   limits: recordOf(text, whole) as Reader<Readonly<Record<string, number>>>,
 });
 

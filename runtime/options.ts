@@ -1,5 +1,5 @@
 /** The arguments of `load`, checked as they come: callers may write JavaScript. */
-import { entryNames } from "../ir/program.ts";
+import { type EntryId, entryNames, entryOf } from "../ir/program.ts";
 import { fail } from "./errors.ts";
 import type { LoadOptions } from "./index.ts";
 
@@ -10,7 +10,8 @@ export function checkProgram(program: unknown): void {
   const { format, entries, variables, code } = program as Record<string, unknown>;
   if (format !== "dlm" || !Array.isArray(entries) || !Array.isArray(variables) || typeof code !== "object" || code === null)
     fail("artefact", `load got ${describe(program)} that is no program, ${help}`);
-  for (const { name } of entries) if (!entryNames.includes(name)) fail("artefact", `the program has the unknown entry ${describe(name)}`);
+  for (const { name } of entries)
+    if (!entryNames.includes(entryOf(String(name) as EntryId))) fail("artefact", `the program has the unknown entry ${describe(name)}`);
 }
 
 interface Check {

@@ -1,5 +1,14 @@
 /** A loaded program: entries called one at a time, variables kept in the backend's memory. */
-import type { Backend, EntryName, Field, Program, Region, Signature, Variable } from "../ir/program.ts";
+import {
+  type Backend,
+  type EntryName,
+  entryOf,
+  type Field,
+  type Program,
+  type Region,
+  type Signature,
+  type Variable,
+} from "../ir/program.ts";
 import type { Shape } from "../ir/type.ts";
 import { DlmError, fail } from "./errors.ts";
 import { bytesOf, type Entry, type FileType, writeSafetensors } from "./safetensors.ts";
@@ -153,13 +162,12 @@ class Session implements Net {
   };
 
   async #call(name: EntryName, inputs: Inputs): Promise<Record<string, OutputValues>> {
-    const entry = this.#entry(name);
-    const encoded = encodeInputs(entry.inputs, inputs);
+    const [entry, encoded] = encodeInputs(this.#entries(name), inputs);
     await this.#prepare(name);
     for (const [field, bytes] of encoded) this.#backend.write(field, bytes);
     // Stale even if the step fails half-way: parameters may have moved.
     if (name === "step") this.#prepared = "stale";
-    await this.#backend.run(name);
+    await this.#backend.run(entry.name);
     const values = await Promise.all(entry.outputs.map((f) => this.#backend.read(f)));
     return Object.fromEntries(entry.outputs.map((f, i) => [f.name, decode(f, values[i]!)]));
   }
@@ -181,9 +189,10 @@ class Session implements Net {
     return writeSafetensors(entries, metadata);
   }
 
-  #entry(name: EntryName): Signature {
-    const entry = this.program.entries.find((e) => e.name === name);
-    if (entry) return entry;
+  /** One for each binding of dimensions. */
+  #entries(name: EntryName): readonly Signature[] {
+    const entries = this.program.entries.filter((e) => entryOf(e.name) === name);
+    if (entries.length) return entries;
     const help = name === "forward" ? "" : ": compile it with train: true";
     return fail("entry", `${this.program.name} was compiled without "${name}"${help}`);
   }

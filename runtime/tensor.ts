@@ -1,5 +1,5 @@
 /** Values at the borders of a program: what callers give and get, as the bytes of a field. */
-import type { Field } from "../ir/program.ts";
+import type { Field, Signature } from "../ir/program.ts";
 import { type DType, sizeOf } from "../ir/type.ts";
 import { fail } from "./errors.ts";
 
@@ -20,26 +20,43 @@ export type Inputs = Readonly<Record<string, InputValues>>;
 /** f32 gives Float32Array, i32 Int32Array, u8 and bool Uint8Array. */
 export type OutputValues = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
 
-/** Raw bytes of every field, after checking names, element counts, types and ranges. NaN passes through. */
-export function encodeInputs(fields: readonly Field[], inputs: Inputs): readonly (readonly [Field, Uint8Array])[] {
+/**
+ * Of the entries that bindings of dimensions made, the one that takes inputs of these lengths, and the raw bytes of its
+ * inputs: names, element counts, types and ranges are checked. NaN passes through.
+ */
+export function encodeInputs<E extends Pick<Signature, "inputs">>(
+  entries: readonly E[],
+  inputs: Inputs,
+): readonly [E, readonly (readonly [Field, Uint8Array])[]] {
+  const [first, second] = entries as [E, E?];
+  const fields = first.inputs;
   if (typeof inputs !== "object" || inputs === null || Array.isArray(inputs) || ArrayBuffer.isView(inputs))
     fail("input", `the inputs are ${describe(inputs)}, expected an object with a value for each input`);
-  const known = fields.map((f) => `${f.name}: ${typeOf(f)}`).join(", ") || "none";
+  const known = () => entries.map((e) => e.inputs.map((f) => `${f.name}: ${typeOf(f)}`).join(", ") || "none").join(", or ");
   const unknown = Object.keys(inputs).filter((name) => !fields.some((f) => f.name === name));
-  if (unknown.length) fail("input", `unknown input ${unknown.join(", ")}; the inputs are ${known}`);
+  if (unknown.length) fail("input", `unknown input ${unknown.join(", ")}; the inputs are ${known()}`);
   const missing = fields.filter((f) => !Object.hasOwn(inputs, f.name) || inputs[f.name] === undefined);
-  if (missing.length) fail("input", `missing input ${missing.map((f) => f.name).join(", ")}; the inputs are ${known}`);
-  return fields.map((f) => [f, encode(f, inputs[f.name]!)]);
+  if (missing.length) fail("input", `missing input ${missing.map((f) => f.name).join(", ")}; the inputs are ${known()}`);
+  const count = (f: Field): number => numbersOf(f, inputs[f.name]!).length;
+  const fitting = entries.find((e) => e.inputs.every((f) => count(f) === sizeOf(f.shape)));
+  if (!fitting && second) fail("input", `${fields.map((f) => `${f.name} has ${count(f)} elements`).join(", ")}; the inputs are ${known()}`);
+  const entry = fitting ?? first;
+  return [entry, entry.inputs.map((f) => [f, encode(f, inputs[f.name]!)])];
 }
 
 /** Values as the raw bytes of a field; complains about what does not fit. */
 export function encode(field: Field, given: InputValues): Uint8Array {
-  const values = typeof given === "number" || typeof given === "boolean" ? [given] : given;
-  if (!isNumbers(values)) fail("input", `${field.name} is ${describe(values)}, expected a flat array of numbers for ${typeOf(field)}`);
+  const values = numbersOf(field, given);
   const count = sizeOf(field.shape);
   if (values.length !== count) fail("input", `${field.name} has ${values.length} elements, expected ${count} for ${typeOf(field)}`);
   const array = field.dtype === "f32" ? floats(field, values) : integers(field, values);
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+function numbersOf(field: Field, given: InputValues): Numbers {
+  const values = typeof given === "number" || typeof given === "boolean" ? [given] : given;
+  if (isNumbers(values)) return values;
+  return fail("input", `${field.name} is ${describe(values)}, expected a flat array of numbers for ${typeOf(field)}`);
 }
 
 function floats(field: Field, values: Numbers): Float32Array {

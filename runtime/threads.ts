@@ -5,7 +5,7 @@
  * In Node the calling thread is thread 0 and waits for the others. A page must not wait, so in a browser all threads are
  * workers and the last one to finish posts a message.
  */
-import type { EntryName } from "../ir/program.ts";
+import type { EntryId } from "../ir/program.ts";
 import { DlmError, fail } from "./errors.ts";
 
 /** Words of shared memory, from the address `words`: number of the run, index of the entry, threads that finished, failures. */
@@ -17,12 +17,12 @@ interface Crew {
   readonly memory: WebAssembly.Memory;
   readonly words: number;
   readonly threads: number;
-  readonly entries: readonly EntryName[];
+  readonly entries: readonly EntryId[];
 }
 export interface Threads {
   /** The calling thread is thread 0. */
   readonly leads: boolean;
-  readonly run: (entry: EntryName, lead: ((thread: number, threads: number) => void) | null) => Promise<void>;
+  readonly run: (entry: EntryId, lead: ((thread: number, threads: number) => void) | null) => Promise<void>;
   readonly dispose: () => void;
 }
 
@@ -115,7 +115,7 @@ function start(control: Int32Array): void {
   Atomics.notify(control, RUN);
 }
 
-async function runLeading(control: Int32Array, threads: number, entry: EntryName, lead: (t: number, T: number) => void): Promise<void> {
+async function runLeading(control: Int32Array, threads: number, entry: EntryId, lead: (t: number, T: number) => void): Promise<void> {
   start(control);
   try {
     lead(0, threads);
@@ -126,7 +126,7 @@ async function runLeading(control: Int32Array, threads: number, entry: EntryName
   if (Atomics.load(control, FAILED)) fail("trap", `${entry} stopped on one of its threads`);
 }
 
-function runWaiting(control: Int32Array, helpers: readonly Helper[], entry: EntryName): Promise<void> {
+function runWaiting(control: Int32Array, helpers: readonly Helper[], entry: EntryId): Promise<void> {
   return new Promise((resolve, reject) => {
     let trap = "";
     const failed = (why: string): void => reject(new DlmError("trap", `${entry} stopped on one of its threads: ${why}`));

@@ -1,5 +1,5 @@
 /** Programs as WebAssembly: one module on one imported memory. */
-import type { Backend, Code, EntryName, Field, Program } from "../ir/program.ts";
+import type { Backend, Code, EntryId, Field, Program } from "../ir/program.ts";
 import { DlmError, fail, messageOf } from "./errors.ts";
 import type { Started } from "./session.ts";
 import { bytesIn } from "./tensor.ts";
@@ -45,7 +45,7 @@ function wasmBackend(
   pool: Threads | null,
 ): Backend {
   const place = (field: Field): Uint8Array => new Uint8Array(memory.buffer, code.bases[field.region] + field.offset, bytesIn(field));
-  const call = (entry: EntryName): EntryFunction => {
+  const call = (entry: EntryId): EntryFunction => {
     const f = instance.exports[entry];
     return typeof f === "function" ? (f as EntryFunction) : fail("artefact", `the module of ${program.name} does not export "${entry}"`);
   };

@@ -1,5 +1,5 @@
 /** Programs as WGSL on WebGPU: a buffer for each region, all pipelines and bind groups made at start. */
-import type { Backend, Code, Dispatch, EntryName, Field, Program, Region } from "../ir/program.ts";
+import type { Backend, Code, Dispatch, Field, Program, Region } from "../ir/program.ts";
 import { regions } from "../ir/program.ts";
 import { sizeOf } from "../ir/type.ts";
 import { DlmError, fail, messageOf } from "./errors.ts";
@@ -138,7 +138,7 @@ function makeBuffers(program: Program, device: GPUDevice): Buffers {
 }
 
 /** Pipelines (all at once, equal ones once), bind groups (equal ones once), and the list of what each entry dispatches. */
-async function makeSteps(code: WgslCode, device: GPUDevice, buffers: Buffers): Promise<Partial<Record<EntryName, readonly Step[]>>> {
+async function makeSteps(code: WgslCode, device: GPUDevice, buffers: Buffers): Promise<Readonly<Record<string, readonly Step[]>>> {
   const layout = memo((access: string) => bindGroupLayout(device, access));
   const pipelines = new Map<string, Promise<GPUComputePipeline>>();
   const used = code.shaders.map((shader) => {

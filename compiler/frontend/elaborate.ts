@@ -36,8 +36,30 @@ export interface ElaborateRequest {
 }
 
 /** Elaborates a program; throws one `CompileError` with everything that is wrong. */
-export function elaborate(request: ElaborateRequest): Module {
+export const elaborate = ({ dims, ...request }: ElaborateRequest): Module => elaborateEach(request, [dims])[0]!;
+
+/** The same with each of several values of its dimensions; files are read once. */
+export function elaborateEach(request: Omit<ElaborateRequest, "dims">, bindings: readonly ElaborateRequest["dims"][]): readonly Module[] {
   const loaded = loadFiles(request.path, request.text, request.resolve);
+  return bindings.map((dims, i) => {
+    try {
+      return elaborateLoaded({ ...request, dims }, loaded);
+    } catch (e) {
+      throw e instanceof CompileError && i > 0 ? about(dims, e) : e;
+    }
+  });
+}
+/** What is wrong with a later binding is right with the first: it says which one it is. */
+function about(dims: ElaborateRequest["dims"], { diagnostics, sources }: CompileError): CompileError {
+  const values = Object.entries(dims).map(([name, extent]) => `${name}=${extent}`);
+  const note = { message: `this is with ${values.join(", ")}`, span: null };
+  return new CompileError(
+    diagnostics.map((d) => ({ ...d, notes: [...d.notes, note] })),
+    sources,
+  );
+}
+
+function elaborateLoaded(request: ElaborateRequest, loaded: Loaded): Module {
   const problems = newProblems();
   for (const d of loaded.problems) problems.report(d);
   const module = guarded(problems, () => elaborateTarget(request, loaded, problems));

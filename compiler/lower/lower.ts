@@ -4,14 +4,14 @@ import type { Graph, Node, VariableKind } from "../../ir/graph/graph.ts";
 import type { Computation } from "../../ir/kernel/computation.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
 import type { Home, Lowered, LoweredCall, LoweredEntry, Table, Value } from "../../ir/lowered.ts";
-import type { EntryName } from "../../ir/program.ts";
+import type { EntryId } from "../../ir/program.ts";
 import { printType } from "../../ir/type.ts";
 import { computationOf, inPlaceInputs, keyOfGroup } from "./computation.ts";
 import { type Group, groupNodes, isMemory } from "./group.ts";
 
 export type Schedule = (c: Computation) => Kernel;
 
-export function lower(graphs: readonly { readonly entry: EntryName; readonly graph: Graph }[], schedule: Schedule): Lowered {
+export function lower(graphs: readonly { readonly entry: EntryId; readonly graph: Graph }[], schedule: Schedule): Lowered {
   const kernels = kernelStore(schedule);
   const tables = tableStore();
   const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels, tables));
@@ -65,7 +65,7 @@ function kernelStore(schedule: Schedule): KernelStore {
   };
 }
 
-function lowerEntry(name: EntryName, graph: Graph, kernels: KernelStore, tables: TableStore): LoweredEntry {
+function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: TableStore): LoweredEntry {
   const work = settleLeaves(graph);
   const groups = updatesBehindReaders(groupNodes(work), work);
   const { homes, copies } = chooseHomes(name, work, groups);
@@ -157,7 +157,7 @@ function updatesBehindReaders(groups: readonly Group[], graph: Graph): Group[] {
  * A root that is an output or an update goes where it is wanted at once, if nothing reads the old content of that memory
  * after it is written; otherwise, and for every further place that wants the same value, it is copied at the end.
  */
-function chooseHomes(entry: EntryName, graph: Graph, groups: readonly Group[]) {
+function chooseHomes(entry: EntryId, graph: Graph, groups: readonly Group[]) {
   const homes = new Map<Node, NamedHome>();
   const copies: { from: Node; to: NamedHome }[] = [];
   const position = new Map(groups.map((g, i) => [g.root, i]));

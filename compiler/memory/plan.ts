@@ -4,7 +4,7 @@ import type { VariableKind } from "../../ir/graph/graph.ts";
 import { elementsIn } from "../../ir/layout.ts";
 import type { Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
 import type { Call, Entry, Interval, Place, Plan } from "../../ir/plan.ts";
-import type { Region } from "../../ir/program.ts";
+import { bindingOf, type EntryId, type Region } from "../../ir/program.ts";
 import { type DType, printType, sameType, type TensorType } from "../../ir/type.ts";
 import { assignOffsets, type Lifetime, lowerBound } from "./offsets.ts";
 
@@ -20,19 +20,24 @@ export interface Resident {
   readonly name: string;
   readonly type: TensorType;
 }
+/** An input or output of an entry. */
+export interface Border extends Resident {
+  readonly entry: EntryId;
+}
 export interface Residents {
   readonly variables: readonly (Resident & { readonly kind: VariableKind })[];
-  readonly inputs: readonly Resident[];
-  readonly outputs: readonly Resident[];
+  /** Entries of one binding share their inputs, by name. */
+  readonly inputs: readonly Border[];
+  readonly outputs: readonly Border[];
 }
 export interface Planned {
   readonly plan: Plan;
   readonly variable: (kind: VariableKind, name: string) => Place;
-  readonly input: (name: string) => Place;
-  readonly output: (name: string) => Place;
+  readonly input: (entry: EntryId, name: string) => Place;
+  readonly output: (entry: EntryId, name: string) => Place;
   readonly constant: (name: string) => Place;
   /** Of a value that lives outside the arena. */
-  readonly placeOf: (v: Value) => Place;
+  readonly placeOf: (v: Value, entry: EntryId) => Place;
 }
 
 const regionOf: Record<VariableKind, Region> = {
@@ -66,16 +71,22 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
   };
   for (const v of residents.variables) reserve(`variable ${v.kind} ${v.name}`, regionOf[v.kind], v);
   for (const t of lowered.constants) reserve(`constant ${t.name}`, "prepared", t);
-  for (const r of residents.inputs) reserve(`input ${r.name}`, "io", r);
-  for (const r of residents.outputs) reserve(`output ${r.name}`, "io", r);
+  let io = 0;
+  for (const { inputs, outputs } of byBinding(residents)) {
+    sizes.io = 0;
+    for (const r of inputs) reserve(inputKey(r.entry, r.name), "io", r);
+    for (const r of outputs) reserve(outputKey(r.entry, r.name), "io", r);
+    io = Math.max(io, sizes.io);
+  }
+  sizes.io = io;
   const find = (key: string): Place => {
     const place = places.get(key);
     invariant(place, `${key} has no memory`);
     return place;
   };
-  const placeOf = (v: Value): Place => {
+  const placeOf = (v: Value, entry: EntryId): Place => {
     invariant(v.home.kind !== "arena", `${v.name} lives in the arena`);
-    return find(v.home.kind === "variable" ? `variable ${v.home.variable} ${v.home.name}` : `${v.home.kind} ${v.home.name}`);
+    return find(keyOf(v.home, entry));
   };
   const entries = lowered.entries.map((e) => planEntry(e, placeOf, model));
   sizes.arena = Math.max(0, ...entries.map((e) => e.arena));
@@ -83,11 +94,31 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
   return {
     plan: { name, kernels: lowered.kernels, entries: entries.map((e) => e.entry), sizes },
     variable: (kind, n) => find(`variable ${kind} ${n}`),
-    input: (n) => find(`input ${n}`),
-    output: (n) => find(`output ${n}`),
+    input: (entry, n) => find(inputKey(entry, n)),
+    output: (entry, n) => find(outputKey(entry, n)),
     constant: (n) => find(`constant ${n}`),
     placeOf,
   };
+}
+
+const inputKey = (entry: EntryId, name: string) => `input ${bindingOf(entry)} ${name}`;
+const outputKey = (entry: EntryId, name: string) => `output ${entry}.${name}`;
+function keyOf(home: Exclude<Value["home"], { kind: "arena" }>, entry: EntryId): string {
+  switch (home.kind) {
+    case "variable":
+      return `variable ${home.variable} ${home.name}`;
+    case "input":
+      return inputKey(entry, home.name);
+    case "output":
+    case "constant":
+      return `${home.kind} ${home.name}`;
+  }
+}
+/** Inputs and outputs of one binding live together, those of several never at once. */
+function byBinding({ inputs, outputs }: Residents): readonly Pick<Residents, "inputs" | "outputs">[] {
+  const numbers = [...new Set([...inputs, ...outputs].map((r) => bindingOf(r.entry)))];
+  const of = (borders: readonly Border[], binding: number) => borders.filter((r) => bindingOf(r.entry) === binding);
+  return numbers.map((n) => ({ inputs: of(inputs, n), outputs: of(outputs, n) }));
 }
 
 const align = (bytes: number, model: MemoryModel) => Math.ceil(bytes / model.alignment) * model.alignment;
@@ -95,7 +126,11 @@ const bytesOf = (t: Resident["type"], model: MemoryModel) => elementsIn(t.shape,
 const scratchOf = (buffers: Lowered["kernels"][number]["buffers"], model: MemoryModel) =>
   buffers.filter((b) => b.space === "scratch").reduce((n, b) => n + align(elementsIn(b.shape, b.layout) * 4, model), 0);
 
-function planEntry(e: LoweredEntry, residence: (v: Value) => Place, model: MemoryModel): { readonly entry: Entry; readonly arena: number } {
+function planEntry(
+  e: LoweredEntry,
+  residence: (v: Value, entry: EntryId) => Place,
+  model: MemoryModel,
+): { readonly entry: Entry; readonly arena: number } {
   const lives = livesOf(e.calls);
   const shares = model.inPlace ? shareInPlace(e.calls, lives) : new Map<Value, Value>();
   const owners = [...lives.keys()].filter((v) => !shares.has(v));
@@ -111,7 +146,8 @@ function planEntry(e: LoweredEntry, residence: (v: Value) => Place, model: Memor
   const lifetimes = owners.map((v): Lifetime => ({ ...merged.get(v)!, bytes: align(bytesOf(v.type, model), model) }));
   const assigned = assignOffsets(lifetimes);
   const offsets = new Map(owners.map((v, i) => [v, assigned.offsets[i]!]));
-  const placeOf = (v: Value): Place => (v.home.kind === "arena" ? { region: "arena", offset: offsets.get(ownerOf(v))! } : residence(v));
+  const placeOf = (v: Value): Place =>
+    v.home.kind === "arena" ? { region: "arena", offset: offsets.get(ownerOf(v))! } : residence(v, e.name);
   const calls = e.calls.map((c): Call => ({ kernel: c.kernel, args: [...c.inputs, c.output].map(placeOf), origin: c.origin }));
   const intervals = [...lives].map(
     ([v, l]): Interval => ({ name: v.name, bytes: bytesOf(v.type, model), first: l.first, last: l.last, offset: placeOf(v).offset }),

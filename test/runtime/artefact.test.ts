@@ -41,6 +41,12 @@ test.each([
   expect(await read(files)).toEqual(program);
 });
 
+test("entries of several bindings, and the dimensions of these, come back", async () => {
+  const { entries } = trainable(wasm);
+  const program = trainable(wasm, { entries: [...entries, { ...entries[2]!, name: "forward_1" }], bindings: [{ N: 1 }, { N: 4, T: 2 }] });
+  expect(await read(artefactOf(program))).toEqual(program);
+});
+
 test("the files may have another stem", async () => {
   const files = artefactOf(trainable(wasm), "lenet");
   expect(Object.keys(files)).toEqual(["lenet.json", "lenet.wasm", "lenet.relaxed.wasm"]);
@@ -63,6 +69,7 @@ const refusals: readonly (readonly [what: string, manifest: unknown, message: st
   ["another kind of code", { ...manifest, target: "wgsl" }, "its code is wasm, its target wgsl"],
   ["a missing region", { ...manifest, sizes: { ...sizes, io: undefined } }, "sizes.io is missing, expected a whole number"],
   ["an unknown entry", { ...manifest, entries: [{ name: "backward", inputs: [], outputs: [] }] }, 'entries[0].name is "backward"'],
+  ["a binding of nothing", { ...manifest, bindings: [{ N: 0 }] }, "net.bindings[0].N is 0, expected a positive whole number"],
   [
     "a variable without kind",
     { ...manifest, variables: [{ ...gain, kind: undefined }] },

@@ -1,5 +1,5 @@
 /** A tiny trainable model, y = gain * x + bias, as a program on every kind of code. */
-import type { Backend, Code, EntryName, Field, Program, Region, Signature, Variable } from "../../ir/program.ts";
+import type { Backend, Code, EntryId, Field, Program, Region, Signature, Variable } from "../../ir/program.ts";
 import { regions } from "../../ir/program.ts";
 import { bytesIn } from "../../runtime/tensor.ts";
 
@@ -86,7 +86,7 @@ export function recorder(): Recorder {
   const log: string[] = [];
   const floats = (f: Field): Float32Array => new Float32Array(memory[f.region].buffer, f.offset, bytesIn(f) / 4);
   const ints = (f: Field): Int32Array => new Int32Array(memory[f.region].buffer, f.offset, bytesIn(f) / 4);
-  const entries: Readonly<Record<EntryName, () => void>> = {
+  const entries: Readonly<Partial<Record<EntryId, () => void>>> = {
     init: () => {
       floats(gain).forEach((_, i, a) => {
         a[i] = ints(seed)[0]! + i;
@@ -109,7 +109,7 @@ export function recorder(): Recorder {
       });
       ints(updates)[0]!++;
       ints(seen)[0]! += n;
-      entries.evaluate();
+      entries.evaluate?.();
     },
     evaluate: () => {
       floats(loss)[0] = floats(gain).reduce((a, b) => a + b, 0);
@@ -126,7 +126,7 @@ export function recorder(): Recorder {
     run: async (entry) => {
       log.push(`run ${entry}`);
       await Promise.resolve();
-      entries[entry]();
+      entries[entry]?.();
     },
     dispose: () => {
       log.push("dispose");

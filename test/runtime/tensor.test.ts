@@ -5,7 +5,7 @@ import { decode, encodeInputs, type InputValues } from "../../runtime/tensor.ts"
 import { failure, field, label, mask, x } from "./fixtures.ts";
 
 const encode = (f: Field, value: unknown) =>
-  decode(f, encodeInputs([f], { [f.name]: value as InputValues })[0]![1].slice() as Uint8Array<ArrayBuffer>);
+  decode(f, encodeInputs([{ inputs: [f] }], { [f.name]: value as InputValues })[1][0]![1].slice() as Uint8Array<ArrayBuffer>);
 const message = async (f: Field, value: unknown): Promise<string> => (await failure(() => encode(f, value))).message;
 
 test("numbers of any array become the field's element type", () => {
@@ -20,7 +20,7 @@ test("numbers of any array become the field's element type", () => {
 
 test("a Float32Array is used as it is, wherever it lies in its buffer", () => {
   const whole = Float32Array.of(9, 1, 2, 3, 4, 9);
-  const [[, bytes]] = encodeInputs([x], { x: whole.subarray(1, 5) }) as [[Field, Uint8Array]];
+  const [, [[, bytes]]] = encodeInputs([{ inputs: [x] }], { x: whole.subarray(1, 5) }) as [unknown, [[Field, Uint8Array]]];
   expect(bytes.buffer).toBe(whole.buffer);
   expect(encode(x, whole.subarray(1, 5))).toEqual(Float32Array.of(1, 2, 3, 4));
 });
@@ -31,12 +31,12 @@ test("NaN and infinities pass through", () => {
 
 test("unknown and missing names come with the known ones", async () => {
   const known = "the inputs are x: f32[4], label: i32[2]";
-  expect((await failure(() => encodeInputs([x, label], { x: [], lable: [] }))).message).toBe(`unknown input lable; ${known}`);
-  expect((await failure(() => encodeInputs([x, label], { x: [] }))).message).toBe(`missing input label; ${known}`);
-  expect((await failure(() => encodeInputs([], { x: [] }))).message).toBe("unknown input x; the inputs are none");
-  expect((await failure(() => encodeInputs([x, label], Object.create({ x: [1, 2, 3, 4], label: [0, 0] })))).message).toContain(
-    "missing input x, label",
-  );
+  expect((await failure(() => encodeInputs([{ inputs: [x, label] }], { x: [], lable: [] }))).message).toBe(`unknown input lable; ${known}`);
+  expect((await failure(() => encodeInputs([{ inputs: [x, label] }], { x: [] }))).message).toBe(`missing input label; ${known}`);
+  expect((await failure(() => encodeInputs([{ inputs: [] }], { x: [] }))).message).toBe("unknown input x; the inputs are none");
+  expect(
+    (await failure(() => encodeInputs([{ inputs: [x, label] }], Object.create({ x: [1, 2, 3, 4], label: [0, 0] })))).message,
+  ).toContain("missing input x, label");
 });
 
 test("counts, kinds and ranges are checked", async () => {

@@ -5,7 +5,7 @@
 import type { Toolchain } from "../../../compiler/cli/toolchain.ts";
 import type { CompileOptions, Stages } from "../../../compiler/compile.ts";
 import type { Module } from "../../../compiler/frontend/module.ts";
-import type { Backend, EntryName, Field, Program, Region, Signature, Variable } from "../../../ir/program.ts";
+import type { Backend, Dims, EntryId, Field, Program, Region, Signature, Variable } from "../../../ir/program.ts";
 import { load } from "../../../runtime/index.ts";
 
 export interface FakeOptions {
@@ -17,12 +17,16 @@ export interface FakeOptions {
   /** The parameter b is frozen in name. */
   readonly frozen?: boolean;
   /** Sees the options of every compilation. */
-  readonly onCompile?: (options: CompileOptions) => void;
+  readonly onCompile?: (options: OneBinding) => void;
 }
+
+/** Commands that train compile one binding. */
+export type OneBinding = CompileOptions & { readonly dims?: Dims };
 
 export const fakeToolchain = (fake: FakeOptions = {}): Toolchain => ({
   load,
-  compileStages: async (_source, options = {}) => {
+  compileStages: async (_source, given = {}) => {
+    const options = given as OneBinding;
     fake.onCompile?.(options);
     const batch = fake.fixedBatch ?? options.dims?.N ?? options.batch ?? 1;
     const training = { seed: null, name: options.trainBlock ?? "Line" };
@@ -88,7 +92,7 @@ function lineBackend(batch: number, { withoutData, learningRate = 0.1 }: FakeOpt
     io[error] = off;
     return [dw, db];
   };
-  const entries: Record<EntryName, () => void> = {
+  const entries: Partial<Record<EntryId, () => void>> = {
     init: () => {
       parameters[0] = seed[0]! / 10;
       parameters[1] = 0;
@@ -107,7 +111,7 @@ function lineBackend(batch: number, { withoutData, learningRate = 0.1 }: FakeOpt
   return {
     write: (f, bytes) => memory[f.region]!.set(bytes, f.offset),
     read: async (f) => memory[f.region]!.slice(f.offset, f.offset + 4 * f.shape.reduce((a, b) => a * b, 1)),
-    run: async (entry) => entries[entry](),
+    run: async (entry) => entries[entry]!(),
     dispose: () => undefined,
   };
 }

@@ -1,10 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { CompileOptions } from "../../../compiler/compile.ts";
 import type { NdArray } from "../../../compiler/formats/array.ts";
 import { writeNpz } from "../../../compiler/formats/npz.ts";
 import { parseSafetensors } from "../../../runtime/index.ts";
-import { fakeToolchain } from "./fake.ts";
+import { fakeToolchain, type OneBinding } from "./fake.ts";
 import { dlm, folder } from "./harness.ts";
 
 /** Points of y = 2 x - 1. */
@@ -43,7 +42,7 @@ describe("train", () => {
     expect(out).toMatch(/^loss [\d.]+ {2}error [\d.]+ {2}after 1 steps\n$/);
   });
   test("validation weighs the remainder by its examples", async () => {
-    const compiled: CompileOptions[] = [];
+    const compiled: OneBinding[] = [];
     const at = folder(files);
     const argv = [
       "train",
