@@ -11,7 +11,7 @@ import {
 } from "../ir/program.ts";
 import type { Shape } from "../ir/type.ts";
 import { DlmError, fail } from "./errors.ts";
-import { bytesOf, type Entry, type FileType, writeSafetensors } from "./safetensors.ts";
+import { bytesOf, type Entry, fileTypeOf, writeSafetensors } from "./safetensors.ts";
 import { decode, encode, encodeInputs, type Inputs, type OutputValues } from "./tensor.ts";
 import { checkpointName, type Given } from "./weights.ts";
 
@@ -184,7 +184,7 @@ class Session implements Net {
     const training = metadata.content === "checkpoint";
     for (const v of variables) {
       const data = await this.#backend.read(training ? v : (this.#averageOf(v) ?? v));
-      entries.push({ name: training ? checkpointName(v) : v.name, dtype: fileType[v.dtype], shape: v.shape, data });
+      entries.push({ name: training ? checkpointName(v) : v.name, dtype: fileTypeOf[v.dtype], shape: v.shape, data });
     }
     return writeSafetensors(entries, metadata);
   }
@@ -226,5 +226,3 @@ function result(outputs: Readonly<Record<string, OutputValues>>): StepResult {
 export function checkSeed(seed: number): void {
   if (!Number.isInteger(seed) || seed < -(2 ** 31) || seed >= 2 ** 32) fail("option", `seed is ${seed}, expected an integer of 32 bits`);
 }
-
-const fileType: Readonly<Record<Field["dtype"], FileType>> = { f32: "F32", i32: "I32", u8: "U8", bool: "BOOL" };

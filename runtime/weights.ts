@@ -1,9 +1,9 @@
 /** Which bytes each variable of a program gets from weight files, and what does not fit. */
 import type { Program, Variable } from "../ir/program.ts";
 import { sameShape } from "../ir/type.ts";
-import { type ErrorCode, fail } from "./errors.ts";
-import { bytesAs, type Entry, parseSafetensors } from "./safetensors.ts";
-import { typeOf } from "./tensor.ts";
+import { type ErrorCode, fail, messageOf } from "./errors.ts";
+import { type Entry, fileTypeOf, numbersOf, parseSafetensors, printEntry } from "./safetensors.ts";
+import { encode, typeOf } from "./tensor.ts";
 
 export type FileBytes = Uint8Array | ArrayBuffer;
 /** One file, or several: the tensors of each get `prefix.` before their names; of equal names the last file's wins. */
@@ -33,9 +33,11 @@ export function matchWeights(program: Program, weights: Weights, rules: WeightRu
   const found = assign(program, "weights", wanted, needed, entries);
   const initialised = missing.filter((v) => v.saved || v.frozen).map((v) => v.name);
   if (initialised.length) notes.push(`not in the weights, initialised: ${shorten(initialised)}`);
-  const names = new Set(wanted.map((v) => v.name));
-  const extra = [...entries.keys()].filter((name) => !names.has(name) && !isTraining(name));
-  if (extra.length) notes.push(`in the weights, not used: ${shorten(extra)}`);
+  const unused = unusedNames(
+    entries,
+    wanted.map((v) => v.name),
+  );
+  if (unused.length) notes.push(`in the weights, not used: ${shorten(unused)}`);
   return { values: found, notes };
 }
 
@@ -83,71 +85,46 @@ function assign(
   });
   const misshaped = pairs.filter(({ v, entry }) => !sameShape(v.shape, entry.shape));
   if (missing.length || misshaped.length) {
-    const names = new Set(wanted.map(nameOf));
-    const unexpected = [...entries.values()].filter((e) => !names.has(e.name));
-    const rows: Row[] = [
-      ...rowsOf("missing", missing, (v) => [nameOf(v), typeOf(v), nearest(nameOf(v), v, unexpected)]),
-      ...rowsOf("mis-shaped", misshaped, ({ v, entry }) => [nameOf(v), typeOf(v), `in the file: ${entryType(entry)}`]),
+    const unused = unusedNames(entries, wanted.map(nameOf));
+    const frozen = code === "weights" && missing.some((v) => v.frozen);
+    const lines = [
+      ...rowsOf(missing, (v) => `missing: ${nameOf(v)} ${typeOf(v)}`),
+      ...rowsOf(misshaped, ({ v, entry }) => `mis-shaped: ${nameOf(v)} ${typeOf(v)}, in the file ${printEntry(entry)}`),
+      ...(unused.length ? [`note: in the file, not used: ${shorten(unused)}`] : []),
+      ...(frozen ? ["note: frozen parameters are needed: training would leave them at their initial values"] : []),
+      ...(code === "weights" && missing[0]
+        ? [`help: allowMissing (--allow-missing) names what may stay as initialised: "${missing[0].name}", or "*" for all`]
+        : []),
     ];
-    const extra = unexpected.length ? [`  note: in the file, not used: ${shorten(unexpected.map((e) => e.name))}`] : [];
-    const help = code === "weights" && missing.length ? helpFor(missing) : [];
-    const text = `the ${code === "weights" ? "weights do" : "checkpoint does"} not fit ${program.name}:`;
-    fail(code, [text, columns(rows), ...extra, ...help].join("\n"));
+    fail(code, [`the ${code === "weights" ? "weights do" : "checkpoint does"} not fit ${program.name}:`, ...lines].join("\n  "));
   }
-  return new Map(pairs.map(({ v, entry }) => [v, bytesAs(v.dtype, entry)]));
+  return new Map(pairs.map(({ v, entry }) => [v, bytesFor(v, entry, code)]));
 }
 
-function helpFor(missing: readonly Variable[]): string[] {
-  const frozen = missing.some((v) => v.frozen)
-    ? ["  note: frozen parameters are needed: training would leave them at their initial values"]
-    : [];
-  return [...frozen, `  help: allowMissing (--allow-missing) names what may stay as initialised: "${missing[0]!.name}", or "*" for all`];
+/** Elements as the program stores them: converted where types differ, each checked. */
+function bytesFor(v: Variable, entry: Entry, code: ErrorCode): Uint8Array {
+  // Bools are looked at one by one: a file may hold other bytes than 0 and 1.
+  if (v.dtype !== "bool" && entry.dtype === fileTypeOf[v.dtype]) return entry.data;
+  try {
+    return encode(v, numbersOf(entry));
+  } catch (e) {
+    return fail(code, `${messageOf(e)}; the file has ${printEntry(entry)}`);
+  }
 }
 
-const entryType = (e: Entry): string => `${e.dtype.toLowerCase()}[${e.shape.join(",")}]`;
+/** Of what a file has besides, the batch counts of PyTorch's normalisations are not worth a word. */
+const unusedNames = (entries: ReadonlyMap<string, Entry>, wanted: readonly string[]): string[] => {
+  const names = new Set(wanted);
+  return [...entries.keys()].filter((name) => !names.has(name) && !isTraining(name) && !name.endsWith("num_batches_tracked"));
+};
 
 const shown = 12;
-type Row = readonly [kind: string, name: string, type: string, remark: string];
-/** One row for each of the first items, and one that counts the rest. */
-function rowsOf<T>(kind: string, items: readonly T[], cells: (item: T) => readonly [string, string, string]): Row[] {
-  const rows = items.slice(0, shown).map((item): Row => [kind, ...cells(item)]);
-  return items.length > shown ? [...rows, [kind, `... and ${items.length - shown} more`, "", ""]] : rows;
-}
-function columns(rows: readonly Row[]): string {
-  const widths = [0, 1, 2].map((c) => Math.max(...rows.map((r) => r[c]!.length)));
-  return rows.map((r) => `  ${r.map((cell, c) => cell.padEnd(widths[c] ?? 0)).join("  ")}`.trimEnd()).join("\n");
-}
-
-/** Suggests an unused tensor of the file with a similar name: often the same one under another prefix. */
-function nearest(name: string, { shape }: Variable, entries: readonly Entry[]): string {
-  const last = name.slice(name.lastIndexOf(".") + 1);
-  const likeness = (e: Entry): number => {
-    if (e.name.endsWith(`.${name}`) || name.endsWith(`.${e.name}`)) return 0;
-    const alike = e.name.endsWith(`.${last}`) && sameShape(e.shape, shape);
-    return distance(name, e.name) / (alike ? 2 : 1);
-  };
-  let best: Entry | null = null;
-  let least = Math.max(3, name.length * 0.6);
-  for (const e of entries.slice(0, 1000)) {
-    const d = likeness(e);
-    if (d < least) [best, least] = [e, d];
-  }
-  return best ? `nearest in the file: ${best.name} ${entryType(best)}` : "";
-}
-
-/** Levenshtein's edit distance, one row at a time. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1));
-    row = next;
-  }
-  return row[b.length]!;
-}
-
-const shorten = (names: readonly string[]): string =>
-  names.slice(0, shown).join(", ") + (names.length > shown ? ` and ${names.length - shown} more` : "");
+/** The first items, and how many follow. */
+const rowsOf = <T>(items: readonly T[], row: (item: T) => string): string[] => [
+  ...items.slice(0, shown).map(row),
+  ...(items.length > shown ? [`... and ${items.length - shown} more`] : []),
+];
+const shorten = (names: readonly string[]): string => rowsOf(names, (name) => name).join(", ");
 
 /** `*` stands for any characters, dots included. */
 const globPattern = (glob: string): RegExp => new RegExp(`^${glob.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", ".*")}$`, "s");

@@ -1,13 +1,15 @@
 /** From the files and flags of a command to a program, and from there to a loaded one. */
 import { renderDiagnostics } from "../../ir/diagnostic.ts";
 import type { Program } from "../../ir/program.ts";
-import { DlmError, type LoadOptions, type Net, parseSafetensors } from "../../runtime/index.ts";
+import { DlmError, type LoadOptions, type Net } from "../../runtime/index.ts";
 import type { CompileOptions, Stages } from "../compile.ts";
-import { exists, readBytes, readText } from "./files.ts";
+import { exists, readText } from "./files.ts";
 import { gpuSource } from "./gpu.ts";
 import { type Io, note } from "./io.ts";
 import type { Arguments } from "./options.ts";
 import type { CompileSettings } from "./settings.ts";
+import { tensorBytes } from "./tensor-files.ts";
+import { nearestNames } from "./weight-names.ts";
 
 /** Compiles a file; warnings go to standard error. */
 export async function buildFile(path: string, settings: CompileSettings, more: Partial<CompileOptions>, io: Io): Promise<Stages> {
@@ -29,8 +31,10 @@ function optionsOf({ exact, relaxed, reproducible, seed: _, ...rest }: CompileSe
 /** Loads a program with the weights of the command line, which came from `file`; what the runtime has to tell goes to standard error. */
 export async function loadProgram(program: Program, options: LoadOptions, io: Io, file: string | null = null): Promise<Net> {
   const { load } = await io.toolchain();
-  const net = await naming(file, async () =>
-    load(program, program.code.kind === "wgsl" ? { ...options, gpu: await gpuSource() } : options),
+  const net = await naming(
+    file,
+    async () => load(program, program.code.kind === "wgsl" ? { ...options, gpu: await gpuSource() } : options),
+    () => nearestNames(program, options.weights ?? []),
   );
   for (const text of net.notes) note(io, text);
   return net;
@@ -39,32 +43,21 @@ export async function loadProgram(program: Program, options: LoadOptions, io: Io
 /** The files of `--weights`, for messages. */
 export const weightFiles = (args: Arguments): string | null => args.all("weights").join(", ") || null;
 
-/** Bytes of a safetensors file, checked. */
-export function readTensors(path: string): Uint8Array {
-  const bytes = readBytes(path);
-  try {
-    parseSafetensors(bytes);
-  } catch (error) {
-    throw error instanceof DlmError ? new DlmError(error.code, `${path}: ${error.message}`, error) : error;
-  }
-  return bytes;
-}
-
-/** Weights and checkpoints that do not fit are named. */
-export async function naming<T>(file: string | null, work: () => Promise<T>): Promise<T> {
+/** Weights and checkpoints that do not fit are named; `more` is what there is to say about weights. */
+export async function naming<T>(file: string | null, work: () => Promise<T>, more: () => string): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    const about = error instanceof DlmError && (error.code === "weights" || error.code === "checkpoint");
-    throw about && file !== null ? new DlmError(error.code, `${file}: ${error.message}`, error) : error;
+    if (file === null || !(error instanceof DlmError) || (error.code !== "weights" && error.code !== "checkpoint")) throw error;
+    throw new DlmError(error.code, `${file}: ${error.message}${error.code === "weights" ? more() : ""}`, error);
   }
 }
 
-/** `--weights FILE` and `--weights PREFIX=FILE`; null: none given. */
+/** `--weights FILE` and `--weights PREFIX=FILE`, checked; null: none given. */
 export function weightsOf(args: Arguments): { readonly prefix: string; readonly data: Uint8Array }[] | null {
   const given = args.all("weights").map((text) => {
     const [, prefix, path] = (!exists(text) && /^([\w.]+)=(.+)$/.exec(text)) || [text, "", text];
-    return { prefix: prefix!, data: readTensors(path!) };
+    return { prefix: prefix!, data: tensorBytes(path!) };
   });
   return given.length ? given : null;
 }

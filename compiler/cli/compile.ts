@@ -3,8 +3,8 @@ import { basename, extname, join } from "node:path";
 import { gzipSync } from "fflate";
 import { fail } from "../../ir/diagnostic.ts";
 import { type Program, regions } from "../../ir/program.ts";
-import { artefactOf, writeSafetensors } from "../../runtime/index.ts";
-import type { Entry } from "../../runtime/safetensors.ts";
+import { artefactOf, type Entry, type Weights, writeSafetensors } from "../../runtime/index.ts";
+import { fileTypeOf } from "../../runtime/safetensors.ts";
 import { matchWeights } from "../../runtime/weights.ts";
 import { buildFile, naming, weightFiles, weightsOf } from "./build.ts";
 import { makeFolder, writeAtomically } from "./files.ts";
@@ -12,6 +12,7 @@ import { exit, type Io, note } from "./io.ts";
 import { type Arguments, type Command, table } from "./options.ts";
 import { bytes, scaled } from "./progress.ts";
 import { compileOptions, compileSettings, jsonOption, loadOptions, type Target, targetOf, targets } from "./settings.ts";
+import { nearestNames } from "./weight-names.ts";
 
 export const compileCommand: Command = {
   name: "compile",
@@ -51,7 +52,12 @@ async function compile(args: Arguments, io: Io): Promise<number> {
     const to = i === 0 ? io : { ...io, err: () => undefined };
     programs.push((await buildFile(path, { ...settings, target }, { train: args.has("train") }, to)).program);
   }
-  const weights = await naming(weightFiles(args), async () => weightFile(args, programs[0]!, stem, io));
+  const given = weightsOf(args);
+  const weights = await naming(
+    weightFiles(args),
+    async () => weightFile(args, given, programs[0]!, stem, io),
+    () => nearestNames(programs[0]!, given ?? []),
+  );
   const files = await filesOf(programs, weights, stem);
   makeFolder(folder);
   for (const [name, content] of Object.entries(files)) writeAtomically(join(folder, name), content);
@@ -78,13 +84,11 @@ async function filesOf([first, second]: readonly Program[], weights: Files, stem
 }
 
 /** The weights that the program needs, checked, in one file. */
-function weightFile(args: Arguments, program: Program, stem: string, io: Io): Files {
-  const weights = weightsOf(args);
+function weightFile(args: Arguments, weights: Weights | null, program: Program, stem: string, io: Io): Files {
   if (!weights) return {};
   const { values, notes } = matchWeights(program, weights, { missing: "error", allowMissing: args.all("allow-missing") });
   for (const text of notes) note(io, text);
-  const types = { f32: "F32", i32: "I32", u8: "U8", bool: "BOOL" } as const;
-  const entries = [...values].map(([v, data]): Entry => ({ name: v.name, dtype: types[v.dtype], shape: v.shape, data }));
+  const entries = [...values].map(([v, data]): Entry => ({ name: v.name, dtype: fileTypeOf[v.dtype], shape: v.shape, data }));
   return { [`${stem}.safetensors`]: writeSafetensors(entries, { producer: "dlm", content: "weights", program: program.name }) };
 }
 

@@ -103,7 +103,7 @@ export function suggestion(word: string, known: readonly string[]): string | nul
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours that make `b` of `a` (Damerau). */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   for (let i = 1; i <= a.length; i++) {
     const [above, row] = [rows[i - 1]!, [i]];

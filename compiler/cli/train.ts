@@ -2,7 +2,7 @@
 import { fail } from "../../ir/diagnostic.ts";
 import type { Net } from "../../runtime/index.ts";
 import { feedOf } from "../formats/feed.ts";
-import { loadProgram, readTensors, weightFiles, weightsOf } from "./build.ts";
+import { loadProgram, weightFiles, weightsOf } from "./build.ts";
 import { type RunState, readCheckpoint } from "./checkpoint-folder.ts";
 import { describeScore, entryOf } from "./evaluate.ts";
 import {
@@ -33,6 +33,7 @@ import {
   threadsOf,
   whole,
 } from "./settings.ts";
+import { tensorBytes } from "./tensor-files.ts";
 import { openLog, type TrainLog } from "./train-log.ts";
 import { type Trained, type Training, trainSteps } from "./training.ts";
 
@@ -92,7 +93,7 @@ function resumeOf(args: Arguments): Checkpoint | null {
   if (folder === undefined) return null;
   if (args.has("weights")) fail("flag", "`--resume` and `--weights` exclude each other: a checkpoint holds the weights", null);
   const checkpoint = readCheckpoint(folder);
-  readTensors(checkpoint.path);
+  tensorBytes(checkpoint.path);
   return checkpoint;
 }
 

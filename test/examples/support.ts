@@ -4,8 +4,9 @@ import { join } from "node:path";
 import { create } from "webgpu";
 import { type CompileOptions, compile } from "../../compiler/compile.ts";
 import { type LoadOptions, load, type Net, type Program } from "../../runtime/index.ts";
-import { floatEntry, writeSafetensors } from "../../runtime/safetensors.ts";
+import { writeSafetensors } from "../../runtime/safetensors.ts";
 import type { GpuSource } from "../../runtime/webgpu.ts";
+import { floatEntry } from "../runtime/entries.ts";
 import { initial } from "./formula.ts";
 import { type Example, models } from "./golden.ts";
 

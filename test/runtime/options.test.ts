@@ -1,6 +1,6 @@
 /** What callers without types may hand to `load` and the calls of a net. */
 import { expect, test } from "vitest";
-import { type LoadOptions, load, type Program, parseSafetensors } from "../../runtime/index.ts";
+import { type LoadOptions, load, type Program } from "../../runtime/index.ts";
 import { failure, programOf, recorder } from "./fixtures.ts";
 
 test.each([
@@ -51,19 +51,4 @@ test("a run without inputs", async () => {
       code: "input",
       message: `the inputs are ${shown}, expected an object with a value for each input`,
     });
-});
-
-test.each([
-  ["a PyTorch archive", "PK\u0003\u0004    archive/data.pkl", "this is a PyTorch file; save it with safetensors.torch.save_file"],
-  [
-    "an older PyTorch file",
-    "\u0080\u0002\u008a\nl\u00fc\u009cF\u00f9 j",
-    "this is a PyTorch file; save it with safetensors.torch.save_file",
-  ],
-  ["arrays", "PK\u0003\u0004    weight.npy", "this is an .npz file; save it with safetensors.numpy.save_file"],
-  ["one array", "\u0093NUMPY\u0001\u0000v\u0000", "this is an .npy file; save it with safetensors.numpy.save_file"],
-  ["HDF5", "\u0089HDF\r\n\u001a\n", "this is an HDF5 file; save its arrays with safetensors.numpy.save_file"],
-])("%s instead of safetensors", async (_, text, message) => {
-  const call = () => parseSafetensors(Uint8Array.from(text, (c) => c.charCodeAt(0)));
-  expect(await failure(call)).toMatchObject({ code: "safetensors", message });
 });

@@ -1,7 +1,7 @@
 /** The protocol of entries: what runs when, what is refused, what a checkpoint keeps. */
 import { expect, test } from "vitest";
 import { DlmError, load, parseSafetensors, writeSafetensors } from "../../runtime/index.ts";
-import { floatEntry } from "../../runtime/safetensors.ts";
+import { floatEntry } from "./entries.ts";
 import { bias, failure, gain, momentum, programOf, recorder, seed, trainable, updates } from "./fixtures.ts";
 
 const image = { x: [1, 2, 3, 4] };
@@ -130,7 +130,7 @@ test("a file that is no checkpoint of the program is refused", async () => {
   const other = await (await load(trainable(recorder().code, { variables: [gain, bias, updates] }))).checkpoint();
   const e = await failure(() => load(trainable(recorder().code), { checkpoint: other }));
   expect(e).toMatchObject({ code: "checkpoint" });
-  expect(e.message).toContain("missing  slot:layer.gain.momentum");
+  expect(e.message).toContain("missing: slot:layer.gain.momentum");
 });
 
 test("after dispose every call is refused and the backend is freed once, after what was under way", async () => {

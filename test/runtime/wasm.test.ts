@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import type { Code, Program, Region } from "../../ir/program.ts";
 import { regions } from "../../ir/program.ts";
 import { load, writeSafetensors } from "../../runtime/index.ts";
-import { floatEntry } from "../../runtime/safetensors.ts";
+import { floatEntry } from "./entries.ts";
 import { bias, failure, field, gain, programOf, sizes, x, y } from "./fixtures.ts";
 
 const bases = Object.fromEntries(regions.map((r, i) => [r, regions.slice(0, i).reduce((n, s) => n + sizes[s], 64)])) as Record<

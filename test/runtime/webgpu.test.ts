@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { create } from "webgpu";
 import type { Code, Dispatch, Program, Region } from "../../ir/program.ts";
 import { DlmError, load, writeSafetensors } from "../../runtime/index.ts";
-import { floatEntry } from "../../runtime/safetensors.ts";
 import type { GpuSource } from "../../runtime/webgpu.ts";
+import { floatEntry } from "./entries.ts";
 import { bias, failure, field, gain, mask, programOf, trainable, x, y } from "./fixtures.ts";
 
 const gpu: GpuSource = create([]);

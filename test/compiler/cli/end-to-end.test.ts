@@ -34,11 +34,49 @@ describe("run", () => {
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(JSON.parse(out)).toEqual({ outputs: { y: { shape: [2, 2], data: [1.5, 3.5, 6.5, 14.5] } } });
   });
+  test("weights may be halves, under a prefix, or NumPy's archive", async () => {
+    const x = writeNpy({ type: "f4", shape: [1, 3], data: Float32Array.of(1, 10, 100) });
+    const words = (...bits: number[]) => new Uint8Array(Uint16Array.from(bits).buffer);
+    const weight = { name: "weight", dtype: "F16", shape: [2, 3], data: words(0x3c00, 0x3555, 0x0001, 0xc000, 0, 0x3c01) } as const;
+    const bias = { name: "bias", dtype: "BF16", shape: [2], data: words(0x3eab, 0xbf80) } as const;
+    const tracked = { name: "bn.num_batches_tracked", dtype: "I64", shape: [], data: new Uint8Array(8) } as const;
+    const f4 = (shape: number[], ...values: number[]) => ({ type: "f4", shape, data: Float32Array.from(values) }) as const;
+    const at = folder({
+      "a.dlm": affine,
+      "x.npy": x,
+      "half.safetensors": writeSafetensors([weight, bias, tracked]),
+      "w.npz": writeNpz(
+        new Map([
+          ["fc.weight", f4([2, 3], 1, 2, 3, 4, 5, 6)],
+          ["fc.bias", f4([2], 0.5, -0.5)],
+        ]),
+      ),
+    });
+    const run = async (weights: string) => {
+      const { out, err } = await dlm(["run", at("a.dlm"), "--weights", weights, "--input", `x=${at("x.npy")}`, "--json"]);
+      expect(err).toBe("");
+      return JSON.parse(out).outputs.y.data;
+    };
+    const third = 1365 * 2 ** -12;
+    const halves = [1 + 10 * third + 100 * 2 ** -24 + 171 * 2 ** -9, -2 + 100 * (1 + 2 ** -10) - 1];
+    const got = await run(`fc=${at("half.safetensors")}`);
+    for (const [i, y] of halves.entries()) expect(got[i]).toBeCloseTo(y, 5);
+    expect(await run(at("w.npz"))).toEqual([321.5, 653.5]);
+  });
   test("weights that do not fit are the user's mistake", async () => {
     const at = folder({ "a.dlm": affine.replace("Linear(2)", "Linear(4)"), "w.safetensors": affineWeights });
     const { code, out, err } = await dlm(["run", at("a.dlm"), "--weights", at("w.safetensors")]);
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(err).toContain(`error[weights]: ${at("w.safetensors")}: the weights do not fit Affine:`);
+    expect(err).not.toContain("nearest");
+  });
+  test("a missing parameter is told with the nearest name of the file", async () => {
+    const renamed = parseSafetensors(affineWeights).entries.map((e) => ({ ...e, name: `module.${e.name}` }));
+    const at = folder({ "a.dlm": affine, "w.safetensors": writeSafetensors(renamed) });
+    const [first] = renamed;
+    const line = `  help: nearest to ${first!.name.slice(7)} in the file: ${first!.name} F32[${first!.shape}]\n`;
+    expect((await dlm(["run", at("a.dlm"), "--weights", at("w.safetensors")])).err).toContain(line);
+    expect((await dlm(["compile", at("a.dlm"), "-o", at("out"), "--weights", at("w.safetensors")])).err).toContain(line);
   });
   test("files that are no weights are named, PyTorch's with what to do", async () => {
     const at = folder({
@@ -47,7 +85,9 @@ describe("run", () => {
       "w.cut": affineWeights.subarray(0, -4),
     });
     const run = async (file: string) => (await dlm(["run", at("a.dlm"), "--weights", at(file)])).err;
-    expect(await run("w.pt")).toBe(`error[safetensors]: ${at("w.pt")}: this is a PyTorch file; save it with safetensors.torch.save_file\n`);
+    expect(await run("w.pt")).toBe(
+      `error[file]: ${at("w.pt")} is a PyTorch file, expected safetensors or .npz\n  help: save it with safetensors.torch.save_file\n`,
+    );
     expect(await run("w.cut")).toContain(`error[safetensors]: ${at("w.cut")}: not a safetensors file: `);
   });
   test("mistakes in the source are shown with their place", async () => {
@@ -196,7 +236,7 @@ describe("train and eval", () => {
     });
     const evaluated = await dlm(["eval", at("net.dlm"), "--data", "synthetic:digits", "--weights", at("w")]);
     expect(evaluated.code).toBe(1);
-    expect(evaluated.err).toContain("missing  fc1.weight");
+    expect(evaluated.err).toContain("missing: fc1.weight");
     const trained = await train(at, "--weights", at("w"), "--steps", "1");
     expect(trained.code).toBe(0);
     expect(trained.err).toContain("note: not in the weights, initialised: fc1.weight, fc1.bias, fc2.weight\n");
