@@ -7,7 +7,7 @@ import type { File, Model } from "./ast.ts";
 import { builtins } from "./elaborate/builtins/index.ts";
 import { bind, type Frame } from "./elaborate/frame.ts";
 import { modelFrame } from "./elaborate/model.ts";
-import { newCounters, newProblems, newSession, type World } from "./elaborate/session.ts";
+import { newProblems, newSession, newWorld } from "./elaborate/session.ts";
 import { loadFiles, standardLibrary } from "./elaborate/source.ts";
 import { execute } from "./elaborate/statement.ts";
 import { tensor, type Value } from "./elaborate/values.ts";
@@ -39,21 +39,8 @@ const path = "draft.dlm";
 function emptyModel(): Frame {
   const text = "model Draft() -> y {\n}\n";
   const loaded = loadFiles(path, text, () => null);
-  const world: World = {
-    root: loaded.root,
-    library: standardLibrary(),
-    builtins,
-    problems: newProblems(),
-    budget: { steps: 0, nodes: 0, nesting: 0, depth: 0, spent: false },
-    variables: new Map(),
-    constants: new Map(),
-    overrides: new Map(),
-    suggests: false,
-    entered: new Set(),
-    freeDim: (_, fallback) => fallback ?? 1,
-    dims: new Map(),
-    ...newCounters(),
-  };
+  const freeDim = (_: string, fallback: number | null) => fallback ?? 1;
+  const world = newWorld({ root: loaded.root, library: standardLibrary(), builtins, problems: newProblems(), freeDim });
   const model = parse(text, path).file.declarations[0] as Model;
   return modelFrame(newSession(world, false), model, loaded.root);
 }

@@ -12,7 +12,7 @@ import { unknownNames } from "./elaborate/check-names.ts";
 import type { Frame } from "./elaborate/frame.ts";
 import { modelFrame, runModel } from "./elaborate/model.ts";
 import { readOverrides } from "./elaborate/overrides.ts";
-import { limits, newCounters, newProblems, newSession, type Problems, type World } from "./elaborate/session.ts";
+import { type Application, limits, newProblems, newSession, newWorld, type Problems, type World } from "./elaborate/session.ts";
 import { type Loaded, loadFiles, type SourceFile, standardLibrary } from "./elaborate/source.ts";
 import { nearest } from "./elaborate/suggest.ts";
 import { batchName, blockName, choose, type Target, targetsOf } from "./elaborate/target.ts";
@@ -33,6 +33,8 @@ export interface ElaborateRequest {
   /** Hyper-parameters and constants, as text. */
   readonly set: Readonly<Record<string, string>>;
   readonly train: boolean;
+  /** Told of every application of a declared function or layer with `training` false. */
+  readonly onApplication?: (a: Application) => void;
 }
 
 /** Elaborates a program; throws one `CompileError` with everything that is wrong. */
@@ -110,7 +112,7 @@ function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: Pr
   }
   const { target } = chosen;
   const batch = batchName(target);
-  const world = newWorld(request, loaded, problems, batch, check);
+  const world = worldOf(request, loaded, problems, batch, check);
   const forward = newSession(world, false);
   const frame = modelFrame(forward, target.model, target.modelFile);
   const given = readOverrides(frame, target.model, request.set);
@@ -164,28 +166,23 @@ function elaborateTraining(
   };
 }
 
-function newWorld(request: ElaborateRequest, loaded: Loaded, problems: Problems, batch: string | null, check: Check | null): World {
+function worldOf(request: ElaborateRequest, loaded: Loaded, problems: Problems, batch: string | null, check: Check | null): World {
   const { dims, train } = request;
   const freeDim = (name: string, fallback: number | null): number => {
     const open = name === batch ? (request.batch ?? (train ? defaultBatch : 1)) : 1;
     const extent = (Object.hasOwn(dims, name) ? dims[name] : null) ?? fallback ?? open;
     return isExtent(extent) ? extent : 1;
   };
-  return {
+  return newWorld({
     root: loaded.root,
     library: standardLibrary(),
     builtins,
     problems,
-    budget: { steps: 0, nodes: 0, nesting: 0, depth: 0, spent: false },
-    variables: new Map(),
-    constants: new Map(),
-    overrides: new Map(),
-    suggests: check !== null,
-    entered: check?.entered ?? new Set(),
     freeDim,
-    dims: new Map(),
-    ...newCounters(),
-  };
+    suggests: check !== null,
+    onApplication: request.onApplication ?? null,
+    ...check,
+  });
 }
 /** The batch of training and evaluation where nothing says otherwise. */
 const defaultBatch = 32;

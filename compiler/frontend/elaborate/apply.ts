@@ -26,7 +26,7 @@ export function applyFunction(f: { declaration: Fn; file: SourceFile }, args: Re
   const inner = newFrame(f.declaration, f.file, null, e);
   return within(inner, e, () => {
     bindParameters(f.declaration.params, args, inner, e);
-    return runBody(inner, f.declaration);
+    return recorded(inner, f.declaration, () => runBody(inner, f.declaration));
   });
 }
 
@@ -40,8 +40,10 @@ export function applyLayer(instance: Instance, args: ReadonlyMap<string, Argumen
     const result = within(inner, e, () => {
       bindParameters(declaration.params, args, inner, e);
       warnOfOrder(instance.layer, args, e);
-      const value = runBody(inner, declaration);
-      return declaration.kind === "model" ? modelResult(inner, declaration) : value;
+      return recorded(inner, declaration, () => {
+        const value = runBody(inner, declaration);
+        return declaration.kind === "model" ? modelResult(inner, declaration) : value;
+      });
     });
     if (inner.session.world.problems.errors() > before) instance.broken = true;
     return result;
@@ -49,6 +51,16 @@ export function applyLayer(instance: Instance, args: ReadonlyMap<string, Argumen
     instance.broken = true;
     throw error;
   }
+}
+
+/** The result of `f`, a body whose parameters are bound; whoever listens is told. */
+function recorded(inner: Frame, declaration: Fn | Layer | Model, f: () => Value): Value {
+  const { onApplication } = inner.session.world;
+  if (!onApplication || inner.training) return f();
+  const args = new Map(declaration.params.map((p) => [p.name.name, inner.scope.names.get(p.name.name)?.value ?? unknown]));
+  const result = f();
+  onApplication({ callee: declaration.name.name, standard: inner.file.standard, path: inner.path, args, result });
+  return result;
 }
 
 function newFrame(declaration: Fn | Layer | Model, file: SourceFile, instance: Instance | null, e: Entering): Frame {

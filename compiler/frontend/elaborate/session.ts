@@ -81,8 +81,32 @@ export interface World {
   readonly seed: Node;
   readonly microStep: Node;
   readonly zero: Node;
+  /** Told of every application of a declared function or layer, when it has given its result. */
+  readonly onApplication: ((a: Application) => void) | null;
 }
-export const newCounters = () => ({
+/** One application of a function or layer: what it was given and what it gave. */
+export interface Application {
+  readonly callee: string;
+  /** The standard library declares it. */
+  readonly standard: boolean;
+  /** Of the instance; of a function, of the nearest instance around it. */
+  readonly path: string;
+  /** Values of all parameters, defaults included. */
+  readonly args: ReadonlyMap<string, Value>;
+  readonly result: Value;
+}
+type Fixed = "root" | "library" | "builtins" | "problems" | "freeDim";
+type Optional = "suggests" | "entered" | "onApplication";
+export const newWorld = (given: Pick<World, Fixed> & Partial<Pick<World, Optional>>): World => ({
+  suggests: false,
+  entered: new Set(),
+  onApplication: null,
+  ...given,
+  budget: { steps: 0, nodes: 0, nesting: 0, depth: 0, spent: false },
+  variables: new Map(),
+  constants: new Map(),
+  overrides: new Map(),
+  dims: new Map(),
   seed: ops.counter({}, { name: "seed" }),
   microStep: ops.counter({}, { name: "micro_step" }),
   zero: ops.full({}, { value: 0, dtype: "i32", shape: [] }),
