@@ -58,21 +58,30 @@ export interface OnnxNode {
   readonly attributes: readonly OnnxAttribute[];
 }
 
-/** Whole numbers are exact; `Number.MAX_SAFE_INTEGER` and its negative stand for the ends of 64 bits (see `integer.ts`). */
-export type OnnxAttribute = { readonly name: string } & (
-  | { readonly kind: "float" | "int"; readonly value: number }
-  | { readonly kind: "floats" | "ints"; readonly value: readonly number[] }
-  | { readonly kind: "string"; readonly value: string }
-  | { readonly kind: "strings"; readonly value: readonly string[] }
-  | { readonly kind: "tensor"; readonly value: OnnxTensor }
-  | { readonly kind: "tensors"; readonly value: readonly OnnxTensor[] }
-  | { readonly kind: "sparse_tensor"; readonly value: OnnxSparseTensor }
-  | { readonly kind: "graph"; readonly value: OnnxGraph }
-  | { readonly kind: "graphs"; readonly value: readonly OnnxGraph[] }
+/** Kinds of attributes. Whole numbers are exact; `unbounded` of `integer.ts` and its negative stand for the ends of 64 bits. */
+export interface OnnxAttributeValues {
+  readonly float: number;
+  readonly int: number;
+  readonly string: string;
+  readonly tensor: OnnxTensor;
+  readonly graph: OnnxGraph;
+  readonly sparse_tensor: OnnxSparseTensor;
+  readonly type: OnnxValueType;
+  readonly floats: readonly number[];
+  readonly ints: readonly number[];
+  readonly strings: readonly string[];
+  readonly tensors: readonly OnnxTensor[];
+  readonly graphs: readonly OnnxGraph[];
+  readonly sparse_tensors: readonly OnnxSparseTensor[];
+  readonly types: readonly OnnxValueType[];
+}
+export type OnnxAttributeKind = keyof OnnxAttributeValues;
+export type OnnxAttribute =
+  | {
+      readonly [K in OnnxAttributeKind]: { readonly name: string; readonly kind: K; readonly value: OnnxAttributeValues[K] };
+    }[OnnxAttributeKind]
   /** In functions only: the attribute `value` of the call, which has the kind `of`. */
-  | { readonly kind: "reference"; readonly value: string; readonly of: OnnxAttributeKind }
-);
-export type OnnxAttributeKind = Exclude<OnnxAttribute["kind"], "reference">;
+  | { readonly name: string; readonly kind: "reference"; readonly value: string; readonly of: OnnxAttributeKind };
 
 /** Row-major. The data agree with `dtype` and `dims`. */
 export interface OnnxTensor {

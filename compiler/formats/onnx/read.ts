@@ -157,11 +157,9 @@ function readDim({ dim_value, dim_param }: Message<"dim">, where: string): OnnxD
 
 /* ---- attributes ---- */
 
-type FileKind = Exclude<(typeof attributeKinds)[number], "undefined">;
-
 /** Kinds that have a value in the file. */
-function kindsIn(a: Message<"attribute">): FileKind[] {
-  const there: Readonly<Record<FileKind, boolean>> = {
+function kindsIn(a: Message<"attribute">): OnnxAttributeKind[] {
+  const there: Readonly<Record<OnnxAttributeKind, boolean>> = {
     float: a.f !== undefined,
     int: a.i !== undefined,
     string: a.s !== undefined,
@@ -174,10 +172,10 @@ function kindsIn(a: Message<"attribute">): FileKind[] {
     graphs: a.graphs.length > 0,
     sparse_tensor: a.sparse_tensor !== undefined,
     sparse_tensors: a.sparse_tensors.length > 0,
-    type_proto: a.tp !== undefined,
-    type_protos: a.type_protos.length > 0,
+    type: a.tp !== undefined,
+    types: a.type_protos.length > 0,
   };
-  return attributeKinds.filter((k): k is FileKind => k !== "undefined" && there[k]);
+  return attributeKinds.filter((k): k is OnnxAttributeKind => k !== "undefined" && there[k]);
 }
 
 function readAttribute(proto: Message<"attribute">, around: string): OnnxAttribute {
@@ -191,14 +189,12 @@ function readAttribute(proto: Message<"attribute">, around: string): OnnxAttribu
 /** As the file says, or by the value that it has: the first versions of ONNX did not say. */
 function attributeKind(proto: Message<"attribute">, where: string): OnnxAttributeKind {
   const there = kindsIn(proto);
-  const stated =
+  const stated: OnnxAttributeKind | "undefined" =
     attributeKinds[Number(proto.type ?? 0n)] ?? fail("onnx", `${where} has the kind ${proto.type}, which ONNX does not define`, null);
   const kind = stated === "undefined" ? there[0] : stated;
   if (kind === undefined) return fail("onnx", `${where} has no value`, null);
   const other = there.find((k) => k !== kind);
   if (other) fail("onnx", `${where} has a value of kind ${other}, expected ${kind}`, null);
-  if (kind === "sparse_tensors" || kind === "type_proto" || kind === "type_protos")
-    return fail("onnx", `${where} is of kind ${kind}, which is not supported`, null);
   return kind;
 }
 
@@ -228,5 +224,11 @@ function attributeValue(proto: Message<"attribute">, name: string, kind: OnnxAtt
       return { name, kind, value: proto.graphs.map((g, i) => readGraph(g, `${where}: graph ${i}: `)) };
     case "sparse_tensor":
       return { name, kind, value: readSparseTensor(proto.sparse_tensor ?? missing(), where) };
+    case "sparse_tensors":
+      return { name, kind, value: proto.sparse_tensors.map((s, i) => readSparseTensor(s, `${where}: tensor ${i}`)) };
+    case "type":
+      return { name, kind, value: readType(proto.tp ?? missing(), where) ?? missing() };
+    case "types":
+      return { name, kind, value: proto.type_protos.map((t) => readType(t, where) ?? missing()) };
   }
 }

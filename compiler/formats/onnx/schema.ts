@@ -121,8 +121,8 @@ export const attributeKinds = [
   "graphs",
   "sparse_tensor",
   "sparse_tensors",
-  "type_proto",
-  "type_protos",
+  "type",
+  "types",
 ] as const;
 type Schema = typeof schema;
 export type MessageName = keyof Schema;

@@ -104,6 +104,12 @@ function attributeValue(a: OnnxAttribute): Draft<"attribute"> {
       return { graphs: a.value.map(graphDraft) };
     case "sparse_tensor":
       return { sparse_tensor: sparseDraft(a.value) };
+    case "sparse_tensors":
+      return { sparse_tensors: a.value.map(sparseDraft) };
+    case "type":
+      return { tp: typeDraft(a.value) };
+    case "types":
+      return { type_protos: a.value.map(typeDraft) };
     case "reference":
       return { ref_attr_name: a.value };
   }
