@@ -50,7 +50,7 @@ async function commandOf(name: string): Promise<Command> {
 
 async function printHelp(topic: string | undefined, asked: boolean, io: Io): Promise<number> {
   const rows = Object.entries(commands).map(([name, { summary }]) => [name, summary] as const);
-  const general = `dlm ${version()}: compiles .dlm models to WebAssembly and WGSL\n\ndlm COMMAND ...\n\n${table(rows)}\n\n\`dlm COMMAND --help\` shows its options.\n`;
+  const general = `dlm ${version()}: compiles .dlm models to WebAssembly and WGSL\n\ndlm COMMAND ...\n\n${table(rows)}\n\n\`dlm COMMAND --help\` shows its options; docs/language.md in this package explains the language.\n`;
   const text = topic === undefined ? general : commandHelp(await commandOf(topic));
   (asked ? io.out : io.err)(text);
   return asked ? exit.fine : exit.mistake;

@@ -14,9 +14,9 @@ export const code = (text: string): string => `\`${text}\``;
 /** Paragraphs, tables and headings with an empty line between them. */
 export const page = (...parts: readonly string[]): string => `${parts.join("\n\n")}\n`;
 
-/** Text of a source comment as Markdown: what `*`, `<` and `_` mean there they do not mean here. Code stays as it is. */
+/** Text of a source comment as Markdown: `*` and `<` stand for themselves. Code stays as it is. */
 export const prose = (text: string): string =>
   text
     .split(/(`[^`]*`)/)
-    .map((part, i) => (i % 2 ? part : part.replace(/[*_<]/g, "\\$&")))
+    .map((part, i) => (i % 2 ? part : part.replace(/[*<]/g, "\\$&")))
     .join("");

@@ -27,8 +27,12 @@ export function operationsPage(): string {
   return page(
     banner("`ir/ops/`"),
     "# Operations of the graph",
-    "What models are made of after elaboration, as `dlm inspect FILE --emit graph` prints it. Programs in the language do not name these operations; they call the functions of [the library](library.md), which are made of them. [ARCHITECTURE.md](../ARCHITECTURE.md) says how operations become loops.",
-    "Attributes are written with their kind and default. Axes count from 0, spatial padding is before and after each axis. Gradient: *yes*, a rule of its own; *replaced*, the operation is put in terms of others first; empty, none: a derivative stops there.",
+    "What models are made of after elaboration, as `dlm inspect FILE --emit graph` prints it. Programs in the language do " +
+      "not name these operations; they call the functions of [the library](library.md), which are made of them. " +
+      "[ARCHITECTURE.md](../ARCHITECTURE.md) says how operations become loops.",
+    "Attributes are written with their kind and default. Axes count from 0, spatial padding is before and after each axis. " +
+      "Gradient: *yes*, a rule of its own; *replaced*, the operation is put in terms of others first; empty, none: a " +
+      "derivative stops there.",
     ...(Object.keys(kinds) as readonly OpKind[]).map(section),
   );
 }

@@ -18,7 +18,7 @@ describe("dlm", () => {
         train    train a model on data
         eval     loss and metrics on data
 
-      \`dlm COMMAND --help\` shows its options.
+      \`dlm COMMAND --help\` shows its options; docs/language.md in this package explains the language.
       "
     `);
   });

@@ -46,7 +46,8 @@ function convTranspose2d(x: Node, w: Node, given: Transposed, c: BuiltinCall): N
 export const convolutionFunctions: readonly Builtin[] = [
   operation(
     "conv2d",
-    "x f32[N, C, H, W] by w f32[O, C / groups, R, S] to f32[N, O, H2, W2], as torch.nn.functional.conv2d; no bias.",
+    "x f32[N, C, H, W] by w f32[O, C / groups, R, S] to f32[N, O, H2, W2], as torch.nn.functional.conv2d without bias. " +
+      "`stride`, `dilation`: an int or one for each axis; `padding`: also (before, after).",
     { ...operands, ...spacing },
     ({ x, w, ...a }, c) => ops.conv2d({ x, w }, geometry(a, 2, c)),
   ),

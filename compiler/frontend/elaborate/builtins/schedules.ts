@@ -50,13 +50,13 @@ function lengthOf(schedule: Schedule): number | null {
 
 const stepDecay = builtin(
   "step_decay",
-  "`lr * factor ** (t // every)`. StepLR.",
+  "`lr * factor ** (t // every)`. As StepLR.",
   { lr: rateArg, every: countArg, factor: optional(rateArg, 0.1) },
   (args) => scheduleValue({ kind: "schedule", name: "step_decay", ...args }),
 );
 const exponentialDecay = builtin(
   "exponential_decay",
-  "`lr * factor ** (t / every)`. ExponentialLR.",
+  "`lr * factor ** (t / every)`. As ExponentialLR, for every = 1.",
   { lr: rateArg, factor: rateArg, every: optional(countArg, 1) },
   (args) => scheduleValue({ kind: "schedule", name: "exponential_decay", ...args }),
 );
@@ -71,8 +71,8 @@ const inverseSqrt = builtin("inverse_sqrt", "`lr / sqrt(1 + t / steps)`.", { lr:
 );
 const cosine = builtin(
   "cosine",
-  "`to + (lr - to) * (1 + cos(pi * t / steps)) / 2` up to t = steps, then `to`. CosineAnnealingLR. With restarts it " +
-    "begins again, each cycle `growth` times as long: CosineAnnealingWarmRestarts.",
+  "`to + (lr - to) * (1 + cos(pi * t / steps)) / 2` up to t = steps, then `to`, as CosineAnnealingLR. With restarts " +
+    "it begins again, each cycle `growth` times as long as the one before, as CosineAnnealingWarmRestarts.",
   { lr: rateArg, steps: countArg, to: optional(rateArg, 0), restarts: optional(boolArg, false), growth: optional(countArg, 1) },
   ({ lr, steps, to, restarts, growth }, c) => {
     if (growth !== 1 && !restarts) {
@@ -83,7 +83,7 @@ const cosine = builtin(
 );
 const linearWarmup = builtin(
   "linear_warmup",
-  "`from + (lr - from) * t / steps` up to t = steps, then `lr`. LinearLR.",
+  "`from + (lr - from) * t / steps` up to t = steps, then `lr`. As LinearLR.",
   { lr: rateArg, steps: countArg, from: optional(rateArg, 0) },
   (args) => scheduleValue({ kind: "schedule", name: "linear_warmup", ...args }),
 );
@@ -91,7 +91,7 @@ const share = numberArg("a number from 0 to 1", (x) => x >= 0 && x <= 1);
 const oneCycle = builtin(
   "one_cycle",
   "Half a cosine up from `lr / div_factor` to `lr` in the share pct_start of the steps, half a cosine down to `lr / " +
-    "div_factor / final_div_factor`, and that from then on. OneCycleLR; momentum does not move.",
+    "div_factor / final_div_factor`, and that from then on. As OneCycleLR; momentum does not move.",
   {
     lr: rateArg,
     steps: countArg,

@@ -233,7 +233,7 @@ export const shapeFunctions: readonly Builtin[] = [
   ),
   operation(
     "unsqueeze",
-    "A new axis of extent 1 before `axis`; -1 is behind the last: [N, C] at 1 to [N, 1, C].",
+    "A new axis of extent 1 before `axis`; -1 is after the last: [N, C] at 1 to [N, 1, C].",
     { x: tensorArg, axis: intArg },
     ({ x, axis }, c) => unsqueeze(x, axis, c),
   ),
