@@ -152,8 +152,7 @@ class Session implements Net {
   checkpoint = (): Promise<Uint8Array<ArrayBuffer>> =>
     this.#enqueue(() => {
       const { variables, name } = this.program;
-      const kinds = JSON.stringify(Object.fromEntries(variables.map((v) => [checkpointName(v), v.kind])));
-      return this.#file(variables, { producer: "dlm", content: "checkpoint", program: name, kinds });
+      return this.#file(variables, { producer: "dlm", content: "checkpoint", program: name });
     });
 
   dispose = (): Promise<void> => {
