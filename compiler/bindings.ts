@@ -2,10 +2,10 @@
 import { CompileError, type Diagnostic, diagnostic, type Span } from "../ir/diagnostic.ts";
 import type { Graph } from "../ir/graph/graph.ts";
 import { printGraph } from "../ir/graph/print.ts";
-import { type Dims, type EntryName, entryId } from "../ir/program.ts";
+import { type Dims, type EntryName, entryId, printDims } from "../ir/program.ts";
 import { printType, sameShape, sizeOf, type TensorType } from "../ir/type.ts";
-import type { Graphs } from "./compile-graphs.ts";
 import type { Module } from "./frontend/module.ts";
+import type { Graphs } from "./graphs.ts";
 import type { TrainingStep } from "./training/step.ts";
 
 /** A module elaborated for some values of its dimensions. */
@@ -16,12 +16,6 @@ export interface Binding {
   readonly init: Graph;
   readonly entries: Readonly<Partial<Record<EntryName, Graph>>>;
 }
-
-/** `N=1, T=16`. */
-export const printDims = (dims: Dims): string =>
-  Object.entries(dims)
-    .map(([name, extent]) => `${name}=${extent}`)
-    .join(", ");
 
 /** The graphs of one program: `init` once, the other entries for each binding that gives them inputs of other shapes. */
 export function joinBindings(bindings: readonly Binding[]): Graphs {

@@ -10,7 +10,8 @@ import { printKernel } from "../ir/kernel/print.ts";
 import { requireSound } from "../ir/kernel/verify.ts";
 import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
-import { bindingOf, type Code, type EntryId, entryNames, entryOf, type Program } from "../ir/program.ts";
+import type { Code, Program } from "../ir/program.ts";
+import { type Graphs, ordered } from "./graphs.ts";
 import { lower } from "./lower/lower.ts";
 import { type Planned, planMemory, type Residents } from "./memory/plan.ts";
 import { verifyPlan } from "./memory/verify.ts";
@@ -19,9 +20,6 @@ import { splitPrepareOf } from "./passes/index.ts";
 import { graphPasses } from "./pipeline.ts";
 import { referenceBackend } from "./reference.ts";
 import { type Target, targets } from "./targets.ts";
-
-/** An entry is there where the program has it. */
-export type Graphs = Readonly<Partial<Record<EntryId, Graph>>>;
 
 export interface CodeOptions {
   readonly target?: Program["target"];
@@ -67,13 +65,6 @@ export async function compileGraphs(
   const plan: Plan = { ...planned.plan, kernels: lowered.kernels.map((k) => lowerKernel(k, target, options)) };
   return { graphs, lowered, planned, plan, code: await emit(plan, lowered, planned, target, options) };
 }
-
-/** Entries binding by binding, and in the order in which a program goes through them. */
-export const ordered = (graphs: Graphs): readonly { readonly entry: EntryId; readonly graph: Graph }[] =>
-  (Object.keys(graphs) as EntryId[])
-    .toSorted((a, b) => rank(a) - rank(b))
-    .flatMap((entry) => (graphs[entry] ? [{ entry, graph: graphs[entry] }] : []));
-const rank = (id: EntryId) => bindingOf(id) * entryNames.length + entryNames.indexOf(entryOf(id));
 
 function optimize(graphs: Graphs, { onPass }: CodeOptions): Graphs {
   const verify = (g: Graph): void => {

@@ -1,17 +1,18 @@
 /** From source text to a program: one line per stage; the folders carry the names of the stages. */
 import { CompileError, diagnostic } from "../ir/diagnostic.ts";
-import { type Graph, topological } from "../ir/graph/graph.ts";
+import type { Graph } from "../ir/graph/graph.ts";
 import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
 import type { Code, Dims, Program } from "../ir/program.ts";
 import { sizeOf } from "../ir/type.ts";
 import { type Binding, joinBindings } from "./bindings.ts";
-import { type CodeOptions, type CompiledGraphs, compileGraphs, type Graphs } from "./compile-graphs.ts";
+import { type CodeOptions, type CompiledGraphs, compileGraphs } from "./compile-graphs.ts";
 import { checkArguments, checkedResolve } from "./compile-options.ts";
 import type { File } from "./frontend/ast.ts";
 import { elaborateEach } from "./frontend/elaborate.ts";
 import type { Module } from "./frontend/module.ts";
 import { parse } from "./frontend/parse.ts";
+import { flopsOf, type Graphs } from "./graphs.ts";
 import { inputRanges } from "./ranges.ts";
 import { constantsOf, residentVariables, signaturesOf, variablesOf } from "./signature.ts";
 import { readAverages } from "./training/average.ts";
@@ -118,19 +119,6 @@ function assemble(bindings: readonly Binding[], { graphs, lowered, planned, code
     },
   };
 }
-/** Floating-point operations of one run. */
-export const flopsOf = (graph: Graph): number =>
-  topological(graph).reduce(
-    (n, v) =>
-      n +
-      v.op.flops(
-        v.inputs.map((x) => x.type),
-        v.attrs,
-        v.type,
-      ),
-    0,
-  );
-
 function codeBytes(code: Code): number {
   switch (code.kind) {
     case "wasm":

@@ -2,8 +2,8 @@
 import type { Lowered } from "../ir/lowered.ts";
 import { bindingOf, type Field, type Program, type Signature, type Variable } from "../ir/program.ts";
 import type { TensorType } from "../ir/type.ts";
-import { type Graphs, ordered } from "./compile-graphs.ts";
 import type { Module } from "./frontend/module.ts";
+import { type Graphs, ordered } from "./graphs.ts";
 import type { Planned, Residents } from "./memory/plan.ts";
 import type { Range } from "./ranges.ts";
 import type { TrainingStep } from "./training/step.ts";

@@ -20,6 +20,11 @@ export const entryOf = (id: EntryId): EntryName => id.split("_")[0] as EntryName
 export const bindingOf = (id: EntryId): number => Number(id.split("_")[1] ?? 0);
 /** Dimensions by name. */
 export type Dims = Readonly<Record<string, number>>;
+/** `N=1, T=16`. */
+export const printDims = (dims: Dims): string =>
+  Object.entries(dims)
+    .map(([name, extent]) => `${name}=${extent}`)
+    .join(", ");
 
 /** A tensor that the host reads or writes, row-major without padding, at a byte offset of a region. */
 export interface Field {

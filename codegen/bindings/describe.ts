@@ -1,5 +1,5 @@
 /** What a binding says about a program, as pieces of TypeScript. */
-import type { EntryName, Field, Program } from "../../ir/program.ts";
+import { type EntryName, entryOf, type Field, type Program, printDims, type Signature } from "../../ir/program.ts";
 import { type DType, printType, tensor } from "../../ir/type.ts";
 
 /** A property of an interface. */
@@ -36,20 +36,45 @@ const lists: Record<DType, string> = {
 };
 const single: Record<DType, string> = { f32: "number", i32: "number", u8: "number", bool: "number | boolean" };
 
-function docOf(f: Field): string {
-  const range = f.range ? `Values ${f.range.min}..${f.range.max}.` : "";
-  return [`${printType(tensor(f.dtype, f.shape))}, row-major.`, range, f.doc ?? ""].filter((t) => t).join(" ");
+/** An input or output with the types that it has in the bindings of the program; there is at least one. */
+type Variants = readonly [Field, ...Field[]];
+const each = (fields: Variants, text: (f: Field) => string): readonly string[] => [...new Set(fields.map(text))];
+
+function docOf(fields: Variants): string {
+  const types = each(fields, (f) => printType(tensor(f.dtype, f.shape))).join(" or ");
+  const ranges = each(fields, ({ range }) => (range ? `${range.min}..${range.max}` : "")).filter((t) => t);
+  return [`${types}, row-major.`, ranges.length > 0 ? `Values ${ranges.join(" or ")}.` : "", fields[0].doc ?? ""]
+    .filter((t) => t)
+    .join(" ");
 }
-const property = (f: Field, type: string): Property => ({ name: isWord(f.name) ? f.name : JSON.stringify(f.name), type, doc: docOf(f) });
+const property = (fields: Variants, type: readonly string[]): Property => {
+  const [{ name }] = fields;
+  return { name: isWord(name) ? name : JSON.stringify(name), type: type.join(" | "), doc: docOf(fields) };
+};
 const isScalar = (f: Field) => f.shape.every((d) => d === 1);
 
-export const signatureOf = (program: Program, entry: EntryName) => program.entries.find((e) => e.name === entry) ?? null;
-export const inputProperty = (f: Field): Property =>
-  property(f, [tensorOf(f), lists[f.dtype], ...(isScalar(f) ? [single[f.dtype]] : [])].join(" | "));
-export const outputProperty = (f: Field): Property => property(f, tensorOf(f));
+/** An entry as each binding has it. */
+export const signaturesOf = (program: Program, entry: EntryName): readonly Signature[] =>
+  program.entries.filter((e) => entryOf(e.name) === entry);
+/** Inputs or outputs, in order; bindings differ in their shapes only. */
+const variantsOf = (entries: readonly Signature[], side: "inputs" | "outputs"): readonly Variants[] =>
+  (entries[0]?.[side] ?? []).map((f, i) => [f, ...entries.slice(1).flatMap((e) => e[side][i] ?? [])]);
+
+export const inputProperties = (entries: readonly Signature[]): Property[] =>
+  variantsOf(entries, "inputs").map((fields) => {
+    const [{ dtype }] = fields;
+    return property(fields, [...each(fields, tensorOf), lists[dtype], ...(fields.some(isScalar) ? [single[dtype]] : [])]);
+  });
+export const outputProperties = (entries: readonly Signature[]): Property[] =>
+  variantsOf(entries, "outputs").map((fields) => property(fields, each(fields, tensorOf)));
 /** Outputs of one element beside the loss are metrics: numbers. */
-export const metricProperties = (outputs: readonly Field[]): Property[] =>
-  outputs.filter((f) => f.name !== "loss" && isScalar(f)).map((f) => property(f, "number"));
+export const metricProperties = (entries: readonly Signature[]): Property[] =>
+  variantsOf(entries, "outputs")
+    .filter((fields) => fields[0].name !== "loss" && fields.every(isScalar))
+    .map((fields) => property(fields, ["number"]));
+/** What all inputs of a call have to agree in. */
+export const bindingsOf = ({ bindings }: Program): string =>
+  bindings ? ` All are of one binding: ${bindings.map(printDims).join("; ")}.` : "";
 
 /** Names of the files beside the binding; see `artefactOf` in the runtime. */
 export function filesOf(program: Program, stem: string): string[] {

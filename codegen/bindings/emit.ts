@@ -9,7 +9,16 @@
 import type { Project, SourceFile, VariableDeclarationKind } from "ts-morph";
 import { invariant } from "../../ir/diagnostic.ts";
 import type { Program } from "../../ir/program.ts";
-import { bindingName, filesOf, inputProperty, metricProperties, outputProperty, type Property, signatureOf } from "./describe.ts";
+import {
+  bindingName,
+  bindingsOf,
+  filesOf,
+  inputProperties,
+  metricProperties,
+  outputProperties,
+  type Property,
+  signaturesOf,
+} from "./describe.ts";
 
 export interface BindingOptions {
   /** Where the runtime is imported from; default "dlm/runtime". */
@@ -47,13 +56,14 @@ function writeDts(
   const name = bindingName(program);
   file.addImportDeclaration({ isTypeOnly: true, namedImports: ["LoadOptions", "Net"], moduleSpecifier: runtime });
   addTensor(file);
-  const forward = signatureOf(program, "forward");
-  const step = signatureOf(program, "step");
-  addProperties(file, "Inputs", "What `run` takes: a typed array, or a list of numbers.", (forward?.inputs ?? []).map(inputProperty));
-  addProperties(file, "Outputs", "What `run` gives.", (forward?.outputs ?? []).map(outputProperty));
-  if (step) {
-    addProperties(file, "StepInputs", "What one training step takes.", step.inputs.map(inputProperty));
-    addProperties(file, "Metrics", "What a step measures beside the loss.", metricProperties(step.outputs));
+  const forward = signaturesOf(program, "forward");
+  const step = signaturesOf(program, "step");
+  const sizes = bindingsOf(program);
+  addProperties(file, "Inputs", `What \`run\` takes: a typed array, or a list of numbers.${sizes}`, inputProperties(forward));
+  addProperties(file, "Outputs", "What `run` gives.", outputProperties(forward));
+  if (step.length > 0) {
+    addProperties(file, "StepInputs", `What one training step takes.${sizes}`, inputProperties(step));
+    addProperties(file, "Metrics", "What a step measures beside the loss.", metricProperties(step));
     const result: Property[] = [
       { name: "loss", type: "number", doc: "" },
       { name: "metrics", type: "Metrics", doc: "" },
@@ -94,7 +104,7 @@ function addProperties(file: SourceFile, name: string, doc: string, properties: 
 }
 /** The runtime's `Net`, with what the program has and with its names. */
 function addNet(file: SourceFile, program: Program, name: string): void {
-  const has = (entry: "step" | "evaluate") => signatureOf(program, entry) !== null;
+  const has = (entry: "step" | "evaluate") => signaturesOf(program, entry).length > 0;
   const step = "(inputs: StepInputs) => Promise<StepResult>";
   const properties: Property[] = [
     { name: "run", type: "(inputs: Inputs, options?: { readonly seed?: number }) => Promise<Outputs>", doc: "Predicts." },

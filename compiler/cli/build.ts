@@ -1,5 +1,5 @@
 /** From the files and flags of a command to a program, and from there to a loaded one. */
-import { renderDiagnostics } from "../../ir/diagnostic.ts";
+import { type Diagnostic, renderDiagnostics } from "../../ir/diagnostic.ts";
 import type { Program } from "../../ir/program.ts";
 import { DlmError, type LoadOptions, type Net } from "../../runtime/index.ts";
 import type { CompileOptions, Stages } from "../compile.ts";
@@ -7,7 +7,7 @@ import { exists, readText } from "./files.ts";
 import { gpuSource } from "./gpu.ts";
 import { type Io, note } from "./io.ts";
 import type { Arguments } from "./options.ts";
-import type { CompileSettings } from "./settings.ts";
+import { type CompileSettings, dimsOption } from "./settings.ts";
 import { tensorBytes } from "./tensor-files.ts";
 import { nearestNames } from "./weight-names.ts";
 
@@ -16,16 +16,28 @@ export async function buildFile(path: string, settings: CompileSettings, more: P
   const source = readText(path);
   const { compileStages } = await io.toolchain();
   const stages = await compileStages(source, { ...optionsOf(settings), file: path, resolve: importedText, ...more });
-  const { warnings, sources } = stages.module;
+  const warnings = warningsOf(stages);
+  const { sources } = stages.module;
   if (warnings.length > 0) io.err(`${renderDiagnostics(warnings, sources)}\n`);
   return stages;
+}
+
+/** What every binding warns of is said once. */
+function warningsOf({ bindings }: Stages): readonly Diagnostic[] {
+  const all = bindings.flatMap((b) => b.module.warnings);
+  return [...new Map(all.map((d) => [JSON.stringify([d.code, d.message, d.span]), d])).values()];
 }
 
 /** Text of an imported file; null: there is none. */
 export const importedText = (path: string): string | null => (exists(path) ? readText(path) : null);
 
-function optionsOf({ exact, relaxed, reproducible, seed: _, ...rest }: CompileSettings): CompileOptions {
-  return { ...rest, ...(reproducible || exact ? { reproducible: true } : {}), ...(relaxed ? { relaxed: true } : {}) };
+function optionsOf({ exact, relaxed, reproducible, seed: _, bindings, ...rest }: CompileSettings): CompileOptions {
+  return {
+    ...rest,
+    dims: dimsOption(bindings),
+    ...(reproducible || exact ? { reproducible: true } : {}),
+    ...(relaxed ? { relaxed: true } : {}),
+  };
 }
 
 /** Loads a program with the weights of the command line, which came from `file`; what the runtime has to tell goes to standard error. */

@@ -2,11 +2,13 @@
 import { basename, extname, join } from "node:path";
 import { gzipSync } from "fflate";
 import { fail } from "../../ir/diagnostic.ts";
-import { type Program, regions } from "../../ir/program.ts";
+import { type Program, printDims, regions } from "../../ir/program.ts";
 import { artefactOf, type Entry, type Weights, writeSafetensors } from "../../runtime/index.ts";
 import { fileTypeOf } from "../../runtime/safetensors.ts";
 import { matchWeights } from "../../runtime/weights.ts";
+import type { Stages } from "../compile.ts";
 import { buildFile, naming, weightFiles, weightsOf } from "./build.ts";
+import { figuresOf } from "./figures.ts";
 import { makeFolder, writeAtomically } from "./files.ts";
 import { exit, type Io, note } from "./io.ts";
 import { type Arguments, type Command, table } from "./options.ts";
@@ -21,7 +23,8 @@ export const compileCommand: Command = {
   details:
     "NAME.dlm gives NAME.wasm (NAME.relaxed.wasm for engines with relaxed SIMD) or NAME.wgsl.json, NAME.json that describes it,\n" +
     "NAME.js and NAME.d.ts to use it from an app, and NAME.safetensors with --weights. With both targets the description of\n" +
-    "the WGSL program is NAME.webgpu.json.",
+    "the WGSL program is NAME.webgpu.json. --dim N=1,64 compiles the model for both sizes, into one program with one set of\n" +
+    "parameters, in which the sizes of the inputs choose; with --dim T=16,32 as well, for all four combinations.",
   files: "one",
   options: {
     out: { value: "DIR", short: "o", help: "the folder" },
@@ -44,14 +47,15 @@ async function compile(args: Arguments, io: Io): Promise<number> {
   if (args.has("standalone"))
     fail("flag", "`--standalone` is not available yet", null, { help: "the files of a plain compile need the package dlm beside them" });
   const chosen = targetsOf(args.get("target") ?? "wasm");
-  const settings = compileSettings({ ...args, get: (name) => (name === "target" ? chosen[0] : args.get(name)) });
+  const settings = compileSettings({ ...args, get: (name) => (name === "target" ? chosen[0] : args.get(name)) }, { several: true });
   const stem = basename(path, extname(path));
-  const programs: Program[] = [];
+  const built: Stages[] = [];
   for (const [i, target] of chosen.entries()) {
     // warnings of the source are the same for every target
     const to = i === 0 ? io : { ...io, err: () => undefined };
-    programs.push((await buildFile(path, { ...settings, target }, { train: args.has("train") }, to)).program);
+    built.push(await buildFile(path, { ...settings, target }, { train: args.has("train") }, to));
   }
+  const programs = built.map((b) => b.program);
   const given = weightsOf(args);
   const weights = await naming(
     weightFiles(args),
@@ -62,7 +66,7 @@ async function compile(args: Arguments, io: Io): Promise<number> {
   makeFolder(folder);
   for (const [name, content] of Object.entries(files)) writeAtomically(join(folder, name), content);
   const sizes = Object.entries(files).map(([name, content]) => sizeOfFile(name, content));
-  io.out(args.has("json") ? `${jsonSummary(sizes, programs[0]!)}\n` : summary(folder, sizes, programs));
+  io.out(args.has("json") ? `${jsonSummary(sizes, built[0]!)}\n` : summary(folder, sizes, built));
   return exit.fine;
 }
 
@@ -107,27 +111,39 @@ function sizeOfFile(name: string, content: string | Uint8Array): FileSize {
 
 const peakBytes = ({ sizes }: Program): number => regions.reduce((n, r) => n + sizes[r], 0);
 
-function summary(folder: string, files: readonly FileSize[], programs: readonly Program[]): string {
+function summary(folder: string, files: readonly FileSize[], built: readonly Stages[]): string {
   const rows = files.map((f): [string, string] => [
     join(folder, f.name),
     `${bytes(f.bytes).padStart(9)}${f.gzip === null ? "" : `   ${bytes(f.gzip)} gzipped`}`,
   ]);
-  return `${table(rows)}\n\n${programs.map(describe).join("\n")}`;
+  return `${table(rows)}\n\n${built.map(describe).join("\n")}`;
 }
-function describe(program: Program): string {
+function describe(stages: Stages): string {
+  const { program } = stages;
   const { stats, sizes, target } = program;
+  const each = figuresOf(stages).map(
+    ({ dims, flops, arenaBytes }) => `${printDims(dims)}: ${scaled(flops)} floating-point operations, arena ${bytes(arenaBytes)}`,
+  );
+  const runs = each.length > 0 ? each : [`${scaled(stats.flops)} floating-point operations`];
   const regionSizes = regions.filter((r) => sizes[r] > 0).map((r) => `${r} ${bytes(sizes[r])}`);
   return `${table([
     ["target", target],
     ["parameters", `${stats.parameters.toLocaleString("en")} (${bytes(stats.parameters * 4)})`],
-    ["one run", `${scaled(stats.flops)} floating-point operations`],
+    ...runs.map((text, i): [string, string] => [i === 0 ? "one run" : "", text]),
     ["peak memory", `${bytes(peakBytes(program))}: ${regionSizes.join(", ")}`],
     ["arena", `${bytes(stats.arenaBytes)}, at least ${bytes(stats.lowerBoundBytes)} are needed at once`],
     ["code", bytes(stats.codeBytes)],
   ])}\n`;
 }
-const jsonSummary = (files: readonly FileSize[], program: Program): string =>
-  JSON.stringify({
+function jsonSummary(files: readonly FileSize[], stages: Stages): string {
+  const { program } = stages;
+  const bindings = figuresOf(stages).map(({ dims, flops, arenaBytes, lowerBoundBytes }) => ({
+    dims,
+    flops,
+    arena_bytes: arenaBytes,
+    lower_bound_bytes: lowerBoundBytes,
+  }));
+  return JSON.stringify({
     files: Object.fromEntries(files.map((f) => [f.name, { bytes: f.bytes, gzip: f.gzip }])),
     parameters: program.stats.parameters,
     flops: program.stats.flops,
@@ -135,4 +151,6 @@ const jsonSummary = (files: readonly FileSize[], program: Program): string =>
     arena_bytes: program.stats.arenaBytes,
     lower_bound_bytes: program.stats.lowerBoundBytes,
     code_bytes: program.stats.codeBytes,
+    ...(bindings.length > 0 ? { bindings } : {}),
   });
+}

@@ -2,9 +2,10 @@
 import { fail } from "../../ir/diagnostic.ts";
 import { printGraph } from "../../ir/graph/print.ts";
 import { printKernel } from "../../ir/kernel/print.ts";
-import { type EntryName, entryNames, type Program } from "../../ir/program.ts";
+import { bindingOf, type EntryId, type EntryName, entryNames, entryOf, type Program, printDims } from "../../ir/program.ts";
 import { artefactOf } from "../../runtime/index.ts";
 import type { PassEvent, Stages } from "../compile.ts";
+import { ordered } from "../graphs.ts";
 import { printPlan } from "../memory/print.ts";
 import { buildFile } from "./build.ts";
 import { readText } from "./files.ts";
@@ -40,7 +41,8 @@ async function inspect(args: Arguments, io: Io): Promise<number> {
   if (emit === "ast") return printSyntax(path, io);
   const events: PassEvent[] = [];
   const after = args.get("print-after");
-  const wanted = (e: PassEvent) => (after === "all" || e.name === after) && (entry === null || e.stage === "kernel" || e.entry === entry);
+  const wanted = (e: PassEvent) =>
+    (after === "all" || e.name === after) && (entry === null || e.stage === "kernel" || entryOf(e.entry as EntryId) === entry);
   const onPass = (e: PassEvent) => {
     events.push(e);
     if (after !== undefined && wanted(e)) io.out(`# after ${e.name} (${e.entry})\n${e.text().trimEnd()}\n\n`);
@@ -48,14 +50,14 @@ async function inspect(args: Arguments, io: Io): Promise<number> {
   const settings = stageSettings(args, emit);
   const stages = await buildFile(path, settings, { train: args.has("train"), onPass }, io);
   if (args.has("time")) printTimes(events, io);
-  if (after === undefined) io.out(`${(await printers[emit](stages, entry)).trimEnd()}\n`);
+  if (after === undefined) io.out(`${legend(stages, emit)}${(await printers[emit](stages, entry)).trimEnd()}\n`);
   else if (after !== "all") checkPass(after, events);
   return exit.fine;
 }
 
 /** `--emit wgsl` needs no `--target wgsl`. */
 function stageSettings(args: Arguments, emit: Stage): CompileSettings {
-  const settings = compileSettings(args);
+  const settings = compileSettings(args, { several: true });
   return args.has("target") || emit !== "wgsl" ? settings : { ...settings, target: "wgsl" };
 }
 
@@ -90,28 +92,37 @@ async function printSyntax(path: string, io: Io): Promise<number> {
 
 /* ---- printers ------------------------------------------------------------------------------------------------------ */
 
+/** The entries of each binding, where there are several. */
+function legend({ program }: Stages, emit: Exclude<Stage, "ast">): string {
+  if (!program.bindings || emit === "program") return "";
+  const comment = emit === "wat" ? ";;" : emit === "wgsl" ? "//" : "#";
+  const entriesOf = (number: number) => program.entries.flatMap(({ name }) => (bindingOf(name) === number ? [name] : []));
+  const lines = program.bindings.map((dims, i) => `${comment} ${printDims(dims)}: ${entriesOf(i).join(", ")}\n`);
+  return `${lines.join("")}\n`;
+}
+
+const isWanted = (id: EntryId, entry: EntryName | null): boolean => entry === null || entryOf(id) === entry;
+
 type Printer = (stages: Stages, entry: EntryName | null) => string | Promise<string>;
 const printers: Record<Exclude<Stage, "ast">, Printer> = {
   graph: ({ graphs }, entry) =>
-    entryNames
-      .filter((e) => graphs[e] && (entry === null || e === entry))
-      .map((e) => `# ${e}\n${printGraph(graphs[e]!)}`)
+    ordered(graphs)
+      .filter((e) => isWanted(e.entry, entry))
+      .map((e) => `# ${e.entry}\n${printGraph(e.graph)}`)
       .join("\n\n"),
   kernels: ({ lowered }, entry) => {
     const kernels = new Map(lowered.kernels.map((k) => [k.name, k]));
     return lowered.entries
-      .filter((e) => entry === null || e.name === entry)
+      .filter((e) => isWanted(e.name, entry))
       .map((e) => {
-        const used = [...new Set(e.calls.map((c) => c.kernel))].map((name) => kernels.get(name)!);
+        const used = [...new Set(e.calls.map((c) => c.kernel))].flatMap((name) => kernels.get(name) ?? []);
+        // what entries share is shown with the first
         for (const k of used) kernels.delete(k.name);
-        return [
-          `# ${e.name}: ${e.calls.map((c) => c.kernel).join(", ") || "nothing to do"}`,
-          ...used.filter((k) => k).map(printKernel),
-        ].join("\n\n");
+        return [`# ${e.name}: ${e.calls.map((c) => c.kernel).join(", ") || "nothing to do"}`, ...used.map(printKernel)].join("\n\n");
       })
       .join("\n\n");
   },
-  plan: ({ plan }, entry) => printPlan(entry === null ? plan : { ...plan, entries: plan.entries.filter((e) => e.name === entry) }),
+  plan: ({ plan }, entry) => printPlan({ ...plan, entries: plan.entries.filter((e) => isWanted(e.name, entry)) }),
   wat: async ({ plan, program }) =>
     (await import("../../codegen/wasm/emit.ts")).printWat(plan, { relaxed: program.code.kind === "wasm" && program.code.relaxed !== null }),
   wgsl: ({ program }) => printShaders(program),

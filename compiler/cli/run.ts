@@ -1,12 +1,22 @@
 /** `dlm run FILE`: compile in memory, run once, show the outputs. */
 import type { Signature } from "../../ir/program.ts";
 import { buildFile, loadProgram, weightFiles, weightsOf } from "./build.ts";
+import { chooseForward } from "./choose-entry.ts";
 import { readText } from "./files.ts";
 import { exit, type Io, note } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
 import { bindDimensions, fillInputs, givenInputs } from "./run-inputs.ts";
 import { checkLabels, checkOutputPaths, describeOutput, jsonOutputs, type Output, writeOutputs } from "./run-outputs.ts";
-import { compileOptions, compileSettings, imageOptions, jsonOption, loadOptions, normalisationOf, threadsOf } from "./settings.ts";
+import {
+  compileOptions,
+  compileSettings,
+  dimsOption,
+  imageOptions,
+  jsonOption,
+  loadOptions,
+  normalisationOf,
+  threadsOf,
+} from "./settings.ts";
 
 export const runCommand: Command = {
   name: "run",
@@ -15,7 +25,8 @@ export const runCommand: Command = {
   details:
     "An input is an .npy file, a .png file or random[:SEED]; one that is not given is random, integers below the extent they index.\n" +
     "Arrays of uint8 with axes behind the first become f32 as in training: divided by 255, or times F with FILE?scale=F.\n" +
-    "Dimensions that are free take their size from the inputs given. Without --weights, parameters are initialised from --seed.",
+    "Dimensions that are free take their size from the inputs given; where --dim has several sizes, these choose one.\n" +
+    "Without --weights, parameters are initialised from --seed.",
   files: "one",
   options: {
     input: { value: "NAME=FILE", repeat: true, help: "an input: .npy, .png or random[:SEED]" },
@@ -32,16 +43,17 @@ export const runCommand: Command = {
 
 async function run(args: Arguments, io: Io): Promise<number> {
   const [path] = args.files as [string];
-  const settings = compileSettings(args);
+  const settings = compileSettings(args, { several: true });
   const given = givenInputs(args);
   const labels = args.get("labels");
   const names = labels === undefined ? null : readText(labels).trimEnd().split(/\r?\n/);
   const weights = weightsOf(args);
   checkOutputPaths(args);
   const [threads, normalisation] = [threadsOf(args, 1), normalisationOf(args)];
-  const dims = { ...bindDimensions(readText(path), path, settings, given), ...settings.dims };
+  const found = bindDimensions(readText(path), path, settings, given);
+  const dims = dimsOption(settings.bindings.map((b) => ({ ...found, ...b })));
   const { program } = await buildFile(path, settings, { dims, train: false }, io);
-  const forward = program.entries.find((e) => e.name === "forward")!;
+  const forward = chooseForward(program, given, { resize: args.has("resize") });
   const { values, invented, scaled } = fillInputs(forward.inputs, given, {
     normalisation,
     resize: args.has("resize"),

@@ -1,6 +1,8 @@
 /** The options that commands share, and their values. */
 import { availableParallelism } from "node:os";
 import { fail } from "../../ir/diagnostic.ts";
+import type { Dims } from "../../ir/program.ts";
+import { mostBindings } from "../compile-options.ts";
 import type { Normalisation } from "../formats/feed.ts";
 import type { Arguments, Options } from "./options.ts";
 
@@ -11,7 +13,7 @@ export const compileOptions: Options = {
   model: { value: "NAME", help: "the model, where the file has several" },
   "train-block": { value: "NAME", help: "the train block, where the file has several" },
   target: { value: "TARGET", help: "wasm, wgsl or reference (the interpreter); default wasm" },
-  dim: { value: "N=8", repeat: true, help: "size of a named dimension" },
+  dim: { value: "N=8", repeat: true, help: "size of a named dimension; `compile`, `inspect` and `run` take several: N=1,64" },
   batch: { value: "B", help: "size of the batch dimension" },
   set: { value: "NAME=VALUE", repeat: true, help: "a hyper-parameter or `const`: --set classes=100" },
   seed: { value: "S", help: "for initial values and random numbers; default 0" },
@@ -35,7 +37,10 @@ export interface CompileSettings {
   readonly model?: string;
   readonly trainBlock?: string;
   readonly target: Target;
-  readonly dims: Readonly<Record<string, number>>;
+  /** Of the first binding. */
+  readonly dims: Dims;
+  /** The cross product of what `--dim` gives, in its order. */
+  readonly bindings: readonly Dims[];
   readonly batch?: number;
   readonly set: Readonly<Record<string, string>>;
   readonly seed?: number;
@@ -44,9 +49,11 @@ export interface CompileSettings {
   readonly relaxed: boolean;
 }
 
-export function compileSettings(args: Arguments): CompileSettings {
+/** `several`: whether the command takes several sizes for a dimension. */
+export function compileSettings(args: Arguments, { several = false } = {}): CompileSettings {
   if (args.has("relaxed") && (args.has("reproducible") || args.has("exact")))
     fail("flag", `\`--relaxed\` and \`--${args.has("exact") ? "exact" : "reproducible"}\` exclude each other`, null);
+  const bindings = bindingsOf(args, several);
   const [model, trainBlock, batch, seed] = [args.get("model"), args.get("train-block"), whole(args, "batch", 1), seedOf(args)];
   return {
     ...(model === undefined ? {} : { model }),
@@ -54,7 +61,8 @@ export function compileSettings(args: Arguments): CompileSettings {
     ...(batch === undefined ? {} : { batch }),
     ...(seed === undefined ? {} : { seed }),
     target: targetOf(args.get("target") ?? "wasm"),
-    dims: Object.fromEntries(pairs(args, "dim").map(([name, value]) => [name, extent(name, value)])),
+    dims: bindings[0]!,
+    bindings,
     set: Object.fromEntries(pairs(args, "set")),
     exact: args.has("exact"),
     reproducible: args.has("reproducible"),
@@ -72,13 +80,27 @@ export const pairs = (args: Arguments, option: string): readonly (readonly [stri
     return [name!, value!];
   });
 
-function extent(name: string, text: string): number {
-  if (/^\d+(,\d+)+$/.test(text))
-    return fail("flag", `several sizes for one dimension (\`--dim ${name}=${text}\`) are not available yet`, null, {
-      help: "compile once for each",
-    });
-  return wholeNumber(`--dim ${name}`, text, 1, 2 ** 31 - 1);
+function bindingsOf(args: Arguments, several: boolean): readonly Dims[] {
+  const sizes = new Map(pairs(args, "dim").map(([name, text]) => [name, sizesOf(name, text)]));
+  const count = [...sizes.values()].reduce((n, list) => n * list.length, 1);
+  if (count > 1 && !several)
+    fail("flag", "this command takes one size for each `--dim`", null, { help: "`dlm compile`, `dlm inspect` and `dlm run` take several" });
+  if (count > mostBindings) {
+    const each = [...sizes].map(([name, list]) => `${list.length} of ${name}`).join(" times ");
+    fail("flag", `\`--dim\` gives ${count} bindings (${each}), a program has at most ${mostBindings}`, null);
+  }
+  return [...sizes].reduce<readonly Dims[]>((all, [name, list]) => all.flatMap((b) => list.map((n) => ({ ...b, [name]: n }))), [{}]);
 }
+function sizesOf(name: string, text: string): readonly number[] {
+  const [flag, parts] = [`--dim ${name}`, text.split(",")];
+  if (parts.length > 1 && !parts.every((part) => /^\d+$/.test(part)))
+    fail("flag", `\`${flag}\` must be whole numbers separated by commas, found \`${text}\``, null);
+  const sizes = parts.map((part) => wholeNumber(flag, part, 1, 2 ** 31 - 1));
+  const again = sizes.find((n, i) => sizes.indexOf(n) < i);
+  return again === undefined ? sizes : fail("flag", `\`${flag}=${text}\` has the size ${again} twice`, null);
+}
+/** As `compile` takes them. */
+export const dimsOption = (bindings: readonly Dims[]): Dims | readonly Dims[] => (bindings.length === 1 ? bindings[0]! : bindings);
 
 /** A whole number from `min`; undefined when not given. */
 export function whole(args: Arguments, option: string, min: number, max = 2 ** 31 - 1): number | undefined {

@@ -5,6 +5,7 @@
  * block is walked after each. All walks share variables, by path.
  */
 import { CompileError, type Diagnostic, diagnostic } from "../../ir/diagnostic.ts";
+import { type Dims, printDims } from "../../ir/program.ts";
 import type { Train } from "./ast.ts";
 import type { Argument } from "./elaborate/arguments.ts";
 import { builtins } from "./elaborate/builtins/index.ts";
@@ -27,7 +28,7 @@ export interface ElaborateRequest {
   readonly model: string | null;
   readonly trainBlock: string | null;
   /** Values of named dimensions. */
-  readonly dims: Readonly<Record<string, number>>;
+  readonly dims: Dims;
   /** Of the batch dimension, where `dims` and the source leave it open; null: 32 to train, else 1. */
   readonly batch: number | null;
   /** Hyper-parameters and constants, as text. */
@@ -41,7 +42,7 @@ export interface ElaborateRequest {
 export const elaborate = ({ dims, ...request }: ElaborateRequest): Module => elaborateEach(request, [dims])[0]!;
 
 /** The same with each of several values of its dimensions; files are read once. */
-export function elaborateEach(request: Omit<ElaborateRequest, "dims">, bindings: readonly ElaborateRequest["dims"][]): readonly Module[] {
+export function elaborateEach(request: Omit<ElaborateRequest, "dims">, bindings: readonly Dims[]): readonly Module[] {
   const loaded = loadFiles(request.path, request.text, request.resolve);
   return bindings.map((dims, i) => {
     try {
@@ -52,9 +53,8 @@ export function elaborateEach(request: Omit<ElaborateRequest, "dims">, bindings:
   });
 }
 /** What is wrong with a later binding is right with the first: it says which one it is. */
-function about(dims: ElaborateRequest["dims"], { diagnostics, sources }: CompileError): CompileError {
-  const values = Object.entries(dims).map(([name, extent]) => `${name}=${extent}`);
-  const note = { message: `this is with ${values.join(", ")}`, span: null };
+function about(dims: Dims, { diagnostics, sources }: CompileError): CompileError {
+  const note = { message: `this is with ${printDims(dims)}`, span: null };
   return new CompileError(
     diagnostics.map((d) => ({ ...d, notes: [...d.notes, note] })),
     sources,

@@ -8,7 +8,8 @@ export function printPlan(plan: Plan): string {
   const sizes = regions.map((r) => `  ${r.padEnd(11)}${String(plan.sizes[r]).padStart(12)} bytes`);
   return [`plan ${plan.name}`, ...sizes, ...plan.entries.flatMap((e) => ["", ...printEntry(e)]), ""].join("\n");
 }
-const arenaOf = (e: Entry) => Math.max(0, ...e.intervals.map((i) => i.offset + i.bytes));
+/** Bytes of the arena that an entry needs. */
+export const arenaOf = (e: Entry) => Math.max(0, ...e.intervals.map((i) => i.offset + i.bytes));
 export const ratioOf = (bytes: number, bound: number): string => (bound === 0 ? "1.000" : (bytes / bound).toFixed(3));
 
 function printEntry(e: Entry): string[] {

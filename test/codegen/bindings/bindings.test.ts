@@ -174,6 +174,24 @@ export { row, plain, total, saved, logits, other };
   const wanted = app.split("\n").flatMap((line, i) => (line.includes("// error") ? [i + 1] : []));
   expect(errorLines("app.ts")).toEqual(wanted);
 });
+
+test("with several bindings the types are those of any, and say which belong together", async () => {
+  const [forward] = program.entries;
+  const two = {
+    ...forward!,
+    name: "forward_1" as const,
+    inputs: [{ ...image, shape: [2, 2, 2] }],
+    outputs: [{ ...scores, shape: [2, 4] }],
+  };
+  const { dts } = await emitBindings({ ...program, entries: [forward!, two], bindings: [{ N: 1 }, { N: 2 }] });
+  expect(dts).toContain(`/** What \`run\` takes: a typed array, or a list of numbers. All are of one binding: N=1; N=2. */
+export interface Inputs {
+  /** f32[1,2,2] or f32[2,2,2], row-major. Grey values, 0 to 1. */
+  readonly image: Tensor<"f32", readonly [1, 2, 2]> | Tensor<"f32", readonly [2, 2, 2]> | readonly number[];
+}`);
+  expect(dts).toContain('readonly scores: Tensor<"f32", readonly [1, 4]> | Tensor<"f32", readonly [2, 4]>;');
+});
+
 /** Lines of a file that the TypeScript compiler refuses. */
 function errorLines(file: string): number[] {
   let output = "";

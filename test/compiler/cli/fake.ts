@@ -32,7 +32,7 @@ export const fakeToolchain = (fake: FakeOptions = {}): Toolchain => ({
     const training = { seed: null, name: options.trainBlock ?? "Line" };
     const dims = { N: batch, ...options.dims };
     const module = { batch: fake.fixedBatch ? null : "N", dims, warnings: [], sources: new Map(), training } as unknown as Module;
-    return { module, program: lineProgram(batch, fake, options.train ?? false) } as unknown as Stages;
+    return { module, bindings: [{ module }], program: lineProgram(batch, fake, options.train ?? false) } as unknown as Stages;
   },
 });
 

@@ -132,7 +132,7 @@ describe("inputs", () => {
 
 describe("free dimensions", () => {
   const source = "const T = 7\nmodel M(image: f32[N, C, H = 28, W], ids: i32[N, T], D = 2, v: f32[D, 2 * N]) -> y {\n  y = image\n}\n";
-  const settings = { target: "wasm", dims: {}, set: {}, exact: false, reproducible: false, relaxed: false } as const;
+  const settings = { target: "wasm", dims: {}, bindings: [{}], set: {}, exact: false, reproducible: false, relaxed: false } as const;
   const bind = (given: Record<string, Given>, model?: string) =>
     bindDimensions(source, "m.dlm", model === undefined ? settings : { ...settings, model }, new Map(Object.entries(given)));
   test("come from the arrays given; constants and hyper-parameters stay", () => {
