@@ -67,7 +67,6 @@ describe("mistakes on the command line", () => {
     [["run", "a.dlm", "--target", "gpu"], "error[flag]: unknown target `gpu`\n  help: targets are: wasm, wgsl, reference\n"],
     [["run", "a.dlm", "--dim", "N"], "error[flag]: `--dim N` must be NAME=VALUE\n"],
     [["run", "a.dlm", "--dim", "N=x"], "error[flag]: `--dim N` must be a whole number from 1 to 2147483647, found `x`\n"],
-    [["run", "a.dlm", "--dim", "N=1,64"], "error[flag]: several sizes for one dimension (`--dim N=1,64`) are not available yet\n"],
     [["run", "a.dlm", "--batch", "0"], "error[flag]: `--batch` must be a whole number from 1 to 2147483647, found `0`\n"],
     [["run", "a.dlm", "--seed", "1.5"], "error[flag]: `--seed` must be a whole number from -2147483648 to 4294967295, found `1.5`\n"],
     [["run", "a.dlm", "--relaxed", "--exact"], "error[flag]: `--relaxed` and `--exact` exclude each other\n"],
