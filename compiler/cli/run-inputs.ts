@@ -5,6 +5,7 @@ import { type DType, printType, type Shape, sameShape, sizeOf, tensor } from "..
 import { convertInto, dtypeOf, emptyTensorData, type NdArray, numbers, type TensorData } from "../formats/array.ts";
 import { channelsOf, checkChannels, type Normalisation, normalise } from "../formats/feed.ts";
 import { isNpy, readNpy } from "../formats/npy.ts";
+import { readNpz } from "../formats/npz.ts";
 import { isPng, readPng, resize } from "../formats/png.ts";
 import { hash, type Uniform, uniforms } from "../formats/random.ts";
 import { factorOf, isImage, pixelFactor } from "../formats/source.ts";
@@ -20,8 +21,23 @@ export type Given =
   | { readonly kind: "random"; readonly seed: number };
 export type GivenInputs = ReadonlyMap<string, Given>;
 
-/** `--input NAME=VALUE`, read from disk. */
-export const givenInputs = (args: Arguments): GivenInputs => new Map(pairs(args, "input").map(([name, text]) => [name, givenOf(text)]));
+/** `--input FILE.npz`: an array for each input, by name; else `--input NAME=VALUE`. */
+const archive = /^[^=]+\.npz(\?scale=[^=]*)?$/;
+
+/** What `--input` says, read from disk. An input that is named wins over an archive. */
+export const givenInputs = (args: Arguments): GivenInputs =>
+  new Map([...archived(args), ...pairs(args, "input", archive).map(([name, text]) => [name, givenOf(text)] as const)]);
+
+function archived(args: Arguments): readonly (readonly [string, Given])[] {
+  const archives = args.all("input").filter((text) => archive.test(text));
+  return archives.flatMap((text) => {
+    const { path, scale } = scaleOf(text);
+    return [...readNpz(readBytes(path), path)].map(([name, array]): [string, Given] => {
+      const given = { kind: "array", path: `${path}: ${name}`, array } as const;
+      return [name, scale !== undefined && array.type === "u1" ? { ...given, scale } : given];
+    });
+  });
+}
 
 function givenOf(text: string): Given {
   const random = /^random(?::(\d{1,10}))?$/.exec(text);

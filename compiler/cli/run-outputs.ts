@@ -2,8 +2,9 @@
 import { extname } from "node:path";
 import { fail } from "../../ir/diagnostic.ts";
 import { type DType, printType, type Shape, tensor } from "../../ir/type.ts";
-import { elementTypeOf, type TensorData } from "../formats/array.ts";
+import { elementTypeOf, type NdArray, type TensorData } from "../formats/array.ts";
 import { writeNpy } from "../formats/npy.ts";
+import { writeNpz } from "../formats/npz.ts";
 import { makeFolderOf, writeAtomically } from "./files.ts";
 import type { Arguments } from "./options.ts";
 import { short } from "./progress.ts";
@@ -16,9 +17,13 @@ export interface Output {
   readonly data: TensorData;
 }
 
+/** `--output FILE.npz`: all outputs in one file; else `--output NAME=FILE.npy`. */
+const archive = /^[^=]+\.npz$/;
+
 export function checkOutputPaths(args: Arguments): void {
-  for (const [name, path] of pairs(args, "output")) {
+  for (const [name, path] of pairs(args, "output", archive)) {
     const ending = extname(path);
+    if (ending === ".npz") fail("flag", "one output is written as .npy", null, { help: `--output ${path} writes all of them` });
     if (ending !== "" && ending !== ".npy")
       fail("flag", `outputs are written as .npy, not \`${ending}\``, null, {
         help: `write --output ${name}=${path.slice(0, -ending.length)}.npy`,
@@ -34,16 +39,20 @@ export function checkLabels(outputs: readonly Pick<Output, "name" | "dtype" | "s
   }
 }
 
-/** `--output NAME=FILE.npy`. */
 export function writeOutputs(outputs: readonly Output[], args: Arguments): void {
-  for (const [name, path] of pairs(args, "output")) {
-    const output =
-      outputs.find((o) => o.name === name) ??
-      fail("flag", `the model has no output \`${name}\``, null, { help: `its outputs are: ${outputs.map((o) => o.name).join(", ")}` });
+  const named = pairs(args, "output", archive).map(([name, path]) => {
+    const output = outputs.find((o) => o.name === name);
+    const help = `its outputs are: ${outputs.map((o) => o.name).join(", ")}`;
+    return [path, writeNpy(arrayOf(output ?? fail("flag", `the model has no output \`${name}\``, null, { help })))] as const;
+  });
+  const archives = args.all("output").filter((text) => archive.test(text));
+  const all = archives.map((path) => [path, writeNpz(new Map(outputs.map((o) => [o.name, arrayOf(o)])))] as const);
+  for (const [path, bytes] of [...named, ...all]) {
     makeFolderOf(path);
-    writeAtomically(path, writeNpy({ type: elementTypeOf[output.dtype], shape: output.shape, data: output.data }));
+    writeAtomically(path, bytes);
   }
 }
+const arrayOf = ({ dtype, shape, data }: Output): NdArray => ({ type: elementTypeOf[dtype], shape, data });
 
 /** `{ outputs: { name: { shape, data } } }`, data row-major; numbers that JSON cannot hold are null. */
 export const jsonOutputs = (outputs: readonly Output[]): string =>

@@ -25,12 +25,13 @@ export const runCommand: Command = {
   details:
     "An input is an .npy file, a .png file or random[:SEED]; one that is not given is random, integers below the extent they index.\n" +
     "Arrays of uint8 with axes behind the first become f32 as in training: divided by 255, or times F with FILE?scale=F.\n" +
+    "--input FILE.npz gives an array to each input by name, --output FILE.npz takes all outputs.\n" +
     "Dimensions that are free take their size from the inputs given; where --dim has several sizes, these choose one.\n" +
     "Without --weights, parameters are initialised from --seed.",
   files: "one",
   options: {
     input: { value: "NAME=FILE", repeat: true, help: "an input: .npy, .png or random[:SEED]" },
-    output: { value: "NAME=FILE.npy", repeat: true, help: "write an output" },
+    output: { value: "NAME=FILE.npy", repeat: true, help: "write an output, or with FILE.npz all" },
     resize: { help: "bring pictures to the size of their input" },
     labels: { value: "FILE", help: "names of the classes, one per line" },
     ...loadOptions,

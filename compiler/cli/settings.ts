@@ -73,12 +73,14 @@ export function compileSettings(args: Arguments, { several = false } = {}): Comp
 export const targetOf = (text: string): Target =>
   targets.find((t) => t === text) ?? fail("flag", `unknown target \`${text}\``, null, { help: `targets are: ${targets.join(", ")}` });
 
-/** `--name NAME=VALUE`, as often as given. */
-export const pairs = (args: Arguments, option: string): readonly (readonly [string, string])[] =>
-  args.all(option).map((text) => {
+/** `--name NAME=VALUE`, as often as given, without texts of another form. */
+export const pairs = (args: Arguments, option: string, otherForm?: RegExp): readonly (readonly [string, string])[] => {
+  const texts = args.all(option).filter((text) => !otherForm?.test(text));
+  return texts.map((text) => {
     const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? fail("flag", `\`--${option} ${text}\` must be NAME=VALUE`, null);
     return [name!, value!];
   });
+};
 
 function bindingsOf(args: Arguments, several: boolean): readonly Dims[] {
   const sizes = new Map(pairs(args, "dim").map(([name, text]) => [name, sizesOf(name, text)]));

@@ -12,8 +12,11 @@ export function readNpz(bytes: Uint8Array, name: string): ReadonlyMap<string, Nd
   );
 }
 
-export const writeNpz = (arrays: ReadonlyMap<string, NdArray>): Uint8Array<ArrayBuffer> =>
-  zipSync(Object.fromEntries([...arrays].map(([name, array]) => [`${name}.npy`, writeNpy(array)]))) as Uint8Array<ArrayBuffer>;
+/** The same arrays give the same bytes, whenever they are written. */
+export function writeNpz(arrays: ReadonlyMap<string, NdArray>): Uint8Array<ArrayBuffer> {
+  const files = Object.fromEntries([...arrays].map(([name, array]) => [`${name}.npy`, writeNpy(array)]));
+  return zipSync(files, { mtime: new Date(1980, 0, 1) }) as Uint8Array<ArrayBuffer>;
+}
 
 function unzip(bytes: Uint8Array, name: string): Record<string, Uint8Array> {
   try {
