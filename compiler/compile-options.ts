@@ -36,6 +36,7 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
   relaxed: flag,
   resolve: call,
   onPass: call,
+  onApplication: call,
 };
 
 /** Options that are undefined count as not given. */

@@ -9,6 +9,7 @@ import { type Binding, joinBindings } from "./bindings.ts";
 import { type CodeOptions, type CompiledGraphs, compileGraphs } from "./compile-graphs.ts";
 import { checkArguments, checkedResolve } from "./compile-options.ts";
 import type { File } from "./frontend/ast.ts";
+import type { Application } from "./frontend/elaborate/session.ts";
 import { elaborateEach } from "./frontend/elaborate.ts";
 import type { Module } from "./frontend/module.ts";
 import { parse } from "./frontend/parse.ts";
@@ -35,6 +36,8 @@ export interface CompileOptions extends CodeOptions {
   readonly train?: boolean;
   /** Text of an imported file; null: there is none. */
   readonly resolve?: (path: string) => string | null;
+  /** Called for every application of a declared function or layer with `training` false: what decompilers and exporters need. */
+  readonly onApplication?: (application: Application) => void;
 }
 /** Everything between source text and program. */
 export interface Stages {
@@ -77,6 +80,7 @@ function elaborateModel(text: string, o: CompileOptions): readonly Module[] {
     batch: o.batch ?? null,
     set: o.set ?? {},
     train: o.train ?? false,
+    ...(o.onApplication ? { onApplication: o.onApplication } : {}),
   };
   return elaborateEach(request, Array.isArray(dims) ? dims : [dims]);
 }

@@ -1,0 +1,62 @@
+/** Pooling and its gradients in ONNX. */
+import { invariant } from "../../../ir/diagnostic.ts";
+import type { Node } from "../../../ir/graph/graph.ts";
+import { ops } from "../../../ir/ops/index.ts";
+import { sizeOf } from "../../../ir/type.ts";
+import { onnxPads, outputPadding, transposed, type Window } from "./convolution.ts";
+import type { Attributes, Emitter } from "./emitter.ts";
+import type { Primitive } from "./primitives.ts";
+
+interface Pool {
+  readonly kernel: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly count_include_pad?: boolean;
+}
+const poolOf = (node: Node): Pool => node.attrs as unknown as Pool;
+const attributes = ({ kernel, stride, padding }: Pool): Attributes => ({ kernel_shape: kernel, strides: stride, pads: onnxPads(padding) });
+
+export const maxPool: Primitive = (node, inputs, e) => e.add("MaxPool", inputs, attributes(poolOf(node)));
+export const averagePool: Primitive = (node, inputs, e) => {
+  const pool = poolOf(node);
+  return e.add("AveragePool", inputs, { ...attributes(pool), count_include_pad: pool.count_include_pad ? 1 : 0 });
+};
+
+/** ONNX gives positions in the whole tensor. */
+const winners = (x: string, pool: Pool, e: Emitter): string => e.addMany("MaxPool", [x], 2, attributes(pool))[1]!;
+export const maxPoolIndex: Primitive = (node, [x], e) => {
+  const image = sizeOf(node.inputs[0]!.type.shape.slice(2));
+  const within = e.add("Mod", [winners(x!, poolOf(node), e), e.constant("int64", [], [image])]);
+  return e.add("Cast", [within], { to: 6 });
+};
+/** Every element of dy is added where its window's winner was. */
+export const maxPoolGradient: Primitive = (node, [dy], e) => {
+  const [, index] = node.inputs as readonly [Node, Node];
+  const source = index.inputs[0]!;
+  invariant(index.op === ops.maxPool2dIndex || index.op === ops.maxPool3dIndex, "the winners of a pooling come from where it pools");
+  const at = e.add("Reshape", [winners(e.read(source), poolOf(node), e), e.ints([-1])]);
+  const zeros = e.add("Expand", [e.constant("float", [], [0]), e.ints([sizeOf(node.type.shape)])]);
+  const flat = e.add("Reshape", [dy!, e.ints([-1])]);
+  const sums = e.add("ScatterElements", [zeros, at, flat], { axis: 0, reduction: "add" });
+  return e.add("Reshape", [sums, e.ints(node.type.shape)]);
+};
+
+/** A transposed convolution that spreads every element over its window. */
+export const averagePoolGradient: Primitive = (node, [dy], e) => {
+  const pool = poolOf(node);
+  const [from, to] = [node.inputs[0]!.type.shape, node.type.shape];
+  const channels = to[1]!;
+  const window: Window = { stride: pool.stride, padding: pool.padding, dilation: pool.kernel.map(() => 1), groups: channels };
+  const [one, axes] = [e.constant("float", [], [1]), pool.kernel.map((_, a) => a + 2)];
+  const weights = e.add("Expand", [one, e.ints([channels, 1, ...pool.kernel])]);
+  const missing = outputPadding(window, pool.kernel, from.slice(2), to.slice(2));
+  return transposed([shared(dy!, node, pool, one, axes, e), weights], window, pool.kernel, missing, e);
+};
+/** dy by the number of elements of its window. */
+function shared(dy: string, node: Node, pool: Pool, one: string, axes: readonly number[], e: Emitter): string {
+  const all = e.constant("float", [], [sizeOf(pool.kernel)]);
+  if (pool.count_include_pad || pool.padding.every((p) => p === 0)) return e.add("Div", [dy, all]);
+  const image = e.add("Expand", [one, e.ints([1, 1, ...axes.map((a) => node.type.shape[a]!)])]);
+  const filled = e.add("AveragePool", [image], { ...attributes(pool), count_include_pad: 1 });
+  return e.add("Div", [dy, e.add("Mul", [filled, all])]);
+}
