@@ -1,5 +1,6 @@
 /** Which values an integer input may take, from how the graph indexes with it. */
 import { type Graph, type Node, topological } from "../ir/graph/graph.ts";
+import { isView } from "../ir/graph/view.ts";
 import { ops } from "../ir/ops/index.ts";
 
 export interface Range {
@@ -17,14 +18,14 @@ export function inputRanges(graphs: readonly Graph[]): ReadonlyMap<string, Range
     ranges.set(name, { min: 0, max: Math.min(ranges.get(name)?.max ?? Number.POSITIVE_INFINITY, extent - 1) });
   };
   for (const n of graphs.flatMap(topological)) {
-    if (n.op === ops.take) narrow(n.inputs[1]!, n.inputs[0]!.type.shape[0]!);
-    if (n.op === ops.gather) narrow(n.inputs[1]!, n.inputs[0]!.type.shape[n.attrs.axis as number]!);
-    if (n.op === ops.oneHot) narrow(n.inputs[0]!, n.type.shape.at(-1)!);
+    n.op.positions(n).forEach((extent, i) => {
+      if (extent !== null) narrow(n.inputs[i]!, extent);
+    });
   }
   return ranges;
 }
 /** The input that `n` is a view of. */
 function sourceOf(n: Node): Node | null {
   if (n.op === ops.input) return n.type.dtype === "i32" ? n : null;
-  return n.op.schema.kind === "view" && n.inputs.length === 1 ? sourceOf(n.inputs[0]!) : null;
+  return isView(n) && n.inputs.length === 1 ? sourceOf(n.inputs[0]!) : null;
 }

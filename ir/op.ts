@@ -36,20 +36,50 @@ export const floats = attr<readonly number[]>("floats");
 /* ---- schema ---------------------------------------------------------------------------------------------------- */
 
 /**
- * How grouping treats an operation.
+ * What sort of operation it is, and what has to be said of one of that sort.
  * leaf: memory or a literal list. creation: computed from its attributes and the index alone. elementwise: result[i] from
  * operands at the same (broadcast) index. view: result[i] is one element of one operand, elsewhere, or a constant.
- * fold: one reduction per element, plainly lowered. contraction: a sum of products that deserves a tile.
- * composite: `decompose` says it in other operations. opaque: everything else (e.g. `gradient`), gone before lowering.
+ * copy: the operand in memory of its own, which may have another layout. fold: one reduction per element, plainly lowered.
+ * contraction: a sum of products that deserves a tile. composite: `decompose` says it in other operations. opaque:
+ * everything else (e.g. `gradient`), gone before lowering.
  */
-export type OpKind = "leaf" | "creation" | "elementwise" | "view" | "fold" | "contraction" | "composite" | "opaque";
+type Kind<Operands extends readonly Role[]> =
+  | { readonly kind: "leaf"; readonly lasts: Lasts }
+  | { readonly kind: "view"; readonly access: Access }
+  | { readonly kind: "contraction"; readonly operands: Operands; readonly result: Role }
+  | { readonly kind: "creation" | "elementwise" | "copy" | "fold" | "composite" | "opaque" };
 
-export interface Schema {
+/** How long a leaf keeps its elements. always: they are its attribute `data`. update: until a graph updates it. run: for one run. */
+export type Lasts = "always" | "update" | "run";
+
+/**
+ * How a view finds the element. ordered, permuted: in row-major memory its address moves evenly with the index, and what
+ * follows each other in the view does so in the operand, or does not. piecewise: where the index lies says which operand is
+ * read, or a constant. indirect: an operand holds the index at which another one is read.
+ */
+export type Access = "ordered" | "permuted" | "piecewise" | "indirect";
+
+/** What takes part in a contraction: images [N, C, ...], the kernel that moves over them [O, C, ...], matrices [..., i, j]. */
+export type Role = "image" | "kernel" | "matrix";
+
+export type Schema = Kind<readonly Role[]> & {
   readonly name: string;
   /** Operand names; a last name `...xs` takes any number. */
   readonly inputs: readonly string[];
   readonly attrs: Readonly<Record<string, AttrSpec>>;
-  readonly kind: OpKind;
+  /** Axis a of the result is axis a of every operand, if of another extent: what one's layout is good for the others' is too. */
+  readonly sameAxes?: true;
+};
+export type OpKind = Schema["kind"];
+
+/**
+ * The axis of a contraction's second operand that becomes an axis of its result: each position there, a column, makes one
+ * position here. With groups, columns of different groups read different parts of the first operand.
+ */
+export interface Columns {
+  readonly operand: number;
+  readonly result: number;
+  readonly groups: number;
 }
 
 /** Element of an operand at a logical index. */
@@ -88,42 +118,61 @@ export type GivenAttrs<A extends Record<string, AttrSpec>> = { readonly [K in ke
 export interface Rules<I extends readonly string[], A extends Record<string, AttrSpec>> {
   /** Element type and shape of the result; complains with `shapeError`. Layouts of operands are ignored. */
   readonly infer: (inputs: Inputs<I, TensorType>, attrs: AttrsOf<A>) => TensorType;
-  /** Derivative of a scalar with respect to each operand, given that with respect to the result; an operand left out has none. */
-  readonly grad?: (inputs: Inputs<I, Node>, attrs: AttrsOf<A>, y: Node, dy: Node) => Partial<Inputs<I, Node | null>>;
+  /**
+   * Derivative of a scalar with respect to each operand, given that with respect to the result; an operand left out has none.
+   * zero: the derivative is 0 wherever it exists, or by definition, so that no gradient goes through.
+   */
+  readonly grad?: "zero" | ((inputs: Inputs<I, Node>, attrs: AttrsOf<A>, y: Node, dy: Node) => Partial<Inputs<I, Node | null>>);
   /** The result at an index, in scalar expressions. */
   readonly lower?: (inputs: Inputs<I, Read>, attrs: AttrsOf<A>, type: TensorType) => (...index: readonly Expr[]) => Expr | Fold;
   /** The same in other operations. */
   readonly decompose?: (inputs: Inputs<I, Node>, attrs: AttrsOf<A>, type: TensorType) => Node;
   /** Floating-point operations per run; default: elements of the result for elementwise, 0 otherwise. */
   readonly flops?: (inputs: Inputs<I, TensorType>, attrs: AttrsOf<A>, type: TensorType) => number;
+  /** Operands whose elements are positions, and how many positions there are. */
+  readonly positions?: (inputs: Inputs<I, TensorType>, attrs: AttrsOf<A>, type: TensorType) => Partial<Inputs<I, number>>;
+  /** Of a contraction; default: no operand has columns. */
+  readonly columns?: (inputs: Inputs<I, TensorType>, attrs: AttrsOf<A>) => Columns | null;
+  /** Zeros that are read around the first operand, an image: before and after each spatial axis; default: none. */
+  readonly halo?: (inputs: Inputs<I, TensorType>, attrs: AttrsOf<A>, type: TensorType) => readonly number[];
 }
 
 /** An operation, types erased: what passes see. */
 export interface Op {
   readonly schema: Schema;
   readonly infer: (inputs: readonly TensorType[], attrs: Attrs) => TensorType;
-  /** In operand order; null: no derivative. The whole is null when the operation has no gradient rule. */
+  /** In operand order; null: no derivative. The whole is null when the operation has no gradient rule, or is flat. */
   readonly grad: ((node: Node, dy: Node) => readonly (Node | null)[]) | null;
+  /** The derivative is zero wherever it exists, or by definition. */
+  readonly flat: boolean;
   readonly lower: ((inputs: readonly Read[], attrs: Attrs, type: TensorType) => (...index: readonly Expr[]) => Expr | Fold) | null;
   readonly decompose: ((node: Node) => Node) | null;
   readonly flops: (inputs: readonly TensorType[], attrs: Attrs, type: TensorType) => number;
+  /** In operand order: how many positions an operand chooses from; null: its elements are no positions. */
+  readonly positions: (node: Node) => readonly (number | null)[];
+  readonly columns: (node: Node) => Columns | null;
+  readonly halo: (node: Node) => readonly number[];
   /** A node from operands in schema order; attributes are completed from their defaults. */
   readonly make: (inputs: readonly Node[], attrs?: Attrs) => Node;
 }
 export type CallableOp<I extends readonly string[], A extends Record<string, AttrSpec>> = Op &
   ((inputs: Inputs<I, Node>, attrs?: GivenAttrs<A>) => Node);
 
-export function op<const I extends readonly string[], A extends Record<string, AttrSpec> = Record<never, never>>(given: {
-  readonly name: string;
-  readonly inputs: I;
-  readonly attrs?: A;
-  readonly kind: OpKind;
-}) {
-  const schema: Schema = { name: given.name, inputs: given.inputs, attrs: given.attrs ?? {}, kind: given.kind };
+export function op<const I extends readonly string[], A extends Record<string, AttrSpec> = Record<never, never>>(
+  given: Kind<{ readonly [K in keyof I]: Role }> & {
+    readonly name: string;
+    readonly inputs: I;
+    readonly attrs?: A;
+    readonly sameAxes?: true;
+  },
+) {
+  const schema: Schema = { ...given, attrs: given.attrs ?? {} };
   const named = <T>(list: readonly T[]): Inputs<I, T> => nameInputs(schema, list) as Inputs<I, T>;
   const typed = (attrs: Attrs) => attrs as AttrsOf<A>;
   return {
     rules(r: Rules<I, A>): CallableOp<I, A> {
+      const { grad } = r;
+      const types = (node: Node) => named(node.inputs.map((x) => x.type));
       const make = (inputs: readonly Node[], attrs: Attrs = {}): Node => {
         const full = completeAttrs(schema, attrs);
         const type = r.infer(named(inputs.map((n) => n.type)), typed(full));
@@ -135,13 +184,21 @@ export function op<const I extends readonly string[], A extends Record<string, A
         schema,
         make,
         infer: (inputs, attrs) => r.infer(named(inputs), typed(attrs)),
-        grad: r.grad
-          ? (node, dy) => listGrads(schema, node, r.grad!(named(node.inputs), typed(node.attrs), node, dy) as Record<string, unknown>)
-          : null,
+        grad:
+          grad && grad !== "zero"
+            ? (node, dy) => listGrads(schema, node, grad(named(node.inputs), typed(node.attrs), node, dy) as Record<string, unknown>)
+            : null,
+        flat: grad === "zero",
         lower: r.lower ? (inputs, attrs, type) => r.lower!(named(inputs), typed(attrs), type) : null,
         decompose: r.decompose ? (node) => r.decompose!(named(node.inputs), typed(node.attrs), node.type) : null,
         flops: (inputs, attrs, type) =>
           r.flops ? r.flops(named(inputs), typed(attrs), type) : schema.kind === "elementwise" ? type.shape.reduce((n, d) => n * d, 1) : 0,
+        positions: (node) => {
+          const by = (r.positions?.(types(node), typed(node.attrs), node.type) ?? {}) as Readonly<Record<string, number>>;
+          return node.inputs.map((_, i) => by[schema.inputs[i]!] ?? null);
+        },
+        columns: (node) => r.columns?.(types(node), typed(node.attrs)) ?? null,
+        halo: (node) => r.halo?.(types(node), typed(node.attrs), node.type) ?? [],
       };
       const self: CallableOp<I, A> = Object.assign(call, erased);
       return self;

@@ -4,9 +4,10 @@ import { bufferOf } from "../../ir/kernel/build.ts";
 import type { Axes, Computation } from "../../ir/kernel/computation.ts";
 import type { Buffer, Expr } from "../../ir/kernel/kernel.ts";
 import { sameLayout } from "../../ir/layout.ts";
-import { printType, sameType } from "../../ir/type.ts";
+import { printType, sameType, sizeOf } from "../../ir/type.ts";
 import { evaluate, evaluateTerm, type Scope } from "./evaluate.ts";
-import { foldOf, type Group } from "./group.ts";
+import { type Group, ownCost } from "./group.ts";
+import { foldOf } from "./rule.ts";
 
 /** Nodes that the group computes, operands first. */
 function innerNodes(g: Group): Node[] {
@@ -24,11 +25,10 @@ function innerNodes(g: Group): Node[] {
 }
 
 const longestName = 40;
-/** `conv2d_add_relu`. */
+/** `conv2d_add_relu`: what computes or leaves something out, if anything does. */
 function nameOfGroup(inner: readonly Node[]): string {
-  const quiet: ReadonlySet<string> = new Set(["full", "iota", "reshape", "permute", "broadcast"]);
-  const loud = inner.map((n) => n.op.schema.name).filter((n) => !quiet.has(n));
-  const words = loud.length > 0 ? loud : inner.map((n) => n.op.schema.name);
+  const loud = inner.filter((n) => ownCost(n) > 0 || n.inputs.some((x) => sizeOf(x.type.shape) > sizeOf(n.type.shape)));
+  const words = (loud.length > 0 ? loud : inner).map((n) => n.op.schema.name);
   let name = words[0]!;
   for (const w of words.slice(1)) {
     if (name.length + w.length + 1 > longestName) return `${name}_etc`;

@@ -8,9 +8,11 @@
  */
 import { invariant } from "../../ir/diagnostic.ts";
 import { type Graph, type Node, reachable } from "../../ir/graph/graph.ts";
-import { isRowMajor, sameOrder } from "../../ir/layout.ts";
-import type { Fold, Read } from "../../ir/op.ts";
+import { isIndirect, isStridedInMemory } from "../../ir/graph/view.ts";
+import { sameOrder } from "../../ir/layout.ts";
+import type { Access, OpKind } from "../../ir/op.ts";
 import { sameShape, sizeOf } from "../../ir/type.ts";
+import { arithmeticOf, foldOf } from "./rule.ts";
 
 export interface Group {
   /** The value that is stored. */
@@ -22,13 +24,18 @@ export interface Group {
 }
 
 const isFold = (n: Node) => n.op.schema.kind === "fold" || n.op.schema.kind === "contraction";
-/** Literals of at most so many numbers are written into the code, as a tree of selects. */
+const isConstant = ({ op: { schema } }: Node) => schema.kind === "leaf" && schema.lasts === "always";
+/** Constants of at most so many numbers are written into the code, as a tree of selects. */
 const shortestTable = 16;
-export const isLiteral = (n: Node): boolean => n.op.schema.name === "dense" && (n.attrs.data as readonly number[]).length <= shortestTable;
+export const isLiteral = (n: Node): boolean => isConstant(n) && (n.attrs.data as readonly number[]).length <= shortestTable;
+/** Longer ones are memory that the program brings along. */
+export const isTable = (n: Node): boolean => isConstant(n) && !isLiteral(n);
 /** Memory that is there before the first call. */
 export const isMemory = (n: Node): boolean => n.op.schema.kind === "leaf" && !isLiteral(n);
-const isInline = (n: Node) =>
-  isLiteral(n) || n.op.schema.kind === "elementwise" || n.op.schema.kind === "view" || n.op.schema.kind === "creation";
+const inlined: readonly OpKind[] = ["creation", "elementwise", "view"];
+const isInline = (n: Node) => isLiteral(n) || inlined.includes(n.op.schema.kind);
+/** In memory whoever reads it. */
+const isStored = (n: Node) => isMemory(n) || n.op.schema.kind === "copy";
 
 /** Groups in an order in which every input is stored before it is read. */
 export function groupNodes(graph: Graph): Group[] {
@@ -68,7 +75,7 @@ function chooseStored(
   const together = readInOneKernel(order, users, roots, { ends, inside });
   for (const n of order) {
     const uses = users.get(n)!;
-    if (isMemory(n) || roots.has(n) || ends.has(n) || n.op.schema.name === "relayout") stored.add(n);
+    if (isStored(n) || roots.has(n) || ends.has(n)) stored.add(n);
     else if (!inside.has(n)) {
       invariant(isInline(n), `${n.op.schema.name} cannot be inlined`);
       const c = costOf(n, cost, stored);
@@ -87,7 +94,7 @@ function readInOneKernel(
   roots: ReadonlySet<Node>,
   { ends, inside }: Absorbed,
 ): Set<Node> {
-  const fixed = new Set(order.filter((n) => isMemory(n) || roots.has(n) || ends.has(n) || n.op.schema.name === "relayout"));
+  const fixed = new Set(order.filter((n) => isStored(n) || roots.has(n) || ends.has(n)));
   const cost = new Map<Node, number>();
   for (const n of order) if (!fixed.has(n)) cost.set(n, costOf(n, cost, fixed));
   const endOf = new Map<Node, Node>();
@@ -106,35 +113,26 @@ function readInOneKernel(
 const cheap = 1;
 /** Work of more than this is no longer one kernel: code would grow without end, and so would recursion over it. */
 const longest = 400;
-const expensive: ReadonlySet<string> = new Set(["exp", "log", "sin", "cos", "tanh", "erf", "sigmoid", "pow", "div", "sqrt", "mod"]);
 
-/** Views that do more than move an index; `take` reads its index more than once. */
-const viewCost: Readonly<Record<string, number>> = { concat: 1, pad: 1, take: 2 };
+/** What it takes to find an element; arithmetic that only moves an index is free. */
+const accessCost: Record<Access, number> = { ordered: 0, permuted: 0, piecewise: 1, indirect: 2 };
 /** Scalar operations to compute one element from what is stored. */
-function costOf(n: Node, cost: ReadonlyMap<Node, number>, stored: ReadonlySet<Node>): number {
-  const inputs = n.inputs.reduce((sum, x) => sum + (stored.has(x) ? 0 : (cost.get(x) ?? 0)), 0);
-  const kind = n.op.schema.kind;
-  if (kind === "view") return inputs + (viewCost[n.op.schema.name] ?? 0);
-  if (kind === "creation") return n.inputs.length > 0 ? 20 : 0;
-  return inputs + (expensive.has(n.op.schema.name) ? 8 : 1);
+const costOf = (n: Node, cost: ReadonlyMap<Node, number>, stored: ReadonlySet<Node>): number =>
+  n.inputs.reduce((sum, x) => sum + (stored.has(x) ? 0 : (cost.get(x) ?? 0)), ownCost(n));
+export function ownCost(n: Node): number {
+  const { schema } = n.op;
+  if (schema.kind === "view") return accessCost[schema.access];
+  return schema.kind === "elementwise" || schema.kind === "creation" ? arithmeticOf(n) : 1;
 }
 
 /** Whether `user` needs `n` in memory, because it would compute it many times or needs an address. */
 function wantsMemory(n: Node, user: Node, stored: ReadonlySet<Node>, cost: number): boolean {
-  if (user.op.schema.kind === "contraction") return !isPlainView(n, stored);
-  if (user.op.schema.name === "relayout" && n.type.layout) return true;
+  if (user.op.schema.kind === "contraction") return !isStridedInMemory(n, (x) => stored.has(x));
+  if (user.op.schema.kind === "copy" && n.type.layout) return true;
   if (cost <= cheap) return false;
-  if (user.op.schema.name === "take") return true;
+  if (isIndirect(user)) return true;
   const size = sizeOf(n.type.shape);
   return readsOf(user) > 1.5 * size * user.inputs.filter((x) => x === n).length;
-}
-/** An address in row-major memory that moves evenly with the index. */
-function isPlainView(n: Node, stored: ReadonlySet<Node>): boolean {
-  if (n.op.schema.kind !== "view" || n.type.layout) return false;
-  if (!["reshape", "permute", "slice", "broadcast"].includes(n.op.schema.name)) return false;
-  const x = n.inputs[0]!;
-  if (stored.has(x)) return x.type.layout === null || isRowMajor(x.type.layout);
-  return isPlainView(x, stored);
 }
 
 /** How often a node reads each operand in all. */
@@ -142,22 +140,6 @@ function readsOf(n: Node): number {
   const size = sizeOf(n.type.shape);
   if (!isFold(n)) return size;
   return foldOf(n).axes.reduce((count, a) => count * a.extent, size);
-}
-const foldCache = new WeakMap<Node, Pick<Fold, "op" | "axes">>();
-/** What a fold reduces with and over, found by lowering it on operands that are never looked at. */
-export function foldOf(n: Node): Pick<Fold, "op" | "axes"> {
-  const known = foldCache.get(n);
-  if (known) return known;
-  const reads = n.inputs.map((x): Read => {
-    const constant = () => ({ kind: "const", type: x.type.dtype === "u8" ? "i32" : x.type.dtype, value: 0 }) as const;
-    return Object.assign(constant, { padded: constant, type: x.type });
-  });
-  const zero = { kind: "const", type: "i32", value: 0 } as const;
-  const result = n.op.lower!(reads, n.attrs, n.type)(...n.type.shape.map(() => zero));
-  invariant(result.kind === "fold", `${n.op.schema.name} is declared a ${n.op.schema.kind} but does not lower to a fold`);
-  const found = { op: result.op, axes: result.axes };
-  foldCache.set(n, found);
-  return found;
 }
 
 interface Absorbed {

@@ -4,10 +4,11 @@ import type { Graph, Node, VariableKind } from "../../ir/graph/graph.ts";
 import type { Computation } from "../../ir/kernel/computation.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
 import type { Home, Lowered, LoweredCall, LoweredEntry, Table, Value } from "../../ir/lowered.ts";
+import { op } from "../../ir/op.ts";
 import type { EntryId } from "../../ir/program.ts";
-import { printType } from "../../ir/type.ts";
+import { printType, tensor } from "../../ir/type.ts";
 import { computationOf, inPlaceInputs, keyOfGroup } from "./computation.ts";
-import { type Group, groupNodes, isMemory } from "./group.ts";
+import { type Group, groupNodes, isMemory, isTable } from "./group.ts";
 
 export type Schedule = (c: Computation) => Kernel;
 
@@ -100,7 +101,6 @@ function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: T
   return { name, graph, calls };
 }
 
-const isTable = (n: Node) => n.op.schema.name === "dense" && isMemory(n);
 /** The memory of an input or a variable. */
 function leafHome(n: Node): Home | null {
   if (!isMemory(n) || isTable(n)) return null;
@@ -110,19 +110,14 @@ function leafHome(n: Node): Home | null {
 type NamedHome = Exclude<Home, { kind: "arena" }>;
 
 /** A node that has the value of `n` in memory of its own. */
-const copyOf = (n: Node): Node => ({ op: copyOp, inputs: [n], attrs: {}, type: { ...n.type, layout: null }, origin: n.origin });
-const copyOp: Node["op"] = {
-  schema: { name: "copy", inputs: ["x"], attrs: {}, kind: "elementwise" },
-  infer: ([x]) => x!,
-  make: () => invariant(false, "copies are made by lowering") as never,
-  grad: null,
-  decompose: null,
-  flops: () => 0,
+const copyOf = (n: Node): Node => ({ ...copyOp({ x: n }), origin: n.origin });
+const copyOp = op({ name: "copy", inputs: ["x"], kind: "elementwise" }).rules({
+  infer: ({ x }) => tensor(x.dtype, x.shape),
   lower:
-    ([x]) =>
+    ({ x }) =>
     (...index) =>
-      x!(...index),
-};
+      x(...index),
+});
 
 /** Outputs and updates that are leaves become copies, taken before any update. */
 function settleLeaves(graph: Graph): Graph {

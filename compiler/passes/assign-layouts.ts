@@ -16,7 +16,9 @@
  * Operations keep their logical meaning; only addresses change. Outputs and updates stay row-major.
  */
 import { type Graph, type Node, topological } from "../../ir/graph/graph.ts";
+import { isTransposed, isView, readsRowMajor } from "../../ir/graph/view.ts";
 import { type Layout, layout, sameLayout } from "../../ir/layout.ts";
+import type { Columns, Schema } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/index.ts";
 import { type Shape, sameShape } from "../../ir/type.ts";
 import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
@@ -53,32 +55,32 @@ function run(graph: Graph): Graph {
     const text = imageLayout(original.type.shape, halos.get(original));
     return text === null ? null : layout(text);
   };
-  const packed = (node: Node, text: string): Node => relayout(node, layout(text), text);
-  const mustPack = (b: Node): boolean => times.get(b) === "prepare" || isTransposed(b);
+  const packed = (node: Node, columns: number): Node => {
+    const text = panelLayout(node.type.shape.length, columns);
+    return relayout(node, layout(text), text);
+  };
 
+  const product = (node: Node, original: Node): Node => {
+    const [a, b] = node.inputs as readonly [Node, Node];
+    const b0 = original.inputs[1]!;
+    const kept = times.get(b0) === "prepare" || isTransposed(b0);
+    const columns = b.type.shape.length === 2 && kept ? panelColumns(node) : null;
+    const weights = columns ? packed(b, columns.operand) : isTransposed(b0) ? stored(b) : b;
+    return { ...node, inputs: [readsRowMajor(a) ? a : relayout(a, null, ""), weights] };
+  };
+  const convolution = (node: Node, original: Node, { operands, result }: Roles): Node => {
+    const columns = panelColumns(node);
+    const inputs = node.inputs.map((x, i) => {
+      if (operands[i] === "image") return image(x, original.inputs[i]!);
+      return columns ? packed(x, columns.operand) : x;
+    });
+    return withLayout({ ...node, inputs }, result === "image" ? asImage(original) : kernelGradient);
+  };
   const assign = (node: Node, original: Node): Node => {
-    const [x, w] = node.inputs;
-    const [x0, w0] = original.inputs;
-    switch (node.op) {
-      case ops.conv2d: {
-        const weights = node.attrs.groups === 1 && node.type.shape[1]! >= narrow ? packed(w!, `0/${panel} 2 3 1 0%${panel}`) : w!;
-        return withLayout({ ...node, inputs: [image(x!, x0!), weights] }, asImage(original));
-      }
-      case ops.conv2dInputGrad: {
-        const weights = node.attrs.groups === 1 && node.type.shape[1]! >= narrow ? packed(w!, `1/${panel} 2 3 0 1%${panel}`) : w!;
-        return withLayout({ ...node, inputs: [image(x!, x0!), weights] }, asImage(original));
-      }
-      case ops.conv2dWeightGrad:
-        return withLayout({ ...node, inputs: [image(x!, x0!), image(w!, w0!)] }, layout("1 2 3 0"));
-      case ops.matmul: {
-        const rank = w!.type.shape.length;
-        const inPanels = rank === 2 && node.type.shape.at(-1)! >= narrow && mustPack(w0!);
-        const b = inPanels ? packed(w!, `1/${panel} 0 1%${panel}`) : isTransposed(w0!) ? stored(w!) : w!;
-        return { ...node, inputs: [rowMajorView(x!) ? x! : relayout(x!, null, ""), b] };
-      }
-      default:
-        return images.has(original) ? withLayout(node, asImage(original)) : node;
-    }
+    const roles = rolesOf(node);
+    if (roles?.result === "matrix") return product(node, original);
+    if (roles && isPlane(node)) return convolution(node, original, roles);
+    return images.has(original) ? withLayout(node, asImage(original)) : node;
   };
   const assigned = rewriteNodes(graph, assign);
   const plain = (n: Node): Node => (n.type.layout ? relayout(n, null, "") : n);
@@ -89,49 +91,45 @@ function run(graph: Graph): Graph {
   };
 }
 
+/** Columns that are worth packing. */
+function panelColumns(node: Node): Columns | null {
+  const columns = node.op.columns(node);
+  return columns?.groups === 1 && node.type.shape[columns.result]! >= narrow ? columns : null;
+}
+/** Panels of columns, then the window, then what is summed over beside it, then the columns of a panel. */
+function panelLayout(rank: number, columns: number): string {
+  const window = Array.from({ length: rank - 2 }, (_, a) => a + 2);
+  return [`${columns}/${panel}`, ...window, 1 - columns, `${columns}%${panel}`].join(" ");
+}
+/** The gradient of a kernel comes with its columns innermost, as the tile makes them. */
+const kernelGradient = layout("1 2 3 0");
+
 const withLayout = (node: Node, l: Layout | null): Node =>
   sameLayout(node.type.layout, l) ? node : { ...node, type: { ...node.type, layout: l } };
 /** A view, copied into memory of its own. */
-const stored = (node: Node): Node => (node.op.schema.kind === "view" ? { ...ops.relayout({ x: node }), origin: node.origin } : node);
-
-/** The last two axes stand the other way round than in memory. */
-const isTransposed = (n: Node): boolean => {
-  if (n.op === ops.permute) {
-    const axes = n.attrs.axes as readonly number[];
-    return axes.at(-1) !== axes.length - 1;
-  }
-  return n.op.schema.kind === "view" && n.op !== ops.relayout && n.inputs.length === 1 && isTransposed(n.inputs[0]!);
-};
-/** Not a view that jumps about in a channels-last image. */
-const rowMajorView = (n: Node): boolean =>
-  n.op.schema.kind !== "view" || n.op === ops.relayout || n.inputs.every((x) => x.type.layout === null && rowMajorView(x));
+const stored = (node: Node): Node => (isView(node) ? { ...ops.relayout({ x: node }), origin: node.origin } : node);
 
 /* ---- images ---------------------------------------------------------------------------------------------------- */
 
-const convolutions: ReadonlySet<Node["op"]> = new Set<Node["op"]>([ops.conv2d, ops.conv2dInputGrad]);
-const pools: ReadonlySet<Node["op"]> = new Set<Node["op"]>([
-  ops.maxPool2d,
-  ops.maxPool2dWinner,
-  ops.maxPool2dGrad,
-  ops.avgPool2d,
-  ops.avgPool2dGrad,
-]);
-const spatial: ReadonlySet<Node["op"]> = new Set<Node["op"]>([ops.pad, ops.slice, ops.concat]);
+/** Images with two spatial axes, and kernels for them; others stay as they are. */
+const isPlane = (n: Node): boolean => n.type.shape.length === 4;
+type Roles = Extract<Schema, { kind: "contraction" }>;
+const rolesOf = ({ op: { schema } }: Node): Roles | null => (schema.kind === "contraction" ? schema : null);
 
 /** Results of convolutions, and what hangs together with them through pools and elementwise work of rank 4. */
 function findImages(nodes: readonly Node[]): Set<Node> {
   const images = new Set<Node>();
   const mark = (n: Node): boolean => {
-    if (images.has(n) || n.op.schema.kind === "leaf" || n.type.shape.length !== 4 || isConstantLike(n)) return false;
+    if (images.has(n) || n.op.schema.kind === "leaf" || !isPlane(n) || isConstantLike(n)) return false;
     images.add(n);
     return true;
   };
   for (const n of nodes) {
-    if (convolutions.has(n.op)) {
-      mark(n);
-      mark(n.inputs[0]!);
-    }
-    if (n.op === ops.conv2dWeightGrad) for (const x of n.inputs) mark(x);
+    const roles = rolesOf(n);
+    if (roles?.result === "image") mark(n);
+    roles?.operands.forEach((role, i) => {
+      if (role === "image") mark(n.inputs[i]!);
+    });
   }
   for (let changed = images.size > 0; changed; ) {
     changed = false;
@@ -144,51 +142,33 @@ function findImages(nodes: readonly Node[]): Set<Node> {
 }
 /** Values that should share a layout because of `n`. */
 function connected(n: Node): readonly Node[] {
-  if (n.type.shape.length !== 4) return [];
-  if (pools.has(n.op) || spatial.has(n.op)) return [n, ...n.inputs];
+  if (!isPlane(n)) return [];
+  if (n.op.schema.sameAxes) return [n, ...n.inputs];
   if (n.op.schema.kind === "elementwise") return [n, ...n.inputs.filter((x) => sameShape(x.type.shape, n.type.shape))];
   return [];
 }
 const isConstantLike = (n: Node) => n.op.schema.kind === "creation" && n.inputs.length === 0;
 
-type Halo = readonly [top: number, bottom: number, left: number, right: number];
+/** Before and after each spatial axis: top, bottom, left, right. */
+type Halo = readonly number[];
 /** What convolutions read beside each image. */
 function findHalos(nodes: readonly Node[]): Map<Node, Halo> {
   const halos = new Map<Node, Halo>();
-  const want = (n: Node, halo: Halo) => {
-    const now = halos.get(n) ?? [0, 0, 0, 0];
-    halos.set(n, [Math.max(now[0], halo[0]), Math.max(now[1], halo[1]), Math.max(now[2], halo[2]), Math.max(now[3], halo[3])]);
-  };
   for (const n of nodes) {
-    if (n.op === ops.conv2d || n.op === ops.conv2dWeightGrad) want(n.inputs[0]!, n.attrs.padding as unknown as Halo);
-    if (n.op === ops.conv2dInputGrad) {
-      const halo = inputGradHalo(n);
-      if (halo) want(n.inputs[0]!, halo);
-    }
+    const halo = n.op.halo(n);
+    if (halo.length === 0) continue;
+    const image = n.inputs[0]!;
+    const known = halos.get(image);
+    halos.set(
+      image,
+      halo.map((extent, i) => Math.max(extent, known?.[i] ?? 0)),
+    );
   }
   return halos;
 }
-/** The gradient with respect to the input is a convolution over the result, padded by what the kernel reaches further. */
-function inputGradHalo(n: Node): Halo | null {
-  const [sh, sw] = n.attrs.stride as readonly number[];
-  if (sh !== 1 || sw !== 1) return null;
-  const padding = n.attrs.padding as readonly number[];
-  const dilation = n.attrs.dilation as readonly number[];
-  const window = n.inputs[1]!.type.shape.slice(2);
-  const out = n.inputs[0]!.type.shape.slice(2);
-  const shape = n.type.shape.slice(2);
-  const side = (axis: 0 | 1): [number, number] => {
-    const reach = (window[axis]! - 1) * dilation[axis]!;
-    const before = Math.max(0, reach - padding[2 * axis]!);
-    return [before, Math.max(0, shape[axis]! - 1 + padding[2 * axis]! - (out[axis]! - 1))];
-  };
-  const [top, bottom] = side(0);
-  const [left, right] = side(1);
-  return [top, bottom, left, right];
-}
 
 /** Channels last, with a halo; null where that is row-major anyway. */
-function imageLayout(shape: Shape, [top, bottom, left, right]: Halo = [0, 0, 0, 0]): string | null {
+function imageLayout(shape: Shape, [top = 0, bottom = 0, left = 0, right = 0]: Halo = []): string | null {
   const [, channels, height, width] = shape as [number, number, number, number];
   const halo = top + bottom + left + right > 0;
   if (!halo && (channels === 1 || height * width === 1)) return null;

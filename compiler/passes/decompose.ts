@@ -1,6 +1,6 @@
 /**
- * Says composite operations in others, until none is left, and drops `stop_gradient`, which has no meaning behind
- * `differentiate`.
+ * Says composite operations in others, until none is left. So `stop_gradient`, which has no meaning behind `differentiate`,
+ * disappears.
  *
  *     %0 = mean(%x) {axes=[1]} : f32[4]          %0 = reduce_sum(%x) {axes=[1]} : f32[4]
  *     %1 = stop_gradient(%0) : f32[4]            %1 = full() {value=8, dtype="f32", shape=[]} : f32[]
@@ -10,16 +10,12 @@
 import { invariant } from "../../ir/diagnostic.ts";
 import type { Node } from "../../ir/graph/graph.ts";
 import { withOrigin } from "../../ir/op.ts";
-import { ops } from "../../ir/ops/index.ts";
 import { printType, sameType } from "../../ir/type.ts";
 import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
 
 export const decompose: GraphPass = { name: "decompose", run: (graph) => rewriteNodes(graph, plain) };
 
-function plain(node: Node): Node {
-  if (node.op === ops.stopGradient) return node.inputs[0]!;
-  return node.op.decompose ? expand(node, plain) : node;
-}
+const plain = (node: Node): Node => (node.op.decompose ? expand(node, plain) : node);
 
 /** The decomposition of a composite node, with `f` applied to every node of it, operands first. */
 export function expand(node: Node, f: (node: Node) => Node): Node {

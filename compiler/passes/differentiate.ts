@@ -68,7 +68,7 @@ function wantedGradients(graph: Graph): ReadonlyMap<Node, readonly Node[]> {
 
 /** Composite operations without a gradient rule in terms of others. */
 const withGradient = (node: Node): Node =>
-  node.op.decompose && !node.op.grad && node.type.dtype === "f32" ? expand(node, withGradient) : node;
+  node.op.decompose && !node.op.grad && !node.op.flat && node.type.dtype === "f32" ? expand(node, withGradient) : node;
 
 /** Derivatives of `y` with respect to those of `xs` that it depends on. */
 function sweep(y: Node, xs: ReadonlySet<Node>): ReadonlyMap<Node, Node> {
@@ -79,7 +79,7 @@ function sweep(y: Node, xs: ReadonlySet<Node>): ReadonlyMap<Node, Node> {
   if (active.has(y)) gradients.set(y, full(y, 1));
   for (const node of order.reverse()) {
     const dy = gradients.get(node);
-    if (!dy || !node.inputs.some((x) => active.has(x)) || isFlat(node)) continue;
+    if (!dy || !node.inputs.some((x) => active.has(x)) || node.op.flat) continue;
     withOrigin(node.origin, () => propagate(node, dy, active, gradients));
   }
   return gradients;
@@ -90,7 +90,7 @@ function dependents(order: readonly Node[], xs: ReadonlySet<Node>): ReadonlySet<
   const active = new Set<Node>();
   for (const node of order) {
     if (node.type.dtype !== "f32") continue;
-    if (xs.has(node) || (!isFlat(node) && node.inputs.some((x) => active.has(x)))) active.add(node);
+    if (xs.has(node) || (!node.op.flat && node.inputs.some((x) => active.has(x)))) active.add(node);
   }
   return active;
 }
@@ -107,10 +107,6 @@ function propagate(node: Node, dy: Node, active: ReadonlySet<Node>, gradients: M
     gradients.set(x, before ? ops.add({ a: before, b: part }) : part);
   });
 }
-
-/** Operations whose derivative is zero wherever it exists, or zero by definition. */
-const flat: ReadonlySet<Node["op"]> = new Set<Node["op"]>([ops.stopGradient, ops.floor, ops.ceil, ops.round, ops.sign]);
-const isFlat = (node: Node): boolean => flat.has(node.op);
 
 const full = ({ type }: Node, value: number): Node => ops.full({}, { value, dtype: type.dtype, shape: type.shape });
 const zeros = (x: Node): Node => full(x, 0);

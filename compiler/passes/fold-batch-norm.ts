@@ -14,7 +14,7 @@
  * Only where nothing else reads the values in between. Rounding changes as it does in any such folding.
  */
 import { type Graph, type Node, rewrite, topological, usersOf } from "../../ir/graph/graph.ts";
-import { withOrigin } from "../../ir/op.ts";
+import { type Columns, withOrigin } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/index.ts";
 import { type Shape, sameShape, sizeOf } from "../../ir/type.ts";
 import type { GraphPass } from "./graph-pass.ts";
@@ -56,7 +56,7 @@ function findChains(graph: Graph, nodes: readonly Node[]): ReadonlyMap<Node, Cha
   const roots = new Set([...graph.outputs.map((o) => o.value), ...graph.updates.map((u) => u.value)]);
   const chains = new Map<Node, Chain>();
   for (const node of nodes) {
-    if (node.type.dtype !== "f32" || early(node) || channelAxis(node) === null || !early(node.inputs[1]!)) continue;
+    if (node.type.dtype !== "f32" || early(node) || !channelsOf(node) || !early(node.inputs[1]!)) continue;
     const steps: Step[] = [];
     let last = node;
     for (;;) {
@@ -71,11 +71,11 @@ function findChains(graph: Graph, nodes: readonly Node[]): ReadonlyMap<Node, Cha
   return chains;
 }
 
-/** Which axis of the result belongs to the rows (columns) of the weights, the second operand; null: no such operation. */
-function channelAxis(node: Node): number | null {
-  if (node.op === ops.conv2d) return 1;
-  if (node.op === ops.matmul && node.inputs[1]!.type.shape.length === 2) return node.type.shape.length - 1;
-  return null;
+/** The channels of a result are the columns of the weights, the second operand. Matrices are one for the whole batch. */
+function channelsOf(node: Node): Columns | null {
+  const { schema } = node.op;
+  if (schema.kind !== "contraction") return null;
+  return schema.result === "matrix" && node.inputs[1]!.type.shape.length > 2 ? null : node.op.columns(node);
 }
 
 /** `node` as a step on `value`, if its other operand is an early per-channel (or single) coefficient. */
@@ -101,7 +101,7 @@ function stepOf(node: Node, value: Node, contraction: Node, early: (n: Node) => 
 /** All axes but the channels' have extent 1. */
 function isPerChannel(shape: Shape, contraction: Node): boolean {
   const rank = contraction.type.shape.length;
-  const axis = channelAxis(contraction)!;
+  const axis = channelsOf(contraction)!.result;
   return shape.length <= rank && shape.every((d, i) => d === 1 || rank - shape.length + i === axis);
 }
 
@@ -149,9 +149,11 @@ const reciprocal = (c: Node) => ops.div({ a: ops.full({}, { value: 1, dtype: "f3
 function perChannel(coefficient: Node, contraction: Node): Node {
   const { shape } = contraction.type;
   const size = sizeOf(coefficient.type.shape);
-  return reshaped(coefficient, size === 1 ? [] : [size, ...shape.slice(channelAxis(contraction)! + 1).map(() => 1)]);
+  return reshaped(coefficient, size === 1 ? [] : [size, ...shape.slice(channelsOf(contraction)!.result + 1).map(() => 1)]);
 }
 /** A coefficient at the axis of the weights that makes the channels: O of OIHW, the columns of a matrix. */
-const alongWeights = (c: Node, contraction: Node): Node =>
-  c.type.shape.length === 0 || contraction.op === ops.matmul ? c : reshaped(c, [c.type.shape[0]!, 1, 1, 1]);
+function alongWeights(c: Node, contraction: Node): Node {
+  const after = contraction.inputs[1]!.type.shape.slice(channelsOf(contraction)!.operand + 1);
+  return c.type.shape.length === 0 ? c : reshaped(c, [c.type.shape[0]!, ...after.map(() => 1)]);
+}
 const reshaped = (x: Node, shape: Shape): Node => (sameShape(x.type.shape, shape) ? x : ops.reshape({ x }, { shape }));

@@ -27,17 +27,12 @@ function folded(node: Node): Node {
   return withOrigin(node.origin, () => uniform(node) ?? table(node) ?? node);
 }
 
-/** One value everywhere, whatever the size. */
+/** One value everywhere, whatever the size: it is known without the index. */
 function uniform(node: Node): Node | null {
-  const value = fullValue(node.inputs[0]!);
-  if (value === null || !node.inputs.every((x) => fullValue(x) !== null)) return null;
+  if (!node.inputs.every((x) => fullValue(x) !== null)) return null;
   const { dtype, shape } = node.type;
-  if (node.op.schema.kind === "elementwise") {
-    const result = elementOf(node)(shape.map(() => 0));
-    return result === null ? null : full(result, dtype, shape);
-  }
-  const keeps = node.op.schema.kind === "view" && node.inputs.every((x) => Object.is(fullValue(x), value));
-  return keeps && (node.op !== ops.pad || Object.is(node.attrs.value, value)) ? full(value, dtype, shape) : null;
+  const result = elementOf(node)(shape.map(() => unknown("i32")));
+  return result === null ? null : full(result, dtype, shape);
 }
 
 /**
@@ -50,7 +45,7 @@ function table(node: Node): Node | null {
   const element = elementOf(node);
   const values: number[] = [];
   for (const index of indicesOf(node.type.shape)) {
-    const value = element(index);
+    const value = element(index.map((i): Expr => ({ kind: "const", type: "i32", value: i })));
     if (value === null) return null;
     values.push(value);
   }
@@ -59,10 +54,10 @@ function table(node: Node): Node | null {
 }
 
 /** An element of the result of a node over constants; null where it cannot be known. */
-function elementOf(node: Node): (index: readonly number[]) => number | null {
+function elementOf(node: Node): (index: readonly Expr[]) => number | null {
   const element = node.op.lower!(node.inputs.map(readConstant), node.attrs, node.type);
   return (index) => {
-    const body = element(...index.map((value): Expr => ({ kind: "const", type: "i32", value })));
+    const body = element(...index);
     return body.kind === "fold" ? null : stored(node.type.dtype, evaluate(body));
   };
 }
@@ -71,13 +66,21 @@ const stored = (dtype: DType, value: number | null): number | null => (dtype ===
 
 const scalarType: Record<DType, ScalarType> = { f32: "f32", i32: "i32", u8: "i32", bool: "bool" };
 
+const unknown = (type: ScalarType): Expr => ({ kind: "var", type, lanes: 1, name: "unknown" });
+
 function readConstant(node: Node): Read {
   const type = scalarType[node.type.dtype];
+  const uniform = fullValue(node);
+  const constant = (value: number): Expr => ({ kind: "const", type, value });
   const at = (index: readonly Expr[]): Expr => {
+    if (uniform !== null) return constant(uniform);
     const known = index.map(evaluate);
-    if (known.some((i) => i === null)) return { kind: "var", type, lanes: 1, name: "unknown" };
-    const inside = known.every((i, axis) => i! >= 0 && i! < node.type.shape[axis]!);
-    return { kind: "const", type, value: inside ? constantAt(node, known as number[]) : 0 };
+    return known.some((i) => i === null) ? unknown(type) : constant(constantAt(node, known as number[]));
   };
-  return Object.assign((...index: Expr[]) => at(index), { padded: (...index: Expr[]) => at(index), type: node.type });
+  const padded = (index: readonly Expr[]): Expr => {
+    const known = index.map(evaluate);
+    if (known.some((i) => i === null)) return { kind: "select", cond: unknown("bool"), a: at(index), b: constant(0) };
+    return known.every((i, axis) => i! >= 0 && i! < node.type.shape[axis]!) ? at(index) : constant(0);
+  };
+  return Object.assign((...index: Expr[]) => at(index), { padded: (...index: Expr[]) => padded(index), type: node.type });
 }

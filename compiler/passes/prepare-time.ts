@@ -1,6 +1,5 @@
 /** Which values are known once weights are loaded. */
 import { type Graph, type Node, topological } from "../../ir/graph/graph.ts";
-import { ops } from "../../ir/ops/index.ts";
 
 /** constant: the same in every run of the program. prepare: depends on variables that this graph leaves alone. run: the rest. */
 export type Time = "constant" | "prepare" | "run";
@@ -13,10 +12,16 @@ export function timesOf(graph: Graph): ReadonlyMap<Node, Time> {
   return times;
 }
 function timeOf(node: Node, times: ReadonlyMap<Node, Time>, moving: ReadonlySet<string>): Time {
-  if (node.op === ops.param || node.op === ops.state || node.op === ops.slot) return moving.has(variableKey(node)) ? "run" : "prepare";
-  if (node.op === ops.prepared) return "prepare";
-  if (node.op === ops.input || node.op === ops.counter) return "run";
-  return later(node.inputs.map((x) => times.get(x)!));
+  const { schema } = node.op;
+  if (schema.kind !== "leaf") return later(node.inputs.map((x) => times.get(x)!));
+  switch (schema.lasts) {
+    case "always":
+      return "constant";
+    case "update":
+      return moving.has(variableKey(node)) ? "run" : "prepare";
+    case "run":
+      return "run";
+  }
 }
 const later = (times: readonly Time[]): Time => (times.includes("run") ? "run" : times.includes("prepare") ? "prepare" : "constant");
 

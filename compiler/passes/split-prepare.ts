@@ -19,6 +19,7 @@
  * constants. Equal values of several graphs become one leaf. Layouts of types go over to the leaves.
  */
 import { type Graph, type Node, reachable, rewrite, topological } from "../../ir/graph/graph.ts";
+import { isOrdered } from "../../ir/graph/view.ts";
 import { ops } from "../../ir/ops/index.ts";
 import { sizeOf } from "../../ir/type.ts";
 import { hashConsing } from "./cse.ts";
@@ -84,9 +85,8 @@ function worthKeeping(graph: Graph): ReadonlySet<Node> {
 }
 const isRead = (node: Node, times: ReadonlyMap<Node, Time>) => times.get(node) === "run";
 
-const freeViews: ReadonlySet<Node["op"]> = new Set<Node["op"]>([ops.reshape, ops.broadcast, ops.slice]);
 /** Costs nothing where it is read: memory that is there already, or a view that only changes indices. */
-const isFree = (node: Node): boolean => node.inputs.length === 0 || (freeViews.has(node.op) && node.type.layout === null);
+const isFree = (node: Node): boolean => node.inputs.length === 0 || (isOrdered(node) && node.type.layout === null);
 
 /** Named after the largest variable behind it and the operation: `conv1.weight'relayout`. */
 function preparedLeaf(value: Node, names: Set<string>): Node {

@@ -28,8 +28,9 @@ const leaf = (op: typeof ops.param, name: string, { dtype, shape }: TensorType):
 function withSharedLeaves(graph: Graph): Graph {
   const first = new Map<string, Node>();
   return rewrite(graph, (node) => {
-    if (node.op.schema.kind !== "leaf" || node.op === ops.dense) return node;
-    const key = `${node.op.schema.name} ${String(node.attrs.name)}`;
+    const { schema } = node.op;
+    if (schema.kind !== "leaf" || schema.lasts === "always") return node;
+    const key = `${schema.name} ${String(node.attrs.name)}`;
     const shared = first.get(key) ?? node;
     first.set(key, shared);
     return shared;

@@ -11,6 +11,7 @@ const kinds: Readonly<Record<OpKind, string>> = {
   creation: "Computed from attributes and the index alone.",
   elementwise: "An element of the result comes from the elements of the operands at the same index, after broadcasting.",
   view: "An element of the result is one element of an operand, elsewhere, or a constant.",
+  copy: "The operand in memory of its own.",
   fold: "An element of the result is a reduction.",
   contraction: "An element of the result is a sum of products, computed in tiles.",
   composite: "Short for several other operations, which the pass `decompose` puts in its place.",
@@ -31,8 +32,8 @@ export function operationsPage(): string {
       "not name these operations; they call the functions of [the library](library.md), which are made of them. " +
       "[ARCHITECTURE.md](../ARCHITECTURE.md) says how operations become loops.",
     "Attributes are written with their kind and default. Axes count from 0, spatial padding is before and after each axis. " +
-      "Gradient: *yes*, a rule of its own; *replaced*, the operation is put in terms of others first; empty, none: a " +
-      "derivative stops there.",
+      "Gradient: *yes*, a rule of its own; *replaced*, the operation is put in terms of others first; *zero*, wherever " +
+      "there is one; empty, none. A derivative stops at the last two.",
     ...(Object.keys(kinds) as readonly OpKind[]).map(section),
   );
 }
@@ -42,7 +43,7 @@ function operationRow(key: string, op: Op, comments: ReadonlyMap<string, string>
   const { name, inputs, attrs, kind } = op.schema;
   const meaning = comments.get(key);
   invariant(meaning, `the operation ${name} has no comment in ir/ops that says what it means`);
-  const gradient = op.grad ? "yes" : kind === "composite" || kind === "opaque" ? "replaced" : "";
+  const gradient = op.grad ? "yes" : op.flat ? "zero" : kind === "composite" || kind === "opaque" ? "replaced" : "";
   return [code(`${name}(${inputs.join(", ")})`), Object.entries(attrs).map(attribute).join(", "), gradient, prose(meaning)];
 }
 const attribute = ([name, { kind, default: value }]: readonly [string, AttrSpec]): string =>

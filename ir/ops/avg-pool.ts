@@ -34,7 +34,7 @@ function avgPooling(rank: SpatialRank): AvgPooling {
   const attrs = averageAttrs(rank);
 
   /** The mean of each window of the spatial axes: [N, C, ...] to [N, C, windows...]. Padding is 0, and counts unless told otherwise. */
-  const pool: AvgPooling["pool"] = op({ name, inputs: ["x"], attrs, kind: "fold" }).rules({
+  const pool: AvgPooling["pool"] = op({ name, inputs: ["x"], attrs, kind: "fold", sameAxes: true }).rules({
     infer: ({ x }, how) => tensor("f32", poolingShape(name, x, rank, how)),
     grad: ({ x }, how, _y, dy) => ({ x: grad({ dy }, { ...how, shape: x.type.shape }) }),
     lower: ({ x }, how) => {
@@ -52,6 +52,7 @@ function avgPooling(rank: SpatialRank): AvgPooling {
     inputs: ["dy"],
     attrs: { ...attrs, shape: ints() },
     kind: "fold",
+    sameAxes: true,
   }).rules({
     infer: ({ dy }, { shape, ...how }) => {
       expectDType(`${name}_grad`, "dy", dy, ["f32"]);

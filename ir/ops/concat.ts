@@ -7,7 +7,14 @@ import { expectAxis, expectSameDType } from "./expect.ts";
 import { slice } from "./slice.ts";
 
 /** Tensors one after the other along `axis`: [.., a, ..] and [.., b, ..] to [.., a + b, ..]; their other extents agree. */
-export const concat = op({ name: "concat", inputs: ["...xs"], attrs: { axis: int() }, kind: "view" }).rules({
+export const concat = op({
+  name: "concat",
+  inputs: ["...xs"],
+  attrs: { axis: int() },
+  kind: "view",
+  access: "piecewise",
+  sameAxes: true,
+}).rules({
   infer: ({ xs }, { axis }) => {
     const first = xs[0] ?? shapeError("concat expects at least one tensor");
     expectAxis("concat", first, axis);

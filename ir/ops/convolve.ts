@@ -2,7 +2,7 @@
 import * as k from "../kernel/build.ts";
 import type { Expr } from "../kernel/kernel.ts";
 import { type AttrSpec, type CallableOp, fold, ints, op, type Read } from "../op.ts";
-import { tensor } from "../type.ts";
+import { type Shape, tensor } from "../type.ts";
 import {
   convolutionAttrs,
   convolutionFlops,
@@ -35,7 +35,14 @@ function convolutions(rank: SpatialRank): Convolutions {
    * Convolution of x [N, C, ...] by w [O, C / groups, ...]: y[n,o,i,j] = sum over r,s,c of x[n, c, i*stride + r*dilation - top, j*stride +
    * s*dilation - left] * w[o,c,r,s].
    */
-  const forward: Convolutions["forward"] = op({ name, inputs: ["x", "w"], attrs, kind: "contraction" }).rules({
+  const forward: Convolutions["forward"] = op({
+    name,
+    inputs: ["x", "w"],
+    attrs,
+    kind: "contraction",
+    operands: ["image", "kernel"],
+    result: "image",
+  }).rules({
     infer: ({ x, w }, how) => tensor("f32", convolutionShape(name, x, w, rank, how)),
     grad: ({ x, w }, how, _y, dy) => ({
       x: inputGrad({ dy, w }, { ...how, shape: x.type.shape }),
@@ -51,6 +58,8 @@ function convolutions(rank: SpatialRank): Convolutions {
           return k.mul(read(n!, inputChannel(o!, c, w.type.shape, how.groups), ...taps(i, r, axes)), w(o!, c, ...r));
         });
     },
+    columns: (_, { groups }) => ({ operand: 0, result: 1, groups }),
+    halo: (_, { padding }) => padding,
     flops: ({ w }, _, type) => convolutionFlops(w.shape, type.shape),
   });
 
@@ -63,6 +72,8 @@ function convolutions(rank: SpatialRank): Convolutions {
     inputs: ["dy", "w"],
     attrs: { ...attrs, shape: ints() },
     kind: "contraction",
+    operands: ["image", "kernel"],
+    result: "image",
   }).rules({
     infer: ({ dy, w }, { shape, ...how }) => {
       expectConvolution(`${name}_input_grad`, tensor("f32", expectShape(`${name}_input_grad`, shape)), w, dy, rank, how);
@@ -86,6 +97,8 @@ function convolutions(rank: SpatialRank): Convolutions {
           return k.mul(readWindow(dy, whole, n!, out, ends, axes), w(out, within, ...r));
         });
     },
+    columns: (_, { groups }) => (groups === 1 ? { operand: 1, result: 1, groups } : null),
+    halo: ({ dy, w }, { shape, ...how }) => reachBeyond(shape.slice(2), w.shape.slice(2), dy.shape.slice(2), spatialAxes(how)),
     flops: ({ dy, w }) => convolutionFlops(w.shape, dy.shape),
   });
 
@@ -97,6 +110,8 @@ function convolutions(rank: SpatialRank): Convolutions {
     inputs: ["x", "dy"],
     attrs: { ...attrs, shape: ints() },
     kind: "contraction",
+    operands: ["image", "image"],
+    result: "kernel",
   }).rules({
     infer: ({ x, dy }, { shape, ...how }) => {
       expectConvolution(`${name}_weight_grad`, x, tensor("f32", expectShape(`${name}_weight_grad`, shape)), dy, rank, how);
@@ -115,11 +130,24 @@ function convolutions(rank: SpatialRank): Convolutions {
           k.mul(read(n!, inputChannel(o!, c!, shape, how.groups), ...taps(i, r, axes)), dy(n!, o!, ...i)),
         );
     },
+    halo: (_, { padding }) => padding,
     flops: ({ dy }, { shape }) => convolutionFlops(shape, dy.shape),
   });
   return { forward, inputGrad, weightGrad };
 }
 
+/**
+ * How far taps reach beyond the windows, of which there are `windows` along each axis, for every position in the image.
+ * Nowhere where windows lie apart: whether there is one at all is tested then.
+ */
+function reachBeyond(image: Shape, kernel: Shape, windows: Shape, axes: readonly SpatialAxis[]): readonly number[] {
+  if (axes.some((s) => s.stride !== 1)) return axes.flatMap(() => [0, 0]);
+  return axes.flatMap((s, a) => {
+    const before = (kernel[a]! - 1) * s.dilation - s.before;
+    const after = image[a]! - 1 + s.before - (windows[a]! - 1);
+    return [Math.max(0, before), Math.max(0, after)];
+  });
+}
 /** Stride times the window whose tap r is at `position`. */
 const windowEnd = (position: Expr, r: Expr, s: SpatialAxis): Expr => k.at(r, -s.dilation, k.add(position, k.i32(s.before)));
 

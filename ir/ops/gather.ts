@@ -34,6 +34,7 @@ export const gather = op({ name: "gather", inputs: ["x", "ids"], attrs: { axis: 
     const after = x.type.shape.map((d, a) => d - sum.type.shape[a]!);
     return { x: after.every((n) => n === 0) ? sum : pad({ x: sum }, { before: after.map(() => 0), after }) };
   },
+  positions: ({ x }, { axis }) => ({ ids: x.shape[axis]! }),
   decompose: ({ x, ids }, { axis }) => {
     const { shape } = x.type;
     const index = shape.map((d, a) => (a === axis ? clamped(ids, d) : iota({}, { axis: a, dtype: "i32", shape: ids.type.shape })));

@@ -86,7 +86,6 @@ export const ops = {
   sigmoid,
   relu,
   cast,
-  stopGradient,
   add,
   sub,
   mul,
@@ -110,6 +109,7 @@ export const ops = {
   broadcast,
   concat,
   take,
+  // copy
   relayout,
   // fold
   reduceSum,
@@ -138,6 +138,7 @@ export const ops = {
   conv3dInputGrad,
   conv3dWeightGrad,
   // composite
+  stopGradient,
   takeGrad,
   gather,
   randomNormal,

@@ -13,7 +13,13 @@ import { reshape } from "./reshape.ts";
  * Product of matrices, [..., I, K] by [..., K, J] to [..., I, J]: y[..., i, j] = sum over k of a[..., i, k] * b[..., k, j]; leading axes
  * broadcast.
  */
-export const matmul = op({ name: "matmul", inputs: ["a", "b"], kind: "contraction" }).rules({
+export const matmul = op({
+  name: "matmul",
+  inputs: ["a", "b"],
+  kind: "contraction",
+  operands: ["matrix", "matrix"],
+  result: "matrix",
+}).rules({
   infer: ({ a, b }) => {
     expectMatrix("a", a);
     expectMatrix("b", b);
@@ -39,6 +45,11 @@ export const matmul = op({ name: "matmul", inputs: ["a", "b"], kind: "contractio
       const batch = index.slice(0, -2);
       return fold("sum", [a.type.shape.at(-1)!], (r) => k.mul(readMatrix(a, batch, i, r), readMatrix(b, batch, r, j)));
     },
+  columns: ({ a, b }) => ({
+    operand: b.shape.length - 1,
+    result: Math.max(a.shape.length, b.shape.length) - 1,
+    groups: 1,
+  }),
   flops: ({ a }, _, type) => 2 * sizeOf(type.shape) * a.shape.at(-1)!,
 });
 

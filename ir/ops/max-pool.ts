@@ -38,7 +38,7 @@ function maxPooling(rank: SpatialRank): MaxPooling {
   const attrs = poolingAttrs(rank);
 
   /** The largest element of each window of the spatial axes: [N, C, ...] to [N, C, windows...]. Padding never wins. */
-  const pool: MaxPooling["pool"] = op({ name, inputs: ["x"], attrs, kind: "fold" }).rules({
+  const pool: MaxPooling["pool"] = op({ name, inputs: ["x"], attrs, kind: "fold", sameAxes: true }).rules({
     infer: ({ x }, how) => tensor("f32", poolingShape(name, x, rank, how)),
     grad: ({ x }, how, _y, dy) => ({ x: grad({ dy, index: index({ x }, how) }, { ...how, shape: x.type.shape }) }),
     lower: ({ x }, how) => {
@@ -60,7 +60,7 @@ function maxPooling(rank: SpatialRank): MaxPooling {
   });
 
   /** Row-major position in the window of its first winner, i32[N, C, windows...]. */
-  const winner: MaxPooling["winner"] = op({ name: `${name}_winner`, inputs: ["x"], attrs, kind: "fold" }).rules({
+  const winner: MaxPooling["winner"] = op({ name: `${name}_winner`, inputs: ["x"], attrs, kind: "fold", sameAxes: true }).rules({
     infer: ({ x }, how) => tensor("i32", poolingShape(`${name}_winner`, x, rank, how)),
     lower: ({ x }, how) => {
       const element = windowElement(x, how);
@@ -75,6 +75,7 @@ function maxPooling(rank: SpatialRank): MaxPooling {
     inputs: ["dy", "index"],
     attrs: { ...attrs, shape: ints() },
     kind: "fold",
+    sameAxes: true,
   }).rules({
     infer: ({ dy, index }, { shape, ...how }) => {
       expectDType(`${name}_grad`, "dy", dy, ["f32"]);

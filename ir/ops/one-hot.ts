@@ -14,6 +14,7 @@ export const oneHot = op({ name: "one_hot", inputs: ["ids"], attrs: { depth: int
     if (!Number.isInteger(depth) || depth < 1) shapeError(`one_hot: depth must be a positive integer, got ${depth}`);
     return tensor("f32", [...ids.shape, depth]);
   },
+  positions: (_, { depth }) => ({ ids: depth }),
   decompose: ({ ids }, { depth }) => {
     const wide = cast({ x: ids }, { to: "i32" });
     const column = reshape({ x: wide }, { shape: [...ids.type.shape, 1] });

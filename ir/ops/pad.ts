@@ -7,7 +7,14 @@ import { expectInts } from "./expect.ts";
 import { slice } from "./slice.ts";
 
 /** x with a border of `value`, `before` and `after` each axis: every extent grows by both. */
-export const pad = op({ name: "pad", inputs: ["x"], attrs: { before: ints(), after: ints(), value: float(0) }, kind: "view" }).rules({
+export const pad = op({
+  name: "pad",
+  inputs: ["x"],
+  attrs: { before: ints(), after: ints(), value: float(0) },
+  kind: "view",
+  access: "piecewise",
+  sameAxes: true,
+}).rules({
   infer: ({ x }, { before, after }) => {
     expectInts("pad", "before", before, x.shape.length, 0);
     expectInts("pad", "after", after, x.shape.length, 0);

@@ -3,7 +3,7 @@ import { ints, op, shapeError } from "../op.ts";
 import { printType, tensor } from "../type.ts";
 
 /** Axes in another order: axis i of the result is axis axes[i] of x, as in NumPy's transpose. */
-export const permute = op({ name: "permute", inputs: ["x"], attrs: { axes: ints() }, kind: "view" }).rules({
+export const permute = op({ name: "permute", inputs: ["x"], attrs: { axes: ints() }, kind: "view", access: "permuted" }).rules({
   infer: ({ x }, { axes }) => {
     const expected = x.shape.map((_, a) => a);
     if ([...axes].sort((p, q) => p - q).join() !== expected.join()) {

@@ -7,7 +7,7 @@ import { printType, type Shape, sizeOf, tensor } from "../type.ts";
 import { expectShape } from "./expect.ts";
 
 /** The same elements in row-major order under `shape`, which has as many. */
-export const reshape = op({ name: "reshape", inputs: ["x"], attrs: { shape: ints() }, kind: "view" }).rules({
+export const reshape = op({ name: "reshape", inputs: ["x"], attrs: { shape: ints() }, kind: "view", access: "ordered" }).rules({
   infer: ({ x }, { shape }) => {
     if (sizeOf(expectShape("reshape", shape)) !== sizeOf(x.shape)) {
       shapeError(`reshape: ${printType(x)} has ${sizeOf(x.shape)} elements, the shape [${shape.join(", ")}] has ${sizeOf(shape)}`);

@@ -13,6 +13,8 @@ export const slice = op({
   inputs: ["x"],
   attrs: { starts: ints(), limits: ints(), steps: ints() },
   kind: "view",
+  access: "ordered",
+  sameAxes: true,
 }).rules({
   infer: ({ x }, { starts, limits, steps }) => {
     const rank = x.shape.length;

@@ -13,8 +13,8 @@ export type Unary = CallableOp<readonly ["x"], Record<never, never>>;
 interface Row {
   readonly types?: readonly DType[];
   readonly lower: (x: Expr) => Expr;
-  /** Left out: constant almost everywhere. */
-  readonly grad?: (x: Node, dy: Node, y: Node) => Node;
+  /** Left out for what is no float. */
+  readonly grad?: "zero" | ((x: Node, dy: Node, y: Node) => Node);
 }
 const unary = (name: string, { types = ["f32"], lower, grad }: Row): Unary =>
   op({ name, inputs: ["x"], kind: "elementwise" }).rules({
@@ -22,7 +22,7 @@ const unary = (name: string, { types = ["f32"], lower, grad }: Row): Unary =>
       expectDType(name, "x", x, types);
       return plain(x);
     },
-    ...(grad && { grad: ({ x }, _, y, dy) => ({ x: grad(x, dy, y) }) }),
+    ...(grad && { grad: grad === "zero" ? grad : ({ x }, _, y, dy) => ({ x: grad(x, dy, y) }) }),
     lower:
       ({ x }) =>
       (...i) =>
@@ -35,7 +35,7 @@ export const neg: Unary = unary("neg", { types: numeric, lower: k.neg, grad: (_,
 /** |x|, elementwise; the derivative at 0 is 0. */
 export const abs: Unary = unary("abs", { types: numeric, lower: k.abs, grad: (x, dy) => times(dy, sign({ x })) });
 /** -1, 0 or 1, elementwise. */
-export const sign: Unary = unary("sign", { types: numeric, lower: k.sign });
+export const sign: Unary = unary("sign", { types: numeric, lower: k.sign, grad: "zero" });
 /** The square root, elementwise. */
 export const sqrt: Unary = unary("sqrt", {
   lower: k.sqrt,
@@ -60,11 +60,11 @@ export const erf: Unary = unary("erf", {
   grad: (x, dy) => times(dy, times(scalar(2 / Math.sqrt(Math.PI)), exp({ x: neg({ x: times(x, x) }) }))),
 });
 /** Rounded down, elementwise. */
-export const floor: Unary = unary("floor", { lower: k.floor });
+export const floor: Unary = unary("floor", { lower: k.floor, grad: "zero" });
 /** Rounded up, elementwise. */
-export const ceil: Unary = unary("ceil", { lower: k.ceil });
+export const ceil: Unary = unary("ceil", { lower: k.ceil, grad: "zero" });
 /** To the nearest integer, halves to the even one, elementwise. */
-export const round: Unary = unary("round", { lower: k.round });
+export const round: Unary = unary("round", { lower: k.round, grad: "zero" });
 /** !x, elementwise. */
 export const logicalNot: Unary = unary("logical_not", { types: ["bool"], lower: k.not });
 /** 1 / (1 + exp(-x)), elementwise. */
@@ -78,4 +78,8 @@ export const relu: Unary = unary("relu", {
   grad: (_, dy, y) => where({ cond: less({ a: scalar(0), b: y }), a: dy, b: scalar(0) }),
 });
 /** x itself, without a gradient. */
-export const stopGradient: Unary = unary("stop_gradient", { types: ["f32", "i32", "u8", "bool"], lower: (x) => x });
+export const stopGradient: Unary = op({ name: "stop_gradient", inputs: ["x"], kind: "composite" }).rules({
+  infer: ({ x }) => plain(x),
+  grad: "zero",
+  decompose: ({ x }) => x,
+});

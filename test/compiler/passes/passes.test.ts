@@ -5,7 +5,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { graphPasses, splitPrepare } from "../../../compiler/passes/index.ts";
+import { splitPrepare } from "../../../compiler/passes/index.ts";
+import { graphPasses } from "../../../compiler/pipeline.ts";
 import type { Graph } from "../../../ir/graph/graph.ts";
 import { parseGraph } from "../../../ir/graph/parse.ts";
 import { printGraph } from "../../../ir/graph/print.ts";

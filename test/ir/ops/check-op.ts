@@ -1,4 +1,4 @@
-/** One call tests an operation: shape, text, value, gradient, gradient of the gradient, and every backend. */
+/** One call tests an operation: shape, text, what it says of itself, value, gradient, gradient of the gradient, and every backend. */
 import { describe, expect, test } from "vitest";
 import { equalGraphs } from "../../../ir/graph/equal.ts";
 import type { Attrs, Graph, Node } from "../../../ir/graph/graph.ts";
@@ -11,6 +11,7 @@ import { type DType, f32, printType, type Shape, sizeOf, type TensorType, tensor
 import { disagreement, rms } from "./agree.ts";
 import { backends } from "./backends.ts";
 import { evaluate, evaluateGraph } from "./evaluate.ts";
+import { checkFacts } from "./facts.ts";
 import type { Tensor } from "./naive.ts";
 import { gradients, withGradients } from "./reverse.ts";
 
@@ -46,6 +47,7 @@ export function checkOp(op: Op, { samples, reference, tolerance = 1e-6, second =
       describe(`${sample.inputs.map(printType).join(" ")} ${JSON.stringify(sample.attrs ?? {})}`, () => {
         test("shape", () => expect(printType(node.type)).toBe(printType(tensor(sample.dtype ?? "f32", sample.shape))));
         test("text", () => checkText(graph));
+        test("facts", () => checkFacts(node));
         test("value", () => {
           const inputs = sample.inputs.map((t, i): Tensor => ({ shape: t.shape, data: given[`x${i}`]! }));
           const actual = evaluateGraph(graph, given).outputs.y!;
