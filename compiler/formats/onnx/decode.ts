@@ -1,19 +1,6 @@
 /** Bytes to the messages of the schema. */
 import { type Lists, type Message, type MessageName, type Scalars, schema } from "./schema.ts";
-import {
-  type Cursor,
-  cursor,
-  type Origin,
-  type Place,
-  readLength,
-  readTag,
-  readVarint,
-  refuse,
-  skip,
-  take,
-  wireNames,
-  wireTypes,
-} from "./wire.ts";
+import { type Cursor, cursor, type Origin, readLength, readTag, readVarint, refuse, skip, take, wireNames, wireTypes } from "./wire.ts";
 
 type Kind = keyof Scalars | MessageName;
 interface Field {
@@ -68,20 +55,23 @@ export const decode = <M extends MessageName>(message: M, bytes: Uint8Array, ori
 function readMessage(message: MessageName, c: Cursor, depth: number, parts: Parts): Readonly<Record<string, unknown>> {
   const { fields, empty } = tables[message];
   const record = { ...empty };
-  const lists = new Map<string, Growable>();
+  let lists: Map<string, Growable> | null = null;
   while (c.at < c.end) {
-    const { number, wire } = readTag(c);
-    const field = fields.get(number);
+    const tag = readTag(c);
+    const wire = tag & 7;
+    const field = fields.get(tag >>> 3);
     if (!field) skip(c, wire);
     else if (!field.repeated) record[field.name] = readSingle(field, record[field.name], c, wire, depth, parts);
-    else if (isNumeric(field.kind)) readNumbers(field, field.kind, c, wire, lists);
-    else {
+    else if (isNumeric(field.kind)) {
+      lists ??= new Map();
+      readNumbers(field.name, field.kind, c, wire, lists);
+    } else {
       if (record[field.name] === noList) record[field.name] = [];
       const list = record[field.name] as unknown[];
       list.push(readPart(field, list.length, c, wire, depth, parts));
     }
   }
-  for (const [name, list] of lists) record[name] = trimmed(list);
+  for (const [name, list] of lists ?? []) record[name] = trimmed(list);
   return record;
 }
 
@@ -91,30 +81,28 @@ function readSingle(field: Field, before: unknown, c: Cursor, wire: number, dept
     return readPart(field, null, c, wire, depth, parts);
   }
   const list = growable(field.kind, 1);
-  readOne(field, list, c, wire);
+  readOne(field.name, list, c, wire);
   return list.array[0];
 }
 
 /** A value with a length of its own: text, bytes or a message. */
 function readPart(field: Field, index: number | null, c: Cursor, wire: number, depth: number, parts: Parts): unknown {
-  if (wire !== wireTypes.length)
-    refuse(c, `expected a text or message, found ${wireNames[wire] ?? `wire type ${wire}`}`, field.name, index);
-  if (++parts.count > mostParts) refuse(c, `it has more than ${mostParts} parts`, field.name, index);
-  const place: Place = { parent: c.place, field: field.name, index };
-  const inner = cursor(c.bytes, c.at, c.end, c.origin, place);
-  const length = readLength(inner);
-  c.at = inner.at + length;
-  if (isMessage(field.kind)) {
-    if (depth >= deepest) refuse(inner, `messages are nested more than ${deepest} deep`);
-    return readMessage(field.kind, cursor(c.bytes, inner.at, c.at, c.origin, place), depth + 1, parts);
+  const { name, kind } = field;
+  if (wire !== wireTypes.length) refuse(c, `expected a text or message, found ${wireNames[wire] ?? `wire type ${wire}`}`, name, index);
+  if (++parts.count > mostParts) refuse(c, `the file has more than ${mostParts} parts`, name, index);
+  const length = readLength(c, name, index);
+  if (isMessage(kind)) {
+    if (depth >= deepest) refuse(c, `messages are nested more than ${deepest} deep`, name, index);
+    c.at += length;
+    return readMessage(kind, cursor(c.bytes, c.at - length, c.at, c.origin, { parent: c.place, field: name, index }), depth + 1, parts);
   }
-  const bytes = take(inner, length);
-  if (field.kind === "bytes") return bytes;
-  if (field.kind === "prose") return anything.decode(bytes);
+  const bytes = take(c, length);
+  if (kind === "bytes") return bytes;
+  if (kind === "prose") return anything.decode(bytes);
   try {
     return text.decode(bytes);
   } catch {
-    return refuse(inner, "it is not text in UTF-8");
+    return refuse(c, "it is not text in UTF-8", name, index);
   }
 }
 const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -124,6 +112,7 @@ const anything = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Numbers that come one by one or in pieces. */
 interface Growable {
+  readonly kind: Numeric;
   array: BigInt64Array | BigUint64Array | Float32Array | Float64Array;
   bytes: Uint8Array;
   words: Uint32Array;
@@ -144,30 +133,36 @@ const wireOf: Readonly<Record<Numeric, number>> = {
 };
 function growable(kind: Numeric, capacity: number): Growable {
   const array = makers[kind](new ArrayBuffer(capacity * empties[kind].BYTES_PER_ELEMENT));
-  return { array, bytes: new Uint8Array(array.buffer), words: new Uint32Array(array.buffer), length: 0 };
+  return { kind, array, bytes: new Uint8Array(array.buffer), words: new Uint32Array(array.buffer), length: 0 };
 }
-function reserve(kind: Numeric, list: Growable, more: number): void {
+/** A number of 64 bits may take one byte of the file. */
+function reserve(list: Growable, more: number, c: Cursor, name: string): void {
   if (list.length + more <= list.array.length) return;
-  const { array, bytes, words } = growable(kind, Math.max(list.length + more, 2 * list.length));
-  bytes.set(list.bytes);
-  list.array = array;
-  list.bytes = bytes;
-  list.words = words;
+  try {
+    const { array, bytes, words } = growable(list.kind, Math.max(list.length + more, 2 * list.length));
+    bytes.set(list.bytes);
+    list.array = array;
+    list.bytes = bytes;
+    list.words = words;
+  } catch (error) {
+    if (error instanceof RangeError) refuse(c, `${list.length + more} numbers are more than memory holds`, name);
+    throw error;
+  }
 }
 const trimmed = ({ array, length }: Growable) => (length === array.length ? array : array.slice(0, length));
 
-function readNumbers(field: Field, kind: Numeric, c: Cursor, wire: number, lists: Map<string, Growable>): void {
-  const list = lists.get(field.name) ?? growable(kind, 0);
-  lists.set(field.name, list);
-  if (wire === wireTypes.length) readPacked(field, kind, list, c);
+function readNumbers(name: string, kind: Numeric, c: Cursor, wire: number, lists: Map<string, Growable>): void {
+  const list = lists.get(name) ?? growable(kind, 0);
+  lists.set(name, list);
+  if (wire === wireTypes.length) readPacked(name, list, c);
   else {
-    reserve(kind, list, 1);
-    readOne(field, list, c, wire);
+    reserve(list, 1, c, name);
+    readOne(name, list, c, wire);
   }
 }
 
-function readOne({ name, kind }: Field, list: Growable, c: Cursor, wire: number): void {
-  const expected = wireOf[kind as Numeric];
+function readOne(name: string, list: Growable, c: Cursor, wire: number): void {
+  const expected = wireOf[list.kind];
   if (wire !== expected) refuse(c, `expected ${wireNames[expected]}, found ${wireNames[wire] ?? `wire type ${wire}`}`, name);
   if (wire === wireTypes.varint) pushVarint(list, c);
   else {
@@ -176,17 +171,17 @@ function readOne({ name, kind }: Field, list: Growable, c: Cursor, wire: number)
   }
 }
 
-function readPacked({ name }: Field, kind: Numeric, list: Growable, c: Cursor): void {
-  const length = readLength(c);
+function readPacked(name: string, list: Growable, c: Cursor): void {
+  const length = readLength(c, name);
   const width = list.array.BYTES_PER_ELEMENT;
-  if (wireOf[kind] === wireTypes.varint) {
+  if (wireOf[list.kind] === wireTypes.varint) {
     const inner = cursor(c.bytes, c.at, c.at + length, c.origin, { parent: c.place, field: name, index: null });
-    reserve(kind, list, countVarints(c.bytes, c.at, inner.end));
+    reserve(list, countVarints(c.bytes, c.at, inner.end), c, name);
     while (inner.at < inner.end) pushVarint(list, inner);
     c.at = inner.end;
   } else {
     if (length % width !== 0) refuse(c, `${length} bytes are not a multiple of ${width}`, name);
-    reserve(kind, list, length / width);
+    reserve(list, length / width, c, name);
     list.bytes.set(take(c, length), list.length * width);
     list.length += length / width;
   }

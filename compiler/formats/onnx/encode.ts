@@ -33,16 +33,21 @@ function copy(piece: Piece, out: Uint8Array, from: number): void {
 const sizeOf = (part: Uint8Array | Piece): number => (part instanceof Uint8Array ? part.length : part.size);
 const join = (parts: readonly (Uint8Array | Piece)[]): Piece => ({ size: parts.reduce((n, p) => n + sizeOf(p), 0), parts });
 
+/** Name, number and kind of every field by ascending number; a kind in brackets is repeated. */
+type Fields = readonly (readonly [string, readonly [number, string | readonly [string]]])[];
+const fieldsOf: ReadonlyMap<MessageName, Fields> = new Map(
+  (Object.keys(schema) as MessageName[]).map((m) => [m, Object.entries<Fields[number][1]>(schema[m]).sort(([, a], [, b]) => a[0] - b[0])]),
+);
+
 function messagePiece(message: MessageName, draft: Readonly<Record<string, unknown>>): Piece {
-  const fields = Object.entries<readonly [number, string | readonly [string]]>(schema[message]).sort(([, a], [, b]) => a[0] - b[0]);
-  return join(
-    fields.flatMap(([name, [number, kind]]) => {
-      const value = draft[name];
-      if (value === undefined) return [];
-      if (typeof kind === "string") return [fieldPiece(number, kind, value)];
-      return Array.from(value as Iterable<unknown>, (v) => fieldPiece(number, kind[0], v));
-    }),
-  );
+  const parts: Piece[] = [];
+  for (const [name, [number, kind]] of fieldsOf.get(message)!) {
+    const value = draft[name];
+    if (value === undefined) continue;
+    if (typeof kind === "string") parts.push(fieldPiece(number, kind, value));
+    else for (const v of value as Iterable<unknown>) parts.push(fieldPiece(number, kind[0], v));
+  }
+  return join(parts);
 }
 
 /** Lists are written element by element, as the schema of ONNX asks for all that are written here. */
@@ -57,13 +62,14 @@ function fieldPiece(number: number, kind: string, value: unknown): Piece {
       return join([tag(number, wireTypes.eight), bytesOf(Float64Array.of(value as number))]);
     case "text":
     case "prose":
-      return delimited(number, new TextEncoder().encode(value as string));
+      return delimited(number, utf8.encode(value as string));
     case "bytes":
       return delimited(number, value as Uint8Array);
     default:
       return delimited(number, messagePiece(kind as MessageName, value as Readonly<Record<string, unknown>>));
   }
 }
+const utf8 = new TextEncoder();
 const delimited = (number: number, content: Uint8Array | Piece): Piece =>
   join([tag(number, wireTypes.length), varint(sizeOf(content)), content]);
 const bytesOf = (view: ArrayBufferView): Uint8Array => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);

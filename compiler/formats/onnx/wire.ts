@@ -53,8 +53,13 @@ function pathOf(place: Place | null): string {
 
 /** A base-128 integer of up to 64 bits, into `low` and `high`. */
 export function readVarint(c: Cursor): void {
-  c.low = 0;
+  c.low = c.at < c.end ? c.bytes[c.at]! : 128;
   c.high = 0;
+  if (c.low < 128) c.at++;
+  else readLongVarint(c);
+}
+function readLongVarint(c: Cursor): void {
+  c.low = 0;
   for (let shift = 0; ; shift += 7) {
     if (c.at >= c.end) refuse(c, "it ends inside a number (is the file cut short?)");
     if (shift > 63) refuse(c, "a number takes more than 10 bytes");
@@ -71,22 +76,18 @@ export function readVarint(c: Cursor): void {
   c.high >>>= 0;
 }
 
-export interface Tag {
-  readonly number: number;
-  readonly wire: number;
-}
-export function readTag(c: Cursor): Tag {
+/** What a field begins with: its number times 8, and the wire type. */
+export function readTag(c: Cursor): number {
   readVarint(c);
-  const number = c.low >>> 3;
-  if (c.high !== 0 || number === 0) refuse(c, `field ${c.high * 2 ** 29 + number} cannot be`);
-  return { number, wire: c.low & 7 };
+  if (c.high !== 0 || c.low < 8) refuse(c, `field ${c.high * 2 ** 29 + (c.low >>> 3)} cannot be`);
+  return c.low;
 }
 
 /** A length that the remaining bytes have. */
-export function readLength(c: Cursor): number {
+export function readLength(c: Cursor, field: string | null = null, index: number | null = null): number {
   readVarint(c);
   const length = c.high * 2 ** 32 + c.low;
-  if (length > c.end - c.at) refuse(c, `${length} bytes are announced, ${c.end - c.at} are left (is the file cut short?)`);
+  if (length > c.end - c.at) refuse(c, `${length} bytes are announced, ${c.end - c.at} are left (is the file cut short?)`, field, index);
   return length;
 }
 
@@ -108,8 +109,9 @@ export function skip(c: Cursor, wire: number): void {
 
 /** Whole numbers: from 0 to 2^53, or of 64 bits, negative ones in two's complement. */
 export function varint(value: number | bigint): Uint8Array {
+  if (value >= 0 && value < 128) return Uint8Array.of(Number(value));
   const bytes: number[] = [];
-  let rest = typeof value === "bigint" ? BigInt.asUintN(64, value) : BigInt(value);
+  let rest = BigInt.asUintN(64, BigInt(value));
   for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
   bytes.push(Number(rest));
   return Uint8Array.from(bytes);
