@@ -9,7 +9,7 @@ import type { OnnxModel, OnnxTensor, OnnxValue } from "../../formats/onnx/model.
 import type { Application } from "../../frontend/elaborate/session.ts";
 import { type Emitted, type Emitter, newEmitter, onnxTypeOf } from "./emitter.ts";
 import { callOf, type LayerCall, type LayerRule, layerRules } from "./layers.ts";
-import { type Primitive, primitives } from "./primitives.ts";
+import { type Primitive, primitives, refuse, unsayable } from "./primitives.ts";
 
 /** The oldest that has all we use: LayerNormalization (17), reductions of scatters (16). */
 export const opset = 17;
@@ -132,7 +132,8 @@ function needed(roots: readonly Node[], layers: ReadonlyMap<Node, Layer>): reado
   const order: Node[] = [];
   const operandsOf = (n: Node): readonly Node[] => {
     const layer = layers.get(n);
-    return layer ? [layer.call.tensor("x")] : n.inputs;
+    if (layer) return [layer.call.tensor("x")];
+    return unsayable.has(n.op) ? [] : n.inputs;
   };
   const stack = [...roots].reverse().map((node) => ({ node, next: 0 }));
   for (let top = stack.at(-1); top; top = stack.at(-1)) {
@@ -156,6 +157,7 @@ const ruleOf: ReadonlyMap<Node["op"], Primitive> = new Map(
 
 function emitPrimitive(node: Node, e: Emitter): string {
   if (node.op === ops.param || node.op === ops.state) return e.variable(String(node.attrs.name));
+  if (unsayable.has(node.op)) return refuse(node);
   const rule = ruleOf.get(node.op);
   if (rule) return rule(node, node.inputs.map(e.read), e);
   invariant(node.op.decompose, `${node.op.schema.name} has no counterpart in ONNX`);

@@ -1,7 +1,5 @@
 /** Pooling and its gradients in ONNX. */
-import { invariant } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
-import { ops } from "../../../ir/ops/index.ts";
 import { sizeOf } from "../../../ir/type.ts";
 import { onnxPads, outputPadding, transposed, type Window } from "./convolution.ts";
 import type { Attributes, Emitter } from "./emitter.ts";
@@ -23,22 +21,20 @@ export const averagePool: Primitive = (node, inputs, e) => {
 };
 
 /** ONNX gives positions in the whole tensor. */
-const winners = (x: string, pool: Pool, e: Emitter): string => e.addMany("MaxPool", [x], 2, attributes(pool))[1]!;
 export const maxPoolIndex: Primitive = (node, [x], e) => {
   const image = sizeOf(node.inputs[0]!.type.shape.slice(2));
-  const within = e.add("Mod", [winners(x!, poolOf(node), e), e.constant("int64", [], [image])]);
+  const [, winners] = e.addMany("MaxPool", [x!], 2, attributes(poolOf(node)));
+  const within = e.add("Mod", [winners!, e.constant("int64", [], [image])]);
   return e.add("Cast", [within], { to: 6 });
 };
-/** Every element of dy is added where its window's winner was. */
-export const maxPoolGradient: Primitive = (node, [dy], e) => {
-  const [, index] = node.inputs as readonly [Node, Node];
-  const source = index.inputs[0]!;
-  invariant(index.op === ops.maxPool2dIndex || index.op === ops.maxPool3dIndex, "the winners of a pooling come from where it pools");
-  const at = e.add("Reshape", [winners(e.read(source), poolOf(node), e), e.ints([-1])]);
+/** Every element of dy is added where its window's winner was: a position in its image, and before it come whole images. */
+export const maxPoolGradient: Primitive = (node, [dy, index], e) => {
+  const [n, c, ...image] = node.type.shape as readonly [number, number, ...number[]];
+  const before = Array.from({ length: n * c }, (_, i) => i * sizeOf(image));
+  const at = e.add("Add", [index!, e.constant("int32", [n, c, ...image.map(() => 1)], before)]);
   const zeros = e.add("Expand", [e.constant("float", [], [0]), e.ints([sizeOf(node.type.shape)])]);
-  const flat = e.add("Reshape", [dy!, e.ints([-1])]);
-  const sums = e.add("ScatterElements", [zeros, at, flat], { axis: 0, reduction: "add" });
-  return e.add("Reshape", [sums, e.ints(node.type.shape)]);
+  const flat = [at, dy!].map((t) => e.add("Reshape", [t, e.ints([-1])]));
+  return e.add("Reshape", [e.add("ScatterElements", [zeros, ...flat], { axis: 0, reduction: "add" }), e.ints(node.type.shape)]);
 };
 
 /** A transposed convolution that spreads every element over its window. */

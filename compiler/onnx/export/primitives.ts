@@ -1,7 +1,7 @@
 /** Operations of the graph IR in operators of ONNX, one rule each: what is exported of everything that has no rule as a layer. */
 import { fail } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
-import type { ops } from "../../../ir/ops/index.ts";
+import { ops } from "../../../ir/ops/index.ts";
 import { type Shape, sizeOf } from "../../../ir/type.ts";
 import { convolution, inputGradient, weightGradient } from "./convolution.ts";
 import { type Emitter, onnxTypeOf } from "./emitter.ts";
@@ -21,8 +21,11 @@ const byType =
     (node.inputs[0]!.type.dtype === "f32" ? float : integer)(node, inputs, e);
 const scalar = (node: Node, value: number, e: Emitter): string => e.constant(onnxTypeOf[node.inputs[0]!.type.dtype], [], [value]);
 
+const isNonZero = (n: Node): boolean => n.op === ops.full && n.attrs.value !== 0;
+
 /** ONNX truncates and traps: floor((a - a mod b) / b), 0 where b is 0. */
 const floorDivide: Primitive = (node, [a, b], e) => {
+  if (isNonZero(node.inputs[1]!)) return e.add("Div", [e.add("Sub", [a!, e.add("Mod", [a!, b!])]), b!]);
   const zero = scalar(node, 0, e);
   const isZero = e.add("Equal", [b!, zero]);
   const divisor = e.add("Where", [isZero, scalar(node, 1, e), b!]);
@@ -30,6 +33,7 @@ const floorDivide: Primitive = (node, [a, b], e) => {
   return e.add("Where", [isZero, zero, e.add("Div", [exact, divisor])]);
 };
 const floorModulo: Primitive = (node, [a, b], e) => {
+  if (isNonZero(node.inputs[1]!)) return e.add("Mod", [a!, b!]);
   const zero = scalar(node, 0, e);
   const isZero = e.add("Equal", [b!, zero]);
   return e.add("Where", [isZero, zero, e.add("Mod", [a!, e.add("Where", [isZero, scalar(node, 1, e), b!])])]);
@@ -164,10 +168,6 @@ const iota: Primitive = (node, _, e) => {
   return sizeOf(own) === sizeOf(shape) ? row : expand(row, shape, e);
 };
 const dense: Primitive = (node, _, e) => e.constant(onnxTypeOf[node.type.dtype], node.type.shape, node.attrs.data as readonly number[]);
-const random: Primitive = (node) =>
-  fail("export", "random numbers cannot be exported: ONNX has none that depend on a seed alone", node.origin?.span ?? null, {
-    help: "give the random values to the model as an input",
-  });
 const identity: Primitive = (_, [x]) => x!;
 
 /** Composite operations that are not here are exported in the operations that they consist of. */
@@ -249,6 +249,11 @@ export const primitives: Readonly<Partial<Record<keyof typeof ops, Primitive>>> 
   full,
   iota,
   dense,
-  randomUniform: random,
-  randomNormal: random,
 };
+
+/** What ONNX cannot say; the operands of these are not looked at. */
+export const unsayable: ReadonlySet<Node["op"]> = new Set<Node["op"]>([ops.randomUniform, ops.randomNormal]);
+export const refuse = (node: Node): never =>
+  fail("export", "random numbers cannot be exported: ONNX has none that depend on a seed alone", node.origin?.span ?? null, {
+    help: "give the random values to the model as an input",
+  });

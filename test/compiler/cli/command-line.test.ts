@@ -17,6 +17,7 @@ describe("dlm", () => {
         inspect  show a stage of the compiler
         train    train a model on data
         eval     loss and metrics on data
+        export   write a model as ONNX
         weights  list, change or compare weight files
 
       \`dlm COMMAND --help\` shows its options; docs/language.md in this package explains the language.
