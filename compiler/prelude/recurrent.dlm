@@ -118,5 +118,11 @@ layer MultiHeadAttention(
   }
   q, k, v = [x |> reshape([N, x.shape[1], heads, D // heads]) |> permute([0, 2, 1, 3]) for x in projected]
   y = attention(q, k, v, causal=causal, mask=mask, drop=drop) |> permute([0, 2, 1, 3]) |> reshape([N, T, D])
-  return y |> out_proj: Linear(D, bias=bias)
+  param out_proj.weight as w: f32[D, D] = uniform(-1 / sqrt(D), 1 / sqrt(D))
+  y = y @ transpose(w)
+  if bias {
+    param out_proj.bias as b: f32[D] = zeros
+    y += b
+  }
+  return y
 }
