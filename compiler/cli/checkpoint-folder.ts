@@ -4,6 +4,8 @@
  */
 import { join } from "node:path";
 import { fail } from "../../ir/diagnostic.ts";
+import type { Companion } from "../formats/source.ts";
+import { saveInFolder } from "./companions.ts";
 import { exists, makeFolder, readBytes, readText, remove, writeAtomically } from "./files.ts";
 
 /** What the run was made of; a resumed run must have the same. */
@@ -35,12 +37,13 @@ interface StateFile extends RunState {
 }
 const stateName = "state.json";
 
-export function writeCheckpoint(folder: string, state: RunState, variables: Uint8Array): void {
+export function writeCheckpoint(folder: string, state: RunState, variables: Uint8Array, companions: readonly Companion[]): void {
   makeFolder(folder);
   const before = exists(join(folder, stateName)) ? parseState(folder).file : null;
   const file = `step-${state.step}.safetensors`;
   const content: StateFile = { format: "dlm-checkpoint", version: 2, file, ...state };
   writeAtomically(join(folder, file), variables);
+  saveInFolder(folder, companions);
   writeAtomically(join(folder, stateName), `${JSON.stringify(content, null, 2)}\n`);
   if (before !== null && before !== file) remove(join(folder, before));
 }

@@ -1,8 +1,23 @@
 /** `dlm eval FILE --weights W --data SPEC`: loss and metrics on data. */
+import { DlmError, type LoadOptions, type Net } from "../../runtime/index.ts";
 import { feedOf } from "../formats/feed.ts";
+import type { DataSource } from "../formats/source.ts";
 import { loadProgram, weightFiles, weightsOf } from "./build.ts";
+import { findCompanion } from "./companions.ts";
 import { describeScore, entryOf, evaluateSplit } from "./evaluate.ts";
-import { buildTraining, dataOption, defaultBatch, needData, noteOrder, sizeHint, sourceOf, splitsOf } from "./examples.ts";
+import {
+  buildTraining,
+  dataOf,
+  dataOptions,
+  defaultBatch,
+  fitData,
+  hintsOf,
+  needData,
+  noteData,
+  splitsOf,
+  type TrainingBuild,
+  valOf,
+} from "./examples.ts";
 import { exit, type Io, warn } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
 import { progressOf } from "./progress.ts";
@@ -24,7 +39,7 @@ export const evalCommand: Command = {
   details: "Data with held-out examples of its own (synthetic:...) is evaluated on these, other data as a whole.",
   files: "one",
   options: {
-    ...dataOption,
+    ...dataOptions,
     val: { value: "F", help: "evaluate only the last fraction F of the examples" },
     ...loadOptions,
     ...imageOptions,
@@ -35,27 +50,48 @@ export const evalCommand: Command = {
 };
 
 async function evaluate(args: Arguments, io: Io): Promise<number> {
-  const [path] = args.files as [string];
   const settings = compileSettings(args);
-  const normalisation = normalisationOf(args);
-  const weights = weightsOf(args);
+  const [normalisation, weights] = [normalisationOf(args), weightsOf(args)];
   const threads = threadsOf(args, defaultThreads());
-  const source = sourceOf(args);
-  const split = source && (splitsOf(source, args).validation ?? source.train);
-  const batch = settings.batch ?? Math.min(defaultBatch, split?.count ?? defaultBatch);
-  const { stages, smaller } = await buildTraining(path, settings, batch, io);
-  const { inputs } = entryOf(stages.program, "evaluate");
-  if (!source || !split) return needData(inputs.map((i) => i.name));
-  noteOrder(feedOf(inputs, source, normalisation, sizeHint(args, settings)), io);
-  if (!weights) warn(io, "no --weights: these are the results of initial parameters");
-  const options = { seed: settings.seed ?? 0, threads, allowMissing: args.all("allow-missing") };
-  const net = await loadProgram(stages.program, { ...options, ...(weights ? { weights } : {}), missing: "error" }, io, weightFiles(args));
+  valOf(args);
+  const data = dataOf(args);
+  const build = await buildTraining(args.files[0]!, settings, settings.batch ?? defaultBatch, io);
+  const { inputs } = entryOf(build.stages.program, "evaluate");
+  if (!data) return needData(inputs.map((i) => i.name));
+  const source = await fitData(data, inputs, { streams: async () => false, fresh: false }, args, settings);
+  const split = splitsOf(source, args).validation ?? source.train;
+  noteData(source, feedOf(inputs, source, normalisation, hintsOf(args, settings).size), io);
+  warnMissing(source, weights !== null, args, io);
+  const common = { seed: settings.seed ?? 0, threads, allowMissing: args.all("allow-missing"), missing: "error" } as const;
+  const net = await loadEvaluation(build, { ...common, ...(weights ? { weights } : {}) }, args, io);
   try {
-    const evaluation = { net, source, normalisation, smaller, options: { threads: options.threads } };
+    const evaluation = { net, source, normalisation, smaller: build.smaller, options: { threads } };
     const score = await evaluateSplit(evaluation, split, io, progressOf(io, split.count, "example"));
     io.out(args.has("json") ? `${JSON.stringify(score)}\n` : `${describeScore(score)}  (${score.examples} examples)\n`);
     return exit.fine;
   } finally {
     await net.dispose();
   }
+}
+
+/** Weights that were trained with another batch may not fit; the user may not know of a batch. */
+async function loadEvaluation(build: TrainingBuild, options: LoadOptions, args: Arguments, io: Io): Promise<Net> {
+  try {
+    return await loadProgram(build.stages.program, options, io, weightFiles(args));
+  } catch (error) {
+    if (error instanceof DlmError && error.code === "weights" && !args.has("batch") && (await build.batchedState()))
+      throw new DlmError(
+        "weights",
+        `${error.message}\n  the model keeps a state for every row of a batch: give the --batch of training`,
+        error,
+      );
+    throw error;
+  }
+}
+
+/** Without the weights, or what their numbers mean, results say little. */
+function warnMissing({ companions }: DataSource, weights: boolean, args: Arguments, io: Io): void {
+  if (!weights) warn(io, "no --weights: these are the results of initial parameters");
+  else if (companions.some(({ ending }) => ending === ".vocab.json" && !findCompanion(args, ending)))
+    warn(io, "no .vocab.json beside the weights: the vocabulary is made from this text, and only right if it is the text of training");
 }

@@ -69,7 +69,7 @@ async function evaluateRemainder(e: Evaluation, split: Split, from: number, whol
   const program = await e.smaller(count);
   if (!program) {
     const left = `the batch of ${whole.batch} is fixed`;
-    if (from === 0) fail("data", `${left}, but there are only ${count} examples`, null);
+    if (from === 0) fail("data", `${left}, but there are only ${count} examples`, null, { help: `use --batch ${count} or less` });
     note(io, `${left}: the last ${count} of ${split.count} examples are left out`);
     return;
   }

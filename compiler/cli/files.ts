@@ -7,8 +7,10 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -17,6 +19,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fail } from "../../ir/diagnostic.ts";
+import type { Disk, FolderEntry } from "../formats/source.ts";
 
 export function readBytes(path: string): Uint8Array {
   try {
@@ -27,6 +30,33 @@ export function readBytes(path: string): Uint8Array {
     return refuse("read", path, error);
   }
 }
+
+/** The first bytes of a file, at most so many. */
+export function readHead(path: string, bytes: number): Uint8Array {
+  try {
+    const file = openSync(path, "r");
+    try {
+      const head = new Uint8Array(bytes);
+      return head.subarray(0, readSync(file, head, 0, bytes, 0));
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    return refuse("read", path, error);
+  }
+}
+
+/** Sorted by name, character by character. */
+export function listFolder(path: string): readonly FolderEntry[] {
+  try {
+    return readdirSync(path)
+      .sort()
+      .map((name) => ({ name, isFolder: statSync(join(path, name), { throwIfNoEntry: false })?.isDirectory() ?? false }));
+  } catch (error) {
+    return refuse("read", path, error);
+  }
+}
+export const disk: Disk = { read: readBytes, head: readHead, list: listFolder };
 
 /** UTF-8, without the mark that some editors put at the start. */
 export function readText(path: string): string {
@@ -162,7 +192,7 @@ const causes: Readonly<Record<string, string>> = {
   EPERM: "no permission",
   EROFS: "the disk is read-only",
   EISDIR: "it is a folder",
-  ENOTDIR: "a part of the path is not a folder",
+  ENOTDIR: "it, or a part of the path, is not a folder",
   EEXIST: "a file with this name is in the way",
   ENOSPC: "the disk is full",
   EDQUOT: "the disk quota is used up",

@@ -14,9 +14,7 @@ export type FreeDimensions = ReadonlyMap<string, readonly (FreeDimension | null)
 /** Constants and hyper-parameters are not free. Mistakes in the source are left to the compiler. */
 export function freeDimensions(source: string, path: string, settings: Pick<CompileSettings, "model">): FreeDimensions {
   const { file } = parse(source, path);
-  const models = file.declarations.filter((d): d is Model => d.kind === "model");
-  const model =
-    settings.model === undefined ? (models.length === 1 ? models[0] : undefined) : models.find((m) => m.name.name === settings.model);
+  const model = chosenModel(file, settings);
   if (!model) return new Map();
   const fixed = new Set([...constantsOf(file), ...model.params.filter((p) => !isTensor(p)).map((p) => p.name.name)]);
   return new Map(
@@ -25,6 +23,11 @@ export function freeDimensions(source: string, path: string, settings: Pick<Comp
       return axes ? [[p.name.name, axes] as const] : [];
     }),
   );
+}
+/** The model that a command speaks of; undefined: the compiler will ask which one. */
+export function chosenModel({ declarations }: File, { model: name }: Pick<CompileSettings, "model">): Model | undefined {
+  const models = declarations.filter((d): d is Model => d.kind === "model");
+  return name === undefined ? (models.length === 1 ? models[0] : undefined) : models.find((m) => m.name.name === name);
 }
 const isTensor = (p: Param): boolean => p.type !== null && p.type.dims !== null;
 const constantsOf = (file: File): string[] => file.declarations.flatMap((d: Declaration) => (d.kind === "const" ? [d.name.name] : []));

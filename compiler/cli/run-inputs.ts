@@ -4,9 +4,10 @@ import type { Field } from "../../ir/program.ts";
 import { type DType, printType, type Shape, sameShape, sizeOf, tensor } from "../../ir/type.ts";
 import { convertInto, dtypeOf, emptyTensorData, type NdArray, numbers, type TensorData } from "../formats/array.ts";
 import { channelsOf, checkChannels, type Normalisation, normalise } from "../formats/feed.ts";
+import { imageOf, type Picture, resize } from "../formats/image.ts";
 import { isNpy, readNpy } from "../formats/npy.ts";
 import { readNpz } from "../formats/npz.ts";
-import { isPng, readPng, resize } from "../formats/png.ts";
+import { isPicture, readPicture } from "../formats/picture.ts";
 import { hash, type Uniform, uniforms } from "../formats/random.ts";
 import { factorOf, isImage, pixelFactor } from "../formats/source.ts";
 import { exists, readBytes } from "./files.ts";
@@ -17,7 +18,7 @@ import { type CompileSettings, pairs } from "./settings.ts";
 export type Given =
   /** `scale`: what bytes of pictures are multiplied by for an f32 input. */
   | { readonly kind: "array"; readonly path: string; readonly array: NdArray; readonly scale?: number }
-  | { readonly kind: "image"; readonly path: string; readonly bytes: Uint8Array; readonly height: number; readonly width: number }
+  | { readonly kind: "image"; readonly path: string; readonly picture: Picture }
   | { readonly kind: "random"; readonly seed: number };
 export type GivenInputs = ReadonlyMap<string, Given>;
 
@@ -25,8 +26,10 @@ export type GivenInputs = ReadonlyMap<string, Given>;
 const archive = /^[^=]+\.npz(\?scale=[^=]*)?$/;
 
 /** What `--input` says, read from disk. An input that is named wins over an archive. */
-export const givenInputs = (args: Arguments): GivenInputs =>
-  new Map([...archived(args), ...pairs(args, "input", archive).map(([name, text]) => [name, givenOf(text)] as const)]);
+export const givenInputs = async (args: Arguments): Promise<GivenInputs> => {
+  const named = pairs(args, "input", archive).map(async ([name, text]) => [name, await givenOf(text)] as const);
+  return new Map([...archived(args), ...(await Promise.all(named))]);
+};
 
 function archived(args: Arguments): readonly (readonly [string, Given])[] {
   const archives = args.all("input").filter((text) => archive.test(text));
@@ -39,17 +42,16 @@ function archived(args: Arguments): readonly (readonly [string, Given])[] {
   });
 }
 
-function givenOf(text: string): Given {
+async function givenOf(text: string): Promise<Given> {
   const random = /^random(?::(\d{1,10}))?$/.exec(text);
   if (random) return { kind: "random", seed: Number(random[1] ?? 0) };
   if (text.startsWith("random:") && !exists(text))
     fail("flag", `the seed of \`${text}\` must be a whole number`, null, { help: "write random or random:7" });
   const { path, scale } = scaleOf(text);
   const bytes = readBytes(path);
-  if (!isPng(bytes)) return arrayOf(bytes, path, scale);
+  if (!isPicture(bytes)) return arrayOf(bytes, path, scale);
   if (scale !== undefined) fail("data", `${path} is a picture: its values go from 0 to 1, \`?scale=\` is for arrays of uint8`, null);
-  const { height, width } = readPng(bytes, 1, path);
-  return { kind: "image", path, bytes, height, width };
+  return { kind: "image", path, picture: await readPicture(bytes, path) };
 }
 
 /** `FILE?scale=F`, as in data specs. */
@@ -70,17 +72,17 @@ function arrayOf(bytes: Uint8Array, path: string, scale: number | undefined): Gi
 
 /** First bytes of files that are often given for a picture or an array. */
 const formats: readonly (readonly [name: string, start: readonly number[]])[] = [
-  ["a JPEG picture", [0xff, 0xd8, 0xff]],
   ["a GIF picture", [0x47, 0x49, 0x46, 0x38]],
   ["a WebP picture", [0x52, 0x49, 0x46, 0x46]],
   ["a zip file, such as .npz", [0x50, 0x4b, 3, 4]],
 ];
 function refuseFormat(bytes: Uint8Array, path: string): void {
   const known = formats.find(([, start]) => start.every((b, i) => bytes[i] === b))?.[0];
-  if (known) fail("file", `${path} is ${known}, inputs are .npy or .png files`, null);
+  if (known) fail("file", `${path} is ${known}, inputs are .npy, .png or .jpg files`, null);
   if (/\.png$/i.test(path)) fail("file", `${path} is not a PNG file`, null);
-  if (/\.(jpe?g|gif|webp|bmp|tiff?)$/i.test(path))
-    fail("file", `${path} is no picture that can be read, inputs are .npy or .png files`, null);
+  if (/\.jpe?g$/i.test(path)) fail("file", `${path} is not a JPEG file`, null);
+  if (/\.(gif|webp|bmp|tiff?)$/i.test(path))
+    fail("file", `${path} is no picture that can be read, inputs are .npy, .png or .jpg files`, null);
 }
 
 /* ---- free dimensions ------------------------------------------------------------------------------------------- */
@@ -98,7 +100,7 @@ export function bindDimensions(source: string, path: string, settings: CompileSe
 
 function namedExtents(dims: readonly (FreeDimension | null)[], given: Given | undefined): [string, number][] {
   if (!given || given.kind === "random") return [];
-  const shape = given.kind === "array" ? given.array.shape : [1, 0, given.height, given.width].slice(4 - dims.length);
+  const shape = given.kind === "array" ? given.array.shape : [1, 0, given.picture.height, given.picture.width].slice(4 - dims.length);
   if (shape.length !== dims.length) return [];
   return dims.flatMap((d, axis): [string, number][] => {
     if (!d || !shape[axis]) return [];
@@ -143,7 +145,7 @@ function valuesOf(input: Field, given: Given, options: ImageOptions): TensorData
     case "array":
       return arrayValues(input, given, options.normalisation);
     case "image":
-      return imageValues(input, given.path, given.bytes, options);
+      return imageValues(input, given.path, given.picture, options);
   }
 }
 
@@ -156,7 +158,7 @@ function arrayValues(input: Field, given: GivenArray, normalisation: Normalisati
   const out = emptyTensorData(input.dtype, sizeOf(input.shape));
   const { shape, factor } = exampleOf(input, given);
   convertInto(numbers(array, path), input.dtype, out, 0, factor, (i) => `${path}: element ${i}`);
-  if (normalisation && isPicture(input, given)) {
+  if (normalisation && holdsPicture(input, given)) {
     const channels = channelsOf(shape);
     checkChannels(normalisation, input.name, channels);
     normalise(out, sizeOf(shape), channels, normalisation);
@@ -170,12 +172,12 @@ function exampleOf(input: Field, { array, scale = pixelFactor }: GivenArray): { 
   const shape = array.shape[0] === input.shape[0] ? array.shape.slice(1) : array.shape;
   return { shape, factor: factorOf(dtypeOf[array.type], shape, scale) };
 }
-const isPicture = (input: Field, given: Given): boolean => {
+const holdsPicture = (input: Field, given: Given): boolean => {
   if (given.kind !== "array") return given.kind === "image";
   return input.dtype === "f32" && isImage(exampleOf(input, given));
 };
 function checkPictures(sources: readonly (readonly [Field, Given])[]): void {
-  if (sources.every(([, given]) => given.kind === "random") || sources.some(([input, given]) => isPicture(input, given))) return;
+  if (sources.every(([, given]) => given.kind === "random") || sources.some(([input, given]) => holdsPicture(input, given))) return;
   fail("data", "`--mean` and `--std` apply to images, and no input is one", null);
 }
 
@@ -188,14 +190,14 @@ function describeScale(input: Field, given: Given): string | null {
 }
 
 /** One picture as [1, C, H, W] or [C, H, W] or [H, W]. */
-function imageValues(input: Field, path: string, bytes: Uint8Array, options: ImageOptions): TensorData {
+function imageValues(input: Field, path: string, picture: Picture, options: ImageOptions): TensorData {
   const [height, width] = input.shape.slice(-2);
   const channels = input.shape.length > 2 ? input.shape.at(-3)! : 1;
   if (input.dtype !== "f32" || height === undefined || width === undefined || sizeOf(input.shape) !== channels * height * width)
     return fail("data", `${path} is a picture, but the input \`${input.name}\` is ${typeOf(input)}`, null, {
       help: "pictures go to inputs like f32[1, 3, 224, 224]",
     });
-  const original = readPng(bytes, channels, path);
+  const original = imageOf(picture, channels, path);
   const image = options.resize ? resize(original, height, width) : original;
   if (image.height !== height || image.width !== width)
     fail("data", `${path} is ${image.width}x${image.height} pixels, the input \`${input.name}\` takes ${width}x${height}`, null, {

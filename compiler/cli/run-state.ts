@@ -23,7 +23,7 @@ export function runState(
     seed: settings.seed ?? from?.seed ?? module.training?.seed ?? 0,
     batch,
     examples: count,
-    shuffle: !args.has("no-shuffle"),
+    shuffle: !args.has("no-shuffle") && !examples?.source.ordered,
     program: program.name,
     trainBlock: module.training?.name ?? "",
     set: settings.set,

@@ -1,7 +1,9 @@
 /** `dlm run FILE`: compile in memory, run once, show the outputs. */
 import type { Signature } from "../../ir/program.ts";
+import { labelsOf } from "../formats/labels.ts";
 import { buildFile, loadProgram, weightFiles, weightsOf } from "./build.ts";
 import { chooseForward } from "./choose-entry.ts";
+import { findCompanion } from "./companions.ts";
 import { readText } from "./files.ts";
 import { exit, type Io, note } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
@@ -23,17 +25,17 @@ export const runCommand: Command = {
   usage: "FILE.dlm [--weights W.safetensors] [--input NAME=FILE]...",
   summary: "Compiles a model in memory and runs it once.",
   details:
-    "An input is an .npy file, a .png file or random[:SEED]; one that is not given is random, integers below the extent they index.\n" +
+    "An input is an .npy file, a .png or .jpg picture or random[:SEED]; one that is not given is random, integers below the extent they index.\n" +
     "Arrays of uint8 with axes behind the first become f32 as in training: divided by 255, or times F with FILE?scale=F.\n" +
     "--input FILE.npz gives an array to each input by name, --output FILE.npz takes all outputs.\n" +
     "Dimensions that are free take their size from the inputs given; where --dim has several sizes, these choose one.\n" +
     "Without --weights, parameters are initialised from --seed.",
   files: "one",
   options: {
-    input: { value: "NAME=FILE", repeat: true, help: "an input: .npy, .png or random[:SEED]" },
+    input: { value: "NAME=FILE", repeat: true, help: "an input: .npy, .png, .jpg or random[:SEED]" },
     output: { value: "NAME=FILE.npy", repeat: true, help: "write an output, or with FILE.npz all" },
     resize: { help: "bring pictures to the size of their input" },
-    labels: { value: "FILE", help: "names of the classes, one per line" },
+    labels: { value: "FILE", help: "names of the classes, one per line; default: W.labels.txt beside the weights W.safetensors" },
     ...loadOptions,
     ...imageOptions,
     ...compileOptions,
@@ -45,9 +47,9 @@ export const runCommand: Command = {
 async function run(args: Arguments, io: Io): Promise<number> {
   const [path] = args.files as [string];
   const settings = compileSettings(args, { several: true });
-  const given = givenInputs(args);
+  const given = await givenInputs(args);
   const labels = args.get("labels");
-  const names = labels === undefined ? null : readText(labels).trimEnd().split(/\r?\n/);
+  const names = labels === undefined ? foundLabels(args) : labelsOf(readText(labels));
   const weights = weightsOf(args);
   checkOutputPaths(args);
   const [threads, normalisation] = [threadsOf(args, 1), normalisationOf(args)];
@@ -65,7 +67,7 @@ async function run(args: Arguments, io: Io): Promise<number> {
   const options = { ...(weights ? { weights } : {}), seed, allowMissing: args.all("allow-missing"), threads };
   if (!weights && program.variables.some((v) => v.kind === "param"))
     note(io, `no --weights: parameters are initialised from the seed ${seed}`);
-  if (names) checkLabels(forward.outputs, names, labels!);
+  if (names && labels !== undefined) checkLabels(forward.outputs, names, labels);
   const net = await loadProgram(program, options, io, weightFiles(args));
   try {
     const outputs = outputsOf(forward, await net.run(values));
@@ -75,6 +77,12 @@ async function run(args: Arguments, io: Io): Promise<number> {
   } finally {
     await net.dispose();
   }
+}
+
+/** What training wrote beside the weights. The model may have room for more classes than the data had. */
+function foundLabels(args: Arguments): readonly string[] | null {
+  const found = findCompanion(args, ".labels.txt");
+  return found && labelsOf(found.text);
 }
 
 const outputsOf = (forward: Signature, values: Readonly<Record<string, Output["data"]>>): Output[] =>

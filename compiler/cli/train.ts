@@ -4,15 +4,17 @@ import type { Net } from "../../runtime/index.ts";
 import { feedOf } from "../formats/feed.ts";
 import { loadProgram, weightFiles, weightsOf } from "./build.ts";
 import { type RunState, readCheckpoint } from "./checkpoint-folder.ts";
+import { saveBesideWeights } from "./companions.ts";
 import { describeScore, entryOf } from "./evaluate.ts";
 import {
   buildTraining,
-  dataOption,
+  dataOf,
+  dataOptions,
   defaultBatch,
+  fitData,
+  hintsOf,
   needData,
-  noteOrder,
-  sizeHint,
-  sourceOf,
+  noteData,
   splitsOf,
   type TrainingBuild,
   valOf,
@@ -46,7 +48,7 @@ export const trainCommand: Command = {
     "Ctrl-C stops after the step, saves and exits. --resume continues bit for bit.",
   files: "one",
   options: {
-    ...dataOption,
+    ...dataOptions,
     steps: { value: "S", help: "updates, of the whole run" },
     epochs: { value: "E", help: "passes over the data, of the whole run" },
     val: { value: "F", help: "keep the last fraction F of the examples for validation; 0: none" },
@@ -70,7 +72,7 @@ async function train(args: Arguments, io: Io): Promise<number> {
   const settings = compileSettings(args);
   const plan = planOf(args);
   const build = await buildTraining(args.files[0]!, settings, settings.batch ?? resumed?.state.batch ?? defaultBatch, io);
-  const examples = examplesOf(args, settings, plan, build);
+  const examples = await examplesOf(args, settings, plan, build);
   const run = runState(args, settings, plan, build, examples, resumed?.state ?? null);
   if (resumed && run.step >= run.steps && !isOutMissing(args)) return nothingLeft(args, run, io);
   tell(plan, build, examples, resumed !== null, io);
@@ -79,9 +81,9 @@ async function train(args: Arguments, io: Io): Promise<number> {
   const net = await loadProgram(build.stages.program, loadOptionsOf(args, plan, run, resumed?.variables ?? null), io, file);
   try {
     if (resumed) await checkPhase(net, accumulateOf(build.stages));
-    if (run.step >= run.steps) return await saveFinished(args, net, run, io);
+    if (run.step >= run.steps) return await saveFinished(args, net, run, examples, io);
     const make = (log: TrainLog) => trainingOf(args, plan, build, net, examples, run, log);
-    return await finish(args, net, await trainWithLog(args, run, make, io), io);
+    return await finish(args, net, await trainWithLog(args, run, make, io), examples, io);
   } finally {
     await net.dispose();
   }
@@ -105,17 +107,19 @@ function planOf(args: Arguments) {
   const every = whole(args, "checkpoint-every", 1) ?? Number.POSITIVE_INFINITY;
   const [threads, normalisation, weights] = [threadsOf(args, defaultThreads()), normalisationOf(args), weightsOf(args)];
   valOf(args);
-  const source = sourceOf(args);
-  return { steps, epochs, every, threads, normalisation, weights, source };
+  const data = dataOf(args);
+  return { steps, epochs, every, threads, normalisation, weights, data };
 }
 
 /** Data matched to the program; null: the program needs none. */
-export type Examples = ReturnType<typeof examplesOf>;
-function examplesOf(args: Arguments, settings: CompileSettings, { source, normalisation }: Plan, { stages }: TrainingBuild) {
-  const { inputs } = entryOf(stages.program, "step");
-  if (inputs.length === 0) return source ? fail("flag", "`--data` is of no use: nothing is an input", null) : null;
-  if (!source) return needData(inputs.map((i) => i.name));
-  return { source, normalisation, feed: feedOf(inputs, source, normalisation, sizeHint(args, settings)), ...splitsOf(source, args) };
+export type Examples = Awaited<ReturnType<typeof examplesOf>>;
+async function examplesOf(args: Arguments, settings: CompileSettings, { data, normalisation }: Plan, build: TrainingBuild) {
+  const { inputs } = entryOf(build.stages.program, "step");
+  if (inputs.length === 0) return data ? fail("flag", "`--data` is of no use: nothing is an input", null) : null;
+  if (!data) return needData(inputs.map((i) => i.name));
+  const streams = async () => args.has("no-shuffle") || build.batchedState();
+  const source = await fitData(data, inputs, { streams, fresh: !args.has("resume") }, args, settings);
+  return { source, normalisation, feed: feedOf(inputs, source, normalisation, hintsOf(args, settings).size), ...splitsOf(source, args) };
 }
 
 function loadOptionsOf(args: Arguments, { weights, threads }: Plan, { seed }: RunState, checkpoint: Uint8Array | null) {
@@ -124,7 +128,7 @@ function loadOptionsOf(args: Arguments, { weights, threads }: Plan, { seed }: Ru
 }
 
 function tell({ weights }: Plan, { stages }: TrainingBuild, examples: Examples, resumed: boolean, io: Io): void {
-  if (examples) noteOrder(examples.feed, io);
+  if (examples) noteData(examples.source, examples.feed, io);
   const frozen = stages.program.variables.filter((v) => v.kind === "param" && v.frozen).map((v) => v.name);
   if (frozen.length === 0 || weights || resumed) return;
   const more = frozen.length > 5 ? ` and ${frozen.length - 5} more` : "";
@@ -141,9 +145,9 @@ function nothingLeft(args: Arguments, { step }: RunState, io: Io): number {
   return exit.fine;
 }
 
-async function saveFinished(args: Arguments, net: Net, run: RunState, io: Io): Promise<number> {
+async function saveFinished(args: Arguments, net: Net, run: RunState, examples: Examples, io: Io): Promise<number> {
   const out = args.get("out")!;
-  writeAtomically(out, await net.save());
+  await saveWeights(out, net, examples);
   const code = nothingLeft(args, run, io);
   if (!args.has("json")) io.out(`weights: ${out}\n`);
   return code;
@@ -168,8 +172,9 @@ function trainingOf(
   run: RunState,
   log: TrainLog,
 ): Training {
-  const folder = args.get("checkpoint") ?? args.get("resume");
-  const checkpoint = folder === undefined ? null : { folder, every };
+  const folder = checkpointFolder(args);
+  const companions = examples?.source.companions ?? [];
+  const checkpoint = folder === undefined ? null : { folder, every, companions };
   const accumulate = accumulateOf(stages);
   if (!examples) return { net, data: null, validation: null, run, accumulate, checkpoint, log };
   const { source, normalisation, train: split, feed, validation } = examples;
@@ -187,10 +192,18 @@ async function trainWithLog(args: Arguments, run: RunState, make: (log: TrainLog
   }
 }
 
-async function finish(args: Arguments, net: Net, { step, interrupted, score }: Trained, io: Io): Promise<number> {
+/** What the weights' numbers mean is there before the weights are. */
+async function saveWeights(out: string, net: Net, examples: Examples): Promise<void> {
+  if (examples) saveBesideWeights(out, examples.source.companions);
+  writeAtomically(out, await net.save());
+}
+const checkpointFolder = (args: Arguments): string | undefined => args.get("checkpoint") ?? args.get("resume");
+
+async function finish(args: Arguments, net: Net, trained: Trained, examples: Examples, io: Io): Promise<number> {
+  const { step, interrupted, score } = trained;
   const out = args.get("out");
-  if (out !== undefined) writeAtomically(out, await net.save());
-  const folder = args.get("checkpoint") ?? args.get("resume");
+  if (out !== undefined) await saveWeights(out, net, examples);
+  const folder = checkpointFolder(args);
   if (interrupted) note(io, `stopped after step ${step}${folder === undefined ? "" : `; continue with --resume ${folder}`}`);
   io.out(args.has("json") ? `${JSON.stringify({ ...score, steps: step })}\n` : `${describeScore(score)}  after ${step} steps\n`);
   if (out !== undefined && !args.has("json")) io.out(`weights: ${out}\n`);

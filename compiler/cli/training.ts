@@ -4,7 +4,7 @@ import { fail } from "../../ir/diagnostic.ts";
 import type { Net, StepResult } from "../../runtime/index.ts";
 import type { Feed } from "../formats/feed.ts";
 import { hash, permutation } from "../formats/random.ts";
-import type { Split } from "../formats/source.ts";
+import type { Companion, Split } from "../formats/source.ts";
 import { type RunState, writeCheckpoint } from "./checkpoint-folder.ts";
 import { describeScore, type Evaluation, evaluateSplit, meanOf, type Score } from "./evaluate.ts";
 import type { Io } from "./io.ts";
@@ -24,7 +24,7 @@ export interface Training {
   readonly run: RunState;
   /** Micro-batches of an update. */
   readonly accumulate: number;
-  readonly checkpoint: { readonly folder: string; readonly every: number } | null;
+  readonly checkpoint: { readonly folder: string; readonly every: number; readonly companions: readonly Companion[] } | null;
   readonly log: TrainLog;
 }
 export interface Trained {
@@ -151,7 +151,9 @@ async function validate(t: Training, step: number, epoch: number, progress: Prog
 }
 
 async function save(t: Training, step: number): Promise<void> {
-  if (t.checkpoint) writeCheckpoint(t.checkpoint.folder, { ...t.run, step }, await t.net.checkpoint());
+  if (!t.checkpoint) return;
+  const { folder, companions } = t.checkpoint;
+  writeCheckpoint(folder, { ...t.run, step }, await t.net.checkpoint(), companions);
 }
 
 /** Steps that live loss and metrics are averaged over. */

@@ -3,7 +3,7 @@ import { fail } from "../../ir/diagnostic.ts";
 import type { Field } from "../../ir/program.ts";
 import { type Shape, sameShape, sizeOf } from "../../ir/type.ts";
 import { convertInto, emptyTensorData, type TensorData } from "./array.ts";
-import { type DataField, type DataSource, isImage, type Split } from "./source.ts";
+import { type DataField, type DataSource, isImage, type SizeHint, type Split } from "./source.ts";
 
 /** Per channel, after scaling: (x - mean) / std. One value stands for all channels. */
 export interface Normalisation {
@@ -27,9 +27,6 @@ export interface Feed {
   /** `X -> x` for the inputs that no name matched: these took the next field in order. */
   readonly byOrder: readonly string[];
 }
-
-/** What the user may change so that an input takes examples of the wanted shape; null: nothing. */
-export type SizeHint = (input: string, now: Shape, wanted: Shape) => string | null;
 
 /** Fields match by name, else the next that is left, in order. Equal element counts reshape. */
 export function feedOf(
@@ -124,7 +121,7 @@ function checkSize(input: Field, fields: readonly DataField[], hint: SizeHint): 
     `the input \`${input.name}\` takes ${values(exampleSize(input))} (${input.shape.slice(1).join(", ")}) per example, ` +
       `but \`${fields[0]!.name}\` has ${values(size)} (${fields[0]!.shape.join(", ")})`,
     null,
-    help === null ? {} : { help },
+    help === null ? {} : { help: `add ${help}` },
   );
 }
 

@@ -78,9 +78,9 @@ const counted = { step: 3, steps: 9, seed: -1, batch: 2, examples: 18, shuffle: 
 const state = { ...counted, trainBlock: "Line", set: {}, dims: { N: 2 }, fields: ["x", "y"], stored: 20 };
 test("a checkpoint folder holds one checkpoint, the newest", () => {
   const at = folder();
-  writeCheckpoint(at("c"), state, Uint8Array.of(1));
-  writeCheckpoint(at("c"), { ...state, step: 6 }, Uint8Array.of(2));
-  expect(readdirSync(at("c")).sort()).toEqual(["state.json", "step-6.safetensors"]);
+  writeCheckpoint(at("c"), state, Uint8Array.of(1), []);
+  writeCheckpoint(at("c"), { ...state, step: 6 }, Uint8Array.of(2), [{ ending: ".labels.txt", text: "a\n" }]);
+  expect(readdirSync(at("c")).sort()).toEqual(["labels.txt", "state.json", "step-6.safetensors"]);
   const { state: back, variables } = readCheckpoint(at("c"));
   expect(back).toMatchObject({ ...state, step: 6 });
   expect([...variables]).toEqual([2]);

@@ -8,9 +8,9 @@ import type { NdArray } from "../../../compiler/formats/array.ts";
 import { feedOf } from "../../../compiler/formats/feed.ts";
 import { readNpy, writeNpy } from "../../../compiler/formats/npy.ts";
 import { writeNpz } from "../../../compiler/formats/npz.ts";
-import { openData } from "../../../compiler/formats/open.ts";
-import { writePng } from "../../../compiler/formats/png.ts";
+import { readPng, writePng } from "../../../compiler/formats/png.ts";
 import type { Field } from "../../../ir/program.ts";
+import { sourceOf } from "../formats/support.ts";
 import { fakeToolchain } from "./fake.ts";
 import { dlm, folder } from "./harness.ts";
 
@@ -30,9 +30,7 @@ const array = (shape: number[], data: number[]): Given => ({
 const picture = (channels: number, width: number, height: number, data: number[]): Given => ({
   kind: "image",
   path: "p.png",
-  bytes: encode({ width, height, channels, data: Uint8Array.from(data) }),
-  width,
-  height,
+  picture: readPng(encode({ width, height, channels, data: Uint8Array.from(data) }), "p.png"),
 });
 const plain = { normalisation: null, resize: false };
 const fill = (field: Field, given: Given | null, more: Partial<ImageOptions> = {}) =>
@@ -64,9 +62,9 @@ describe("inputs", () => {
     expect(fill(input("x", "f32", [2]), pixels([2], [0, 255]))).toMatchObject({ values: { x: Float32Array.of(0, 255) }, scaled: [] });
     expect(fill(input("x", "i32", [1, 2]), pixels([1, 2], [0, 255]))).toMatchObject({ values: { x: Int32Array.of(0, 255) }, scaled: [] });
   });
-  test("training and running read the same bytes alike", () => {
+  test("training and running read the same bytes alike", async () => {
     const u8: NdArray = { type: "u1", shape: [2, 1, 1, 3], data: Uint8Array.of(0, 51, 102, 153, 204, 255) };
-    const source = openData("npz:a.npz", () => writeNpz(new Map([["x", u8]])));
+    const source = await sourceOf("npz:a.npz", { "a.npz": writeNpz(new Map([["x", u8]])) });
     const field = input("x", "f32", [2, 1, 1, 3]);
     for (const normalisation of [null, { mean: [0.5], std: [0.25] }])
       expect(fill(field, { kind: "array", path: "u8.npy", array: u8 }, { normalisation }).values).toEqual(
@@ -251,7 +249,7 @@ describe("dlm run", () => {
       "error[flag]: the seed of `random:x` must be a whole number\n  help: write random or random:7\n",
     );
     expect(await run("--input", `x=${at("cat.jpg")}`)).toBe(
-      `error[file]: ${at("cat.jpg")} is a JPEG picture, inputs are .npy or .png files\n`,
+      `error[file]: ${at("cat.jpg")} cannot be decoded: it is damaged or cut short\n`,
     );
     expect(await run("--input", `x=${at("junk.png")}`)).toBe(`error[file]: ${at("junk.png")} is not a PNG file\n`);
     expect(await run("--input", `x=${at("cut.png")}`)).toBe(

@@ -1,18 +1,20 @@
 import { encode } from "fast-png";
 import { describe, expect, test } from "vitest";
-import { readPng, resize, writePng } from "../../../compiler/formats/png.ts";
+import { imageOf, resize } from "../../../compiler/formats/image.ts";
+import { pngSize, readPng, writePng } from "../../../compiler/formats/png.ts";
 
 const grey = encode({ width: 2, height: 1, channels: 1, data: Uint8Array.of(0, 51) });
 const rgb = encode({ width: 1, height: 1, channels: 3, data: Uint8Array.of(255, 0, 51) });
 const rgba = encode({ width: 1, height: 1, channels: 4, data: Uint8Array.of(255, 255, 255, 51) });
-const values = (bytes: Uint8Array, channels: number) => [...readPng(bytes, channels, "a.png").data].map((v) => Number(v.toFixed(4)));
+const read = (bytes: Uint8Array, channels: number) => imageOf(readPng(bytes, "a.png"), channels, "a.png");
+const values = (bytes: Uint8Array, channels: number) => [...read(bytes, channels).data].map((v) => Number(v.toFixed(4)));
 
 describe("png", () => {
   test("values and planes", () => {
     expect(values(grey, 1)).toEqual([0, 0.2]);
     expect(values(grey, 3)).toEqual([0, 0.2, 0, 0.2, 0, 0.2]);
     expect(values(rgb, 3)).toEqual([1, 0, 0.2]);
-    expect(readPng(grey, 3, "a.png")).toMatchObject({ channels: 3, height: 1, width: 2 });
+    expect(read(grey, 3)).toMatchObject({ channels: 3, height: 1, width: 2 });
   });
   test("colour to grey keeps its brightness", () => {
     expect(values(rgb, 1)).toEqual([0.3218]);
@@ -22,6 +24,10 @@ describe("png", () => {
     expect(values(rgba, 3)).toEqual([0.2, 0.2, 0.2]);
     expect(values(rgba, 2)).toEqual([1, 0.2]);
     expect(values(rgb, 4)).toEqual([1, 0, 0.2, 1]);
+  });
+  test("the size is in the first bytes", () => {
+    expect(pngSize(grey.subarray(0, 24))).toEqual([2, 1]);
+    expect(pngSize(grey.subarray(0, 20))).toBe(null);
   });
   test("16 bits", () => {
     expect(values(encode({ width: 1, height: 1, channels: 1, depth: 16, data: Uint16Array.of(13107) }), 1)).toEqual([0.2]);
@@ -46,8 +52,8 @@ describe("png", () => {
     expect([...grown]).toEqual([0, 0.25, 0.75, 1, 0, 0.25, 0.75, 1]);
   });
   test("refusals", () => {
-    expect(() => readPng(Uint8Array.of(1, 2, 3), 1, "a.png")).toThrow("error[file]: a.png is not a PNG file");
-    expect(() => readPng(grey.subarray(0, 30), 1, "a.png")).toThrow("error[file]: a.png cannot be decoded: it is damaged or cut short");
-    expect(() => readPng(grey, 7, "a.png")).toThrow("error[data]: a.png: a PNG has 1 to 4 channels, the input has 7");
+    expect(() => readPng(Uint8Array.of(1, 2, 3), "a.png")).toThrow("error[file]: a.png is not a PNG file");
+    expect(() => readPng(grey.subarray(0, 30), "a.png")).toThrow("error[file]: a.png cannot be decoded: it is damaged or cut short");
+    expect(() => read(grey, 7)).toThrow("error[data]: a.png: a picture has 1 to 4 channels, the input has 7");
   });
 });
