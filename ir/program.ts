@@ -101,9 +101,9 @@ export interface Program {
   readonly name: string;
   readonly doc: string | null;
   readonly target: "wasm" | "wgsl" | "reference";
-  /** Of entries with one name, which inputs a caller has tells which is meant. */
+  /** Those of several bindings differ in the length of some input. */
   readonly entries: readonly Signature[];
-  /** Named dimensions of the inputs, by the number that entries have; absent: there is one binding. */
+  /** Named dimensions of the inputs, for each number of an entry; absent: there is one binding. */
   readonly bindings?: readonly Dims[];
   /** Parameters and states in creation order, then slots, then counters. */
   readonly variables: readonly Variable[];

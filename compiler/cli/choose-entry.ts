@@ -18,7 +18,7 @@ function isTaken({ shape }: Field, given: Given | undefined, resize: boolean): b
   if (given.kind === "array") return sameShape(long(shape), long(given.array.shape));
   const [height, width] = shape.slice(-2);
   const isOne = sizeOf(shape.slice(0, -3)) === 1;
-  return isOne && (resize || (height === given.height && width === given.width));
+  return isOne && (resize || (height === given.picture.height && width === given.picture.width));
 }
 /** Axes of extent 1 may come and go. */
 const long = (shape: Shape): Shape => shape.filter((d) => d !== 1);
@@ -33,7 +33,7 @@ function describe(name: string, given: Given): string | null {
     case "array":
       return `\`${name}\` of the shape (${given.array.shape.join(", ")})`;
     case "image":
-      return `\`${name}\` of ${given.width}x${given.height} pixels`;
+      return `\`${name}\` of ${given.picture.width}x${given.picture.height} pixels`;
     case "random":
       return null;
   }
