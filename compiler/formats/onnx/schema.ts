@@ -1,6 +1,6 @@
 /**
  * The messages of ONNX files: numbers and kinds of the fields that are read, by the names of the specification
- * (onnx.proto of https://github.com/onnx/onnx, version 1.22). A kind in brackets is a repeated field.
+ * (onnx.proto of https://github.com/onnx/onnx, version 1.23). A kind in brackets is a repeated field.
  *
  * Not read, because they do not say what a model computes: training algorithms, quantization annotations, device configurations,
  * documentation and metadata of values, metadata of anything below the model.

@@ -32,8 +32,8 @@ type Reader = (buffer: ArrayBuffer) => OnnxElements;
 const readers: Readonly<Partial<Record<OnnxElementType, { readonly dtype: DType; readonly read: Reader }>>> = {
   float: { dtype: "f32", read: (b) => new Float32Array(b) },
   double: { dtype: "f32", read: (b) => new Float64Array(b) },
-  float16: { dtype: "f32", read: (b) => Float32Array.from(new Uint16Array(b), fromFloat16) },
-  bfloat16: { dtype: "f32", read: (b) => Float32Array.from(new Uint16Array(b), fromBfloat16) },
+  float16: { dtype: "f32", read: (b) => widened(new Uint16Array(b), fromFloat16) },
+  bfloat16: { dtype: "f32", read: (b) => widened(new Uint16Array(b), fromBfloat16) },
   int8: { dtype: "i32", read: (b) => new Int8Array(b) },
   int16: { dtype: "i32", read: (b) => new Int16Array(b) },
   int32: { dtype: "i32", read: (b) => new Int32Array(b) },
@@ -45,6 +45,12 @@ const readers: Readonly<Partial<Record<OnnxElementType, { readonly dtype: DType;
   bool: { dtype: "bool", read: (b) => new Uint8Array(b) },
 };
 
+function widened(bits: Uint16Array, single: (bits: number) => number): Float32Array<ArrayBuffer> {
+  const out = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) out[i] = single(bits[i]!);
+  return out;
+}
+
 /** The nearest type of the language, or null where it has none, as for strings and complex numbers. */
 export const dtypeOf = (type: OnnxElementType): DType | null => readers[type]?.dtype ?? null;
 
@@ -55,7 +61,7 @@ export function elementsOf(tensor: OnnxTensor, where: string, external: ReadExte
     return fail("onnx", `${where} has ${tensor.dtype} elements, supported are ${Object.keys(readers).join(", ")}`, null, {
       help: "export the model in float32",
     });
-  return reader.read(Uint8Array.from(rawBytes(tensor, where, external)).buffer);
+  return reader.read(new Uint8Array(rawBytes(tensor, where, external)).buffer);
 }
 
 function rawBytes({ data, dtype, dims }: OnnxTensor, where: string, external: ReadExternal | null): Uint8Array {
@@ -82,13 +88,13 @@ export function convertedElements(tensor: OnnxTensor, dtype: DType, where: strin
   if (kindOf[nearest] !== kindOf[dtype]) fail("onnx", `${where} has ${tensor.dtype} elements, expected ${dtype}`, null);
   switch (dtype) {
     case "f32":
-      return elements instanceof Float32Array ? elements : Float32Array.from(elements as Float64Array);
+      return elements instanceof Float32Array ? elements : new Float32Array(elements as Float64Array);
     case "i32":
-      return elements instanceof Int32Array ? elements : Int32Array.from(inRange(elements, dtype, where));
+      return elements instanceof Int32Array ? elements : new Int32Array(inRange(elements, dtype, where));
     case "u8":
-      return elements instanceof Uint8Array ? elements : Uint8Array.from(inRange(elements, dtype, where));
+      return elements instanceof Uint8Array ? elements : new Uint8Array(inRange(elements, dtype, where));
     case "bool":
-      return Uint8Array.from(inRange(elements, dtype, where));
+      return new Uint8Array(inRange(elements, dtype, where));
   }
 }
 const kindOf: Readonly<Record<DType, "float" | "integer" | "bool">> = { f32: "float", i32: "integer", u8: "integer", bool: "bool" };
