@@ -7,13 +7,16 @@ model Word2Vec(center: i32[N], vocab = 10_000, dim = 100) -> vector {
   vector = center |> embedding: Embedding(vocab, dim, init=uniform(-0.5 / dim, 0.5 / dim))
 }
 
+## For each pair; the loss is a mean over the N pairs of a batch.
+const rate = 0.025
+
 ## `negatives` drawn evenly for each pair; 5 to 20 for small corpora, 2 to 5 for large ones.
 train Word2Vec {
   ## A word from the neighbourhood of `center`.
   input context: i32[N]
   param context_embedding.weight as contexts: f32[vocab, dim] = zeros
   loss = negative_sampling(vector, contexts, context, negatives=5)
-  optimizer = sgd(lr=0.025)
+  optimizer = sgd(lr=rate * N)
 }
 
 ## The same with words drawn by the data pipeline: the paper draws by frequency to the power 0.75.
@@ -23,5 +26,5 @@ train drawn: Word2Vec {
   input noise: i32[N, K = 5]
   param context_embedding.weight as contexts: f32[vocab, dim] = zeros
   loss = negative_sampling(vector, contexts, context, negatives=noise)
-  optimizer = sgd(lr=0.025)
+  optimizer = sgd(lr=rate * N)
 }
