@@ -7,7 +7,7 @@
  * nodes and views around it are inlined: before it as operands, behind it as the end of its accumulator.
  */
 import { invariant } from "../../ir/diagnostic.ts";
-import { type Graph, type Node, reachable } from "../../ir/graph/graph.ts";
+import { type Graph, type Node, reachable, usersOf } from "../../ir/graph/graph.ts";
 import { isIndirect, isStridedInMemory } from "../../ir/graph/view.ts";
 import { sameOrder } from "../../ir/layout.ts";
 import type { Access, OpKind } from "../../ir/op.ts";
@@ -58,10 +58,9 @@ interface Use {
   readonly root: boolean;
 }
 function countUsers(order: readonly Node[], roots: readonly Node[]): Map<Node, Use> {
-  const by = new Map(order.map((n) => [n, [] as Node[]]));
-  for (const n of order) for (const x of new Set(n.inputs)) by.get(x)!.push(n);
+  const users = usersOf(order);
   const isRoot = new Set(roots);
-  return new Map(order.map((n) => [n, { nodes: by.get(n)!, root: isRoot.has(n) }]));
+  return new Map(order.map((n) => [n, { nodes: users.get(n)!, root: isRoot.has(n) }]));
 }
 
 function chooseStored(

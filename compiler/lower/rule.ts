@@ -1,7 +1,7 @@
 /** What an operation's lowering rule says by itself, whatever the operands are. */
 import { invariant } from "../../ir/diagnostic.ts";
 import type { Node } from "../../ir/graph/graph.ts";
-import { axis, names } from "../../ir/kernel/build.ts";
+import { axis } from "../../ir/kernel/build.ts";
 import type { BinaryOp, Expr, UnaryOp } from "../../ir/kernel/kernel.ts";
 import { partsOf } from "../../ir/kernel/rewrite.ts";
 import type { Fold, Read } from "../../ir/op.ts";
@@ -9,12 +9,11 @@ import { scalarType } from "../../ir/ops/broadcasting.ts";
 
 /** The rule at an unknown index of unknown operands. */
 function ruleOf(n: Node): Expr | Fold {
-  const fresh = names();
   const reads = n.inputs.map((x): Read => {
-    const element = () => ({ kind: "var", type: scalarType(x.type.dtype), lanes: 1, name: fresh("x") }) as const;
+    const element = (): Expr => ({ kind: "var", type: scalarType(x.type.dtype), lanes: 1, name: "x" });
     return Object.assign(element, { padded: element, type: x.type });
   });
-  return n.op.lower!(reads, n.attrs, n.type)(...n.type.shape.map(() => axis(fresh("i"))));
+  return n.op.lower!(reads, n.attrs, n.type)(...n.type.shape.map(() => axis("i")));
 }
 
 const cached = <T>(compute: (n: Node) => T): ((n: Node) => T) => {

@@ -51,30 +51,40 @@ export interface Graph {
   readonly updates: readonly Update[];
 }
 
-/** Every node the graph reaches, inputs before users, in a fixed order. */
-export function topological(graph: Graph): Node[] {
-  return reachable([...graph.outputs.map((o) => o.value), ...graph.updates.flatMap((u) => [u.target, u.value])]);
+const orders = new WeakMap<Graph, readonly Node[]>();
+/** Every node the graph reaches, inputs before users, in a fixed order. Graphs never change, so it is found once. */
+export function topological(graph: Graph): readonly Node[] {
+  const known = orders.get(graph);
+  if (known) return known;
+  const order = reachable([...graph.outputs.map((o) => o.value), ...graph.updates.flatMap((u) => [u.target, u.value])]);
+  orders.set(graph, order);
+  return order;
 }
 /** Nodes reachable from `roots`, operands first; a loop, because unrolled models are deep. */
 export function reachable(roots: readonly Node[]): Node[] {
   const done = new Set<Node>();
-  const order: Node[] = [];
-  const stack: { node: Node; next: number }[] = [];
+  /** The path from a root, and which operand of each node on it comes next. */
+  const path: Node[] = [];
+  const next: number[] = [];
+  const enter = (n: Node) => {
+    if (done.has(n)) return;
+    path.push(n);
+    next.push(0);
+  };
   for (const root of roots) {
-    if (!done.has(root)) stack.push({ node: root, next: 0 });
-    for (let top = stack.at(-1); top; top = stack.at(-1)) {
-      const input = top.node.inputs[top.next++];
-      if (input) {
-        if (!done.has(input)) stack.push({ node: input, next: 0 });
-        continue;
+    enter(root);
+    for (let top = path.length - 1; top >= 0; top = path.length - 1) {
+      const node = path[top]!;
+      const input = node.inputs[next[top]!++];
+      if (input) enter(input);
+      else {
+        done.add(node);
+        path.pop();
+        next.pop();
       }
-      stack.pop();
-      if (done.has(top.node)) continue;
-      done.add(top.node);
-      order.push(top.node);
     }
   }
-  return order;
+  return [...done];
 }
 
 /**
@@ -85,9 +95,9 @@ export function rewrite(graph: Graph, f: (node: Node, original: Node) => Node): 
   const now = new Map<Node, Node>();
   const get = (n: Node): Node => now.get(n) ?? n;
   for (const node of topological(graph)) {
-    const inputs = node.inputs.map(get);
-    const same = inputs.every((x, i) => x === node.inputs[i]);
-    now.set(node, f(same ? node : { ...node, inputs }, node));
+    const same = node.inputs.every((x) => get(x) === x);
+    const result = f(same ? node : { ...node, inputs: node.inputs.map(get) }, node);
+    if (result !== node) now.set(node, result);
   }
   return {
     ...graph,
@@ -100,7 +110,12 @@ export function rewrite(graph: Graph, f: (node: Node, original: Node) => Node): 
 /** Who reads each node, in topological order of the readers; outputs and updates are not readers. */
 export function usersOf(nodes: readonly Node[]): Map<Node, Node[]> {
   const users = new Map<Node, Node[]>(nodes.map((n) => [n, []]));
-  for (const n of nodes) for (const x of new Set(n.inputs)) users.get(x)?.push(n);
+  for (const n of nodes) {
+    for (const x of n.inputs) {
+      const readers = users.get(x);
+      if (readers && readers.at(-1) !== n) readers.push(n);
+    }
+  }
   return users;
 }
 

@@ -2,23 +2,43 @@
  * What every pass may rely on: operands, attributes and types agree with the operations; leaves have unique names; the
  * signature lists every input; updates go to variables of equal type, once each. Nodes never change, so there is no cycle.
  */
+import type { Op } from "../op.ts";
 import { dtypes, printType, type Shape, sameType, type TensorType } from "../type.ts";
 import { fits } from "./attribute.ts";
-import { type Graph, type Node, reachable, topological } from "./graph.ts";
+import { type Attrs, type Graph, type Node, topological } from "./graph.ts";
 import { isVariable, nameNodes } from "./print.ts";
 
 /** What is wrong, one sentence each; empty when all is well. */
 export function verifyGraph(g: Graph): readonly string[] {
-  const named = nameNodes(g);
-  const nodes = reachable([...g.inputs, ...topological(g)]);
-  return [
-    ...nodes.flatMap((n) => verifyNode(n).map((problem) => `${named.get(n)} = ${n.op.schema.name}: ${problem}`)),
-    ...verifyLeaves(nodes),
-    ...verifySignature(g, nodes),
-    ...verifyUpdates(g),
-  ];
+  const nodes = [...new Set([...g.inputs, ...topological(g)])];
+  return [...verifyNodes(g, nodes), ...verifyLeaves(nodes), ...verifySignature(g, nodes), ...verifyUpdates(g)];
 }
 
+/** All that the soundness of one node depends on, beside its attributes. */
+interface Sound {
+  readonly op: Op;
+  readonly operands: readonly TensorType[];
+  readonly type: TensorType;
+}
+/** By attributes. Nothing here ever changes, and most nodes go through a pass as they are, or with other operands of the same types. */
+const sound = new WeakMap<Attrs, Sound>();
+function isSound({ op, inputs, attrs, type }: Node): boolean {
+  const known = sound.get(attrs);
+  if (known?.op !== op || known.type !== type || known.operands.length !== inputs.length) return false;
+  return inputs.every((x, i) => x.type === known.operands[i] || sameType(x.type, known.operands[i]!));
+}
+function verifyNodes(g: Graph, nodes: readonly Node[]): string[] {
+  const wrong = new Map<Node, readonly string[]>();
+  for (const n of nodes) {
+    if (isSound(n)) continue;
+    const problems = verifyNode(n);
+    if (problems.length > 0) wrong.set(n, problems);
+    else sound.set(n.attrs, { op: n.op, operands: n.inputs.map((x) => x.type), type: n.type });
+  }
+  if (wrong.size === 0) return [];
+  const named = nameNodes(g);
+  return [...wrong].flatMap(([n, problems]) => problems.map((problem) => `${named.get(n)} = ${n.op.schema.name}: ${problem}`));
+}
 function verifyNode(n: Node): string[] {
   const problems = [...verifyOperands(n), ...verifyAttrs(n), ...verifyType(n.type)];
   return problems.length ? problems : verifyInference(n);
@@ -84,4 +104,8 @@ function verifyUpdates(g: Graph): string[] {
     ...twice(g.updates.map((u) => target(u.target))).map((t) => `${t} is updated twice`),
   ];
 }
-const twice = (list: readonly string[]): string[] => [...new Set(list.filter((x, i) => list.indexOf(x) < i))];
+function twice(list: readonly string[]): string[] {
+  const seen = new Set<string>();
+  const again = list.filter((x) => seen.size === seen.add(x).size);
+  return [...new Set(again)];
+}

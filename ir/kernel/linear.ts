@@ -24,19 +24,17 @@ export type Bounds = readonly [lo: number, hi: number];
 const keys = new WeakMap<Expr, string>();
 /** Equal for equal expressions. */
 export function keyOf(e: Expr): string {
+  if (e.kind === "var") return e.name;
+  if (e.kind === "const") return e.type === "i32" ? String(e.value) : `${e.type}:${Object.is(e.value, -0) ? "-0" : e.value}`;
   const known = keys.get(e);
   if (known !== undefined) return known;
   const key = spell(e);
   keys.set(e, key);
   return key;
 }
-function spell(e: Expr): string {
+function spell(e: Exclude<Expr, { kind: "const" | "var" }>): string {
   const parts = partsOf(e).map(keyOf).join(",");
   switch (e.kind) {
-    case "const":
-      return e.type === "i32" ? String(e.value) : `${e.type}:${Object.is(e.value, -0) ? "-0" : e.value}`;
-    case "var":
-      return e.name;
     case "lanes":
       return "lanes()";
     case "load":

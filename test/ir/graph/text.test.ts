@@ -163,6 +163,7 @@ describe("verify", () => {
   const relu = ops.relu({ x });
   const w = ops.param({}, { name: "w", dtype: "f32", shape: [2, 3] });
   const w2 = ops.param({}, { name: "w", dtype: "f32", shape: [2, 3] });
+  const z = input("z", 3, 2);
   const retyped = (n: Node, shape: Shape): Node => ({ ...n, type: f32(...shape) });
   test.each<[string, Graph, string[]]>([
     ["a good graph", { ...graph([x], { y: relu }), updates: [{ target: w, value: relu }] }, []],
@@ -172,6 +173,7 @@ describe("verify", () => {
       graph([x], { y: { ...relu, op: ops.softmax, attrs: { axis: 5 } } }),
       ["%0 = softmax: error[shape]: softmax: axis 5 does not exist, f32[2,3] has 0 to 1"],
     ],
+    ["another operand", graph([z], { y: { ...relu, inputs: [z] } }), ["%0 = relu: should be f32[3,2], is f32[2,3]"]],
     ["too many operands", graph([x], { y: { ...relu, inputs: [x, x] } }), ["%0 = relu: takes (x), has 2 operands"]],
     ["an unknown attribute", graph([x], { y: { ...relu, attrs: { a: 1 } } }), ["%0 = relu: has no attribute a"]],
     [
@@ -218,5 +220,10 @@ describe("verify", () => {
     ],
   ])("%s", (_, g, problems) => {
     expect(verifyGraph(g)).toEqual(problems);
+  });
+  test("what was sound once is looked at again where something about it changed; mistakes are found every time", () => {
+    expect(verifyGraph(graph([x], { y: relu }))).toEqual([]);
+    const wrong = graph([z], { y: { ...relu, inputs: [z] } });
+    for (const _ of [1, 2]) expect(verifyGraph(wrong)).toEqual(["%0 = relu: should be f32[3,2], is f32[2,3]"]);
   });
 });
