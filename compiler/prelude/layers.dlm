@@ -166,6 +166,73 @@ layer ConvTranspose2d(
   return y
 }
 
+## The transpose of a 1-D convolution, as ConvTranspose2d: f32[N, C, L] to f32[N, out, L2].
+layer ConvTranspose1d(
+  x: f32[N, C, L],
+  out: int,
+  kernel: int,
+  stride: int = 1,
+  padding: int = 0,
+  output_padding: int = 0,
+  dilation: int = 1,
+  groups: int = 1,
+  bias: bool = true,
+) {
+  assert C % groups == 0 && out % groups == 0,
+    "ConvTranspose1d: input and output channels must be multiples of groups"
+  bound = 1 / sqrt(out // groups * kernel)
+  param weight: f32[C, out // groups, kernel] = uniform(-bound, bound)
+  y = conv_transpose2d(
+    unsqueeze(x, 2),
+    unsqueeze(weight, 2),
+    stride=(1, stride),
+    padding=(0, padding),
+    output_padding=(0, output_padding),
+    dilation=(1, dilation),
+    groups=groups,
+  )
+  y = squeeze(y, 2)
+  if bias {
+    param bias as b: f32[out] = uniform(-bound, bound)
+    y += reshape(b, [out, 1])
+  }
+  return y
+}
+
+## The transpose of a 3-D convolution, as ConvTranspose2d: f32[N, C, D, H, W] to f32[N, out, D2, H2, W2]. Arguments: a number
+## or three.
+layer ConvTranspose3d(
+  x: f32[N, C, D, H, W],
+  out: int,
+  kernel,
+  stride = 1,
+  padding = 0,
+  output_padding = 0,
+  dilation = 1,
+  groups: int = 1,
+  bias: bool = true,
+) {
+  window = each(kernel, 3, "kernel")
+  assert C % groups == 0 && out % groups == 0,
+    "ConvTranspose3d: input and output channels must be multiples of groups"
+  bound = 1 / sqrt(out // groups * window[0] * window[1] * window[2])
+  param weight: f32[C, out // groups, ...window] = uniform(-bound, bound)
+  y = conv_transpose3d(
+    x,
+    weight,
+    stride=each(stride, 3, "stride"),
+    padding=each(padding, 3, "padding"),
+    output_padding=each(output_padding, 3, "output_padding"),
+    dilation=each(dilation, 3, "dilation"),
+    groups=groups,
+  )
+  if bias {
+    param bias as b: f32[out] = uniform(-bound, bound)
+    y += reshape(b, [out, 1, 1, 1])
+  }
+  return y
+}
+
 ## A convolution whose weights differ at every place: f32[N, C, H, W] to f32[N, out, oh, ow]; no padding.
 layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias: bool = true) {
   kh, kw = pair(kernel, "kernel")

@@ -68,8 +68,16 @@ layer LSTM(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return
 }
 
 ## Gated recurrent units, f32[N, T, I] to f32[N, T, hidden]. With return_state=true a list: the sequence, and the last states
-## f32[layers, N, hidden], which `initial` takes.
-layer GRU(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_state: bool = false) {
+## f32[layers, N, hidden], which `initial` takes. The reset gate scales the state after its matrix, as in PyTorch; with
+## reset_after=false before it, as in the original.
+layer GRU(
+  x: f32[N, T, I],
+  hidden: int,
+  layers: int = 1,
+  initial = none,
+  return_state: bool = false,
+  reset_after: bool = true,
+) {
   initial = checked_initial(initial, "the states of all layers")
   bound = 1 / sqrt(hidden)
   hs = []
@@ -84,8 +92,11 @@ layer GRU(x: f32[N, T, I], hidden: int, layers: int = 1, initial = none, return_
     for t in range(T) {
       ir, iz, new = split(projected[:, t], 3, axis=-1)
       hr, hz, old = split(h @ transpose(w_hh) + b_hh, 3, axis=-1)
-      z = sigmoid(iz + hz)
-      n = tanh(new + sigmoid(ir + hr) * old)
+      z, r = sigmoid(iz + hz), sigmoid(ir + hr)
+      kept = if reset_after { r * old } else {
+        (r * h) @ transpose(w_hh[2 * hidden :]) + b_hh[2 * hidden :]
+      }
+      n = tanh(new + kept)
       h = (1 - z) * n + z * h
       steps += [h]
     }

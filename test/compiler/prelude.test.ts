@@ -137,6 +137,26 @@ const programs: Readonly<Record<string, string>> = {
   "LSTM state": "concat((x |> l: LSTM(4, return_state=true))[1])",
   "MultiHeadAttention mask": "x |> l: MultiHeadAttention(3, key=concat([x[:, :2], x[:, :2]], axis=1), value=x, mask=seen == 1, bias=false)",
   MultiHeadAttention: "x |> l: MultiHeadAttention(2, causal=true)",
+  "clamp crossed": "clamp(x, a, b)",
+  "max_pool dilation": "max_pool(x, (3, 2), stride=(2, 1), padding=1, dilation=(2, 3))",
+  "max_pool dilation ceil": "max_pool(x, 3, stride=2, padding=1, dilation=2, ceil=true)",
+  cumsum: "cumsum(x, axis=1)",
+  "cumsum exclusive": "cumsum(x, exclusive=true)",
+  "cumsum reverse": "cumsum(x, axis=0, reverse=true)",
+  cumprod: "cumprod(x)",
+  "top_k values": "top_k(x, 3, axis=1)[0]",
+  "top_k sorts": "top_k(x, 5)[0]",
+  "top_k places": "cast(top_k(x, 2)[1], f32)",
+  scatter: "scatter(x, 0, ids, values)",
+  "scatter axis": "scatter(x, 1, ids, values)",
+  "scatter add": 'scatter(x, 1, ids, values, reduce="add")',
+  "scatter mul": 'scatter(x, 1, ids, values, reduce="mul")',
+  "scatter max": 'scatter(x, 1, ids, values, reduce="max")',
+  "scatter min": 'scatter(x, 1, ids, values, reduce="min")',
+  ConvTranspose1d: "x |> l: ConvTranspose1d(6, 4, stride=3, padding=1, output_padding=2, groups=2, dilation=2)",
+  ConvTranspose3d:
+    "x |> l: ConvTranspose3d(3, (3, 2, 2), stride=(2, 1, 2), padding=(1, 0, 1), output_padding=(1, 0, 0), dilation=(1, 2, 1))",
+  "GRU reset before": "x |> l: GRU(4, reset_after=false)",
 };
 
 /** Squares what a pool kept and puts it back. */

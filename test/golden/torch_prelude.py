@@ -278,6 +278,51 @@ told_mask = lambda m, x: m(x, x[:, :2].repeat(1, 2, 1), x, attn_mask=~seen, need
 of_module("MultiHeadAttention mask", torch.nn.MultiheadAttention(6, 3, bias=False, batch_first=True), told_mask, floats(2, 4, 6))
 cases["MultiHeadAttention mask"]["inputs"]["seen"] = {"dtype": "i32", "shape": [4, 4], "data": [int(v) for v in seen.reshape(-1)]}
 
+case("clamp crossed", lambda x, a, b: x.clamp(a, b), x=floats(4, 5), a=floats(5), b=floats(4, 1))
+case("max_pool dilation", lambda x: F.max_pool2d(x, (3, 2), (2, 1), (1, 1), (2, 3)), x=floats(2, 3, 9, 8))
+case("max_pool dilation ceil", lambda x: F.max_pool1d(x, 3, 2, 1, 2, ceil_mode=True), x=floats(2, 3, 10))
+case("cumsum", lambda x: x.cumsum(1), x=floats(2, 7, 3))
+case("cumsum exclusive", lambda x: x.cumsum(-1) - x, x=floats(2, 6))
+case("cumsum reverse", lambda x: x.flip(0).cumsum(0).flip(0), x=floats(5, 2))
+case("cumprod", lambda x: x.cumprod(-1), x=floats(3, 6))
+case("top_k values", lambda x: x.topk(3, 1)[0], x=floats(2, 6, 3))
+case("top_k sorts", lambda x: x.sort(descending=True)[0], x=floats(3, 5))
+case("top_k places", lambda x: x.topk(2, 1)[1] * 1.0, x=floats(4, 5))
+ids = torch.tensor([[2, 0, 1], [4, 1, 3]])
+case("scatter", lambda x, values: x.scatter(0, ids, values), x=floats(5, 4), values=floats(2, 3))
+case("scatter axis", lambda x, values: x.scatter(1, ids, values), x=floats(3, 5), values=floats(2, 3))
+same = torch.tensor([[2, 0, 2, 2], [1, 1, 3, 0]])
+case("scatter add", lambda x, values: x.scatter_add(1, same, values), x=floats(2, 4), values=floats(2, 4))
+case("scatter mul", lambda x, values: x.scatter_reduce(1, same, values, "prod"), x=floats(2, 4), values=floats(2, 4))
+case("scatter max", lambda x, values: x.scatter_reduce(1, same, values, "amax"), x=floats(2, 4), values=floats(2, 4))
+case("scatter min", lambda x, values: x.scatter_reduce(1, same, values, "amin"), x=floats(2, 4), values=floats(2, 4))
+case("ConvTranspose1d", lambda x, l__weight, l__bias: F.conv_transpose1d(x, l__weight, l__bias, 3, 1, 2, 2, 2),
+     x=floats(2, 4, 5), l__weight=floats(4, 3, 4), l__bias=floats(6))
+case("ConvTranspose3d", lambda x, l__weight, l__bias: F.conv_transpose3d(x, l__weight, l__bias, (2, 1, 2), (1, 0, 1), (1, 0, 0), 1, (1, 2, 1)),
+     x=floats(1, 2, 3, 2, 3), l__weight=floats(2, 3, 3, 2, 2), l__bias=floats(3))
+
+
+def gru_before(x, l__weight_ih_l0, l__weight_hh_l0, l__bias_ih_l0, l__bias_hh_l0):
+    """The reset gate scales the state before its matrix."""
+    h = torch.zeros(x.shape[0], 4)
+    steps = []
+    for t in range(x.shape[1]):
+        ir, iz, new = (x[:, t] @ l__weight_ih_l0.T + l__bias_ih_l0).chunk(3, -1)
+        (wr, wz, wn), (br, bz, bn) = l__weight_hh_l0.chunk(3), l__bias_hh_l0.chunk(3)
+        r, z = torch.sigmoid(ir + h @ wr.T + br), torch.sigmoid(iz + h @ wz.T + bz)
+        n = torch.tanh(new + (r * h) @ wn.T + bn)
+        h = (1 - z) * n + z * h
+        steps.append(h)
+    return torch.stack(steps, 1)
+
+
+case("GRU reset before", gru_before, x=floats(2, 3, 3), l__weight_ih_l0=floats(12, 3), l__weight_hh_l0=floats(12, 4),
+     l__bias_ih_l0=floats(12), l__bias_hh_l0=floats(12))
+for name in cases:
+    if name.startswith("scatter"):
+        told_ids = ids if name in ("scatter", "scatter axis") else same
+        cases[name]["inputs"]["ids"] = told(told_ids)
+
 path = pathlib.Path(__file__).parent.parent / "compiler/goldens/prelude.json"
 path.parent.mkdir(exist_ok=True)
 

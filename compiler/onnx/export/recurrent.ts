@@ -14,11 +14,12 @@ const cells = {
   /** Ours: input, forget, cell, output. ONNX's: input, output, forget, cell. */
   lstm: { opType: "LSTM", gates: [0, 3, 1, 2], attributes: {} },
   /** Ours: reset, update, new. ONNX's: update, reset, new. */
-  gru: { opType: "GRU", gates: [1, 0, 2], attributes: { linear_before_reset: 1 } },
+  gru: { opType: "GRU", gates: [1, 0, 2], attributes: {} },
 } as const satisfies Record<string, Cell>;
 
 export const lstm: LayerRule = (call, e) => layers(call, cells.lstm, e);
-export const gru: LayerRule = (call, e) => layers(call, cells.gru, e);
+export const gru: LayerRule = (call, e) =>
+  layers(call, { ...cells.gru, attributes: { linear_before_reset: call.flag("reset_after") ? 1 : 0 } }, e);
 export const rnn: LayerRule = (call, e) => {
   const act = call.value("act");
   const name = act.kind === "builtin" ? act.builtin.name : "";

@@ -25,23 +25,29 @@ const geometry = (a: Given, rank: number, c: BuiltinCall) => ({
 interface Transposed extends Given {
   readonly output_padding: readonly number[];
 }
+const transposes = {
+  2: { axes: "N, C, H, W", kernel: "R, S", op: ops.conv2dInputGrad },
+  3: { axes: "N, C, D, H, W", kernel: "Q, R, S", op: ops.conv3dInputGrad },
+} as const;
 /** The gradient of a convolution by its image; w is [in, out / groups, R, S]. */
-function convTranspose2d(x: Node, w: Node, given: Transposed, c: BuiltinCall): Node {
-  if (x.type.shape.length !== 4 || w.type.shape.length !== 4) {
+function convTranspose(rank: 2 | 3, x: Node, w: Node, given: Transposed, c: BuiltinCall): Node {
+  const { axes, kernel, op } = transposes[rank];
+  if (x.type.shape.length !== rank + 2 || w.type.shape.length !== rank + 2) {
     const got = `${showType(x.type)} and ${showType(w.type)}`;
-    complain(c.frame, "shape", `conv_transpose2d expects x (N, C, H, W) and w (C, O / groups, R, S), got ${got}`, c.span);
+    complain(c.frame, "shape", `${c.subject} expects x (${axes}) and w (C, O / groups, ${kernel}), got ${got}`, c.span);
   }
-  const a = geometry(given, 2, c);
-  const more = forAxes("output_padding", given.output_padding, 2, c);
+  const a = geometry(given, rank, c);
+  const more = forAxes("output_padding", given.output_padding, rank, c);
   if (more.some((o, i) => o < 0 || o >= Math.max(a.stride[i]!, a.dilation[i]!))) {
-    complain(c.frame, "constant", "conv_transpose2d: output_padding is smaller than the stride or the dilation", c.span);
+    complain(c.frame, "constant", `${c.subject}: output_padding is smaller than the stride or the dilation`, c.span);
   }
   const extents = a.stride.map((stride, i) => {
     const reach = a.dilation[i]! * (w.type.shape[2 + i]! - 1) + 1;
     return (x.type.shape[2 + i]! - 1) * stride + reach - a.padding[2 * i]! - a.padding[2 * i + 1]! + more[i]!;
   });
-  return ops.conv2dInputGrad({ dy: x, w }, { ...a, shape: [x.type.shape[0]!, w.type.shape[1]! * a.groups, ...extents] });
+  return op({ dy: x, w }, { ...a, shape: [x.type.shape[0]!, w.type.shape[1]! * a.groups, ...extents] });
 }
+const transposedArgs = { ...operands, output_padding: optional(intsArg, [0] as readonly number[]), ...spacing };
 
 export const convolutionFunctions: readonly Builtin[] = [
   operation(
@@ -60,7 +66,13 @@ export const convolutionFunctions: readonly Builtin[] = [
   operation(
     "conv_transpose2d",
     "The gradient of conv2d by its image: x f32[N, C, H, W] by w f32[C, O / groups, R, S] to f32[N, O, H2, W2].",
-    { ...operands, output_padding: optional(intsArg, [0] as readonly number[]), ...spacing },
-    ({ x, w, ...a }, c) => convTranspose2d(x, w, a, c),
+    transposedArgs,
+    ({ x, w, ...a }, c) => convTranspose(2, x, w, a, c),
+  ),
+  operation(
+    "conv_transpose3d",
+    "The gradient of conv3d by its image: x f32[N, C, D, H, W] by w f32[C, O / groups, Q, R, S], as conv_transpose2d.",
+    transposedArgs,
+    ({ x, w, ...a }, c) => convTranspose(3, x, w, a, c),
   ),
 ];

@@ -61,10 +61,10 @@ function gelu(x: Node, approximate: string, c: BuiltinCall): Node {
 }
 /** 0 up to -3, 1 from 3 on, a line between. */
 const hardSigmoid = (x: Node): Node => div(clamped(add(x, scalar(3)), scalar(0), scalar(6)), scalar(6));
-/** Elements outside take the bound; at a bound the derivative is that of x. */
+/** Elements outside take the bound, `high` where they are swapped; at a bound the derivative is that of x. */
 const clamped = (x: Node, low: Node | null, high: Node | null): Node => {
   const raised = low ? where(less(x, low), low, x) : x;
-  return high ? where(less(high, x), high, raised) : raised;
+  return high ? where(less(high, raised), high, raised) : raised;
 };
 
 function clamp(x: Node, low: Value | null, high: Value | null, c: BuiltinCall): Node {

@@ -12,17 +12,20 @@ import { byMatrix, expectTable } from "./tables.ts";
 
 const windowArgs = { x: tensorArg, kernel: intsArg, stride: orNone(intsArg), padding: paddingArg };
 const ceil = optional(boolArg, false);
+const dilation = optional(intsArg, [1] as readonly number[]);
 interface Given {
   readonly kernel: readonly number[];
   readonly stride: readonly number[] | null;
   readonly padding: readonly Side[];
   readonly ceil: boolean;
+  readonly dilation?: readonly number[];
 }
 /** One entry for each of two or three spatial axes. */
 interface Window {
   readonly kernel: readonly number[];
   readonly stride: readonly number[];
   readonly padding: readonly Side[];
+  readonly dilation: readonly number[];
   /** What rounding up adds behind each axis; it is counted apart. */
   readonly extra: readonly number[];
 }
@@ -38,22 +41,25 @@ function onImages(x: Node, given: Given, c: BuiltinCall, f: (x: Node, w: Window)
   const kernel = forAxes("kernel", given.kernel, rank, c);
   const stride = forAxes("stride", given.stride ?? kernel, rank, c);
   const padding = forAxes("padding", given.padding, rank, c);
-  if (rank > 1) return f(x, windowOf(x, { kernel, stride, padding, ceil: given.ceil }, c));
+  const dilation = forAxes("dilation", given.dilation ?? [1], rank, c);
+  const { ceil } = given;
+  if (rank > 1) return f(x, windowOf(x, { kernel, stride, padding, ceil, dilation }, c));
   const plane = asPlane(x);
-  return asLine(
-    f(plane, windowOf(plane, { kernel: [1, ...kernel], stride: [1, ...stride], padding: [[0, 0], ...padding], ceil: given.ceil }, c)),
-  );
+  const row = { kernel: [1, ...kernel], stride: [1, ...stride], padding: [[0, 0], ...padding], ceil, dilation: [1, ...dilation] } as const;
+  return asLine(f(plane, windowOf(plane, row, c)));
 }
+type Spaced = Given & { readonly stride: readonly number[]; readonly dilation: readonly number[] };
 /** Rounding up adds a window where one begins inside the image or its padding before, as in PyTorch. */
-function windowOf(x: Node, { kernel, stride, padding, ceil }: Given & { readonly stride: readonly number[] }, c: BuiltinCall): Window {
-  if (kernel.some((k) => k < 1) || stride.some((s) => s < 1) || padding.flat().some((p) => p < 0)) {
-    complain(c.frame, "constant", `${c.subject}: kernel and stride are positive, padding is not negative`, c.span);
+function windowOf(x: Node, { kernel, stride, padding, ceil, dilation }: Spaced, c: BuiltinCall): Window {
+  if ([...kernel, ...stride, ...dilation].some((k) => k < 1) || padding.flat().some((p) => p < 0)) {
+    complain(c.frame, "constant", `${c.subject}: kernel, stride and dilation are positive, padding is not negative`, c.span);
   }
   if (padding.some((sides, a) => Math.max(...sides) >= kernel[a]!)) {
     complain(c.frame, "constant", `${c.subject}: padding is smaller than the kernel`, c.span);
   }
-  const extra = kernel.map((k, a) => (ceil ? ceilExtra(x.type.shape[2 + a]!, k, stride[a]!, padding[a]!) : 0));
-  return { kernel, stride, padding, extra };
+  const reach = kernel.map((k, a) => (k - 1) * dilation[a]! + 1);
+  const extra = reach.map((k, a) => (ceil ? ceilExtra(x.type.shape[2 + a]!, k, stride[a]!, padding[a]!) : 0));
+  return { kernel, stride, padding, extra, dilation };
 }
 function ceilExtra(extent: number, kernel: number, stride: number, [before, after]: Side): number {
   let n = Math.ceil((extent + before + after - kernel) / stride) + 1;
@@ -78,11 +84,30 @@ function maxPoolOperands(x: Node, w: Window) {
   return { x: wide, attrs: { kernel, stride, padding: w.padding.flat() } };
 }
 function maxPool(image: Node, w: Window): Node {
+  if (isDilated(w)) return dilatedMaxPool(image, w);
   const { x, attrs } = maxPoolOperands(image, w);
   return familyOf(x).max({ x }, attrs);
 }
+const isDilated = (w: Window): boolean => w.dilation.some((d) => d > 1);
+/** The elements of a window lie apart: along each axis the largest of shifted images. */
+function dilatedMaxPool(image: Node, w: Window): Node {
+  const x = bordered(image, padded(w), Number.NEGATIVE_INFINITY);
+  return w.kernel.reduce((y, k, a) => {
+    const [extent, step, apart] = [y.type.shape[2 + a]!, w.stride[a]!, w.dilation[a]!];
+    const last = Math.floor((extent - (k - 1) * apart - 1) / step) * step;
+    const shifted = range(0, k).map((r) => steppedAxis(y, 2 + a, r * apart, r * apart + last + 1, step));
+    return shifted.reduce((p, q) => ops.maximum({ a: p, b: q }));
+  }, x);
+}
+function steppedAxis(x: Node, axis: number, start: number, limit: number, step: number): Node {
+  const { shape } = x.type;
+  const at = (value: number, others: readonly number[]) => others.map((v, a) => (a === axis ? value : v));
+  const [zeros, ones] = [shape.map(() => 0), shape.map(() => 1)];
+  return ops.slice({ x }, { starts: at(start, zeros), limits: at(limit, shape), steps: at(step, ones) });
+}
 /** Where the largest elements are: positions h * W + w in their plane. */
-function maxPoolIndex(image: Node, w: Window): Node {
+function maxPoolIndex(image: Node, w: Window, c: BuiltinCall): Node {
+  if (isDilated(w)) complain(c.frame, "constant", `${c.subject}: return_indices needs dilation=1`, c.span);
   const { x, attrs } = maxPoolOperands(image, w);
   const index = familyOf(x).index({ x }, attrs);
   return movedIndex(index, x.type.shape.slice(2), image.type.shape.slice(2));
@@ -183,14 +208,14 @@ const adaptiveWeights = (extent: number, n: number): number[][] =>
 
 /** With return_indices=true a list: the largest elements, and where they are. */
 const maxPoolWithIndices = (): Builtin => {
-  const args = { ...windowArgs, ceil, return_indices: optional(boolArg, false) };
+  const args = { ...windowArgs, ceil, dilation, return_indices: optional(boolArg, false) };
   const names = Object.keys(args);
   const doc =
     "The largest element of each window of the axes after the first two: [N, C, H, W] to [N, C, H2, W2]. `kernel`, " +
-    "`stride` (the kernel unless given): an int or one for each axis; `padding`: also (before, after). With " +
-    "return_indices a list: also where they are, i32.";
+    "`stride` (the kernel unless given): an int or one for each axis; `padding`: also (before, after); `dilation`: how far the elements " +
+    "of a window lie apart. With return_indices a list: also where they are, i32.";
   const values = operation("max_pool", doc, args, ({ x, ...w }, c) => onImages(x, w, c, maxPool));
-  const indices = operation("max_pool", doc, args, ({ x, ...w }, c) => onImages(x, w, c, maxPoolIndex));
+  const indices = operation("max_pool", doc, args, ({ x, ...w }, c) => onImages(x, w, c, (images, on) => maxPoolIndex(images, on, c)));
   return {
     ...values,
     call: (given, c) => {
@@ -203,8 +228,11 @@ const maxPoolWithIndices = (): Builtin => {
 
 export const poolFunctions: readonly Builtin[] = [
   maxPoolWithIndices(),
-  operation("min_pool", "The smallest element of each window; arguments as of max_pool.", { ...windowArgs, ceil }, ({ x, ...w }, c) =>
-    ops.neg({ x: onImages(ops.neg({ x }), w, c, maxPool) }),
+  operation(
+    "min_pool",
+    "The smallest element of each window; arguments as of max_pool.",
+    { ...windowArgs, ceil, dilation },
+    ({ x, ...w }, c) => ops.neg({ x: onImages(ops.neg({ x }), w, c, maxPool) }),
   ),
   operation(
     "avg_pool",
