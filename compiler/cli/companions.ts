@@ -1,11 +1,13 @@
 /** Files beside weights that say what the numbers of the data mean: `W.vocab.json` and `W.labels.txt` beside `W.safetensors`. */
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import type { Companion, CompanionEnding } from "../formats/source.ts";
 import { exists, isFile, readText, writeAtomically } from "./files.ts";
 import type { Arguments } from "./options.ts";
 
-const besideWeights = (weights: string, ending: CompanionEnding): string => `${weights.replace(/\.safetensors$/, "")}${ending}`;
-/** A checkpoint is a folder. */
+const besideWeights = (weights: string, ending: CompanionEnding): string =>
+  inCheckpoint(weights) ? inFolder(dirname(weights), ending) : `${weights.replace(/\.safetensors$/, "")}${ending}`;
+/** The file of a checkpoint may serve as weights. */
+const inCheckpoint = (weights: string): boolean => /^step-\d+\.safetensors$/.test(basename(weights));
 const inFolder = (folder: string, ending: CompanionEnding): string => join(folder, ending.slice(1));
 
 export function saveBesideWeights(weights: string, companions: readonly Companion[]): void {

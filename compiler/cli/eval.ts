@@ -1,5 +1,5 @@
 /** `dlm eval FILE --weights W --data SPEC`: loss and metrics on data. */
-import { DlmError, type LoadOptions, type Net } from "../../runtime/index.ts";
+import { DlmError, type LoadOptions, type Net, parseSafetensors } from "../../runtime/index.ts";
 import { feedOf } from "../formats/feed.ts";
 import type { DataSource } from "../formats/source.ts";
 import { loadProgram, weightFiles, weightsOf } from "./build.ts";
@@ -62,6 +62,7 @@ async function evaluate(args: Arguments, io: Io): Promise<number> {
   const split = splitsOf(source, args).validation ?? source.train;
   noteData(source, feedOf(inputs, source, normalisation, hintsOf(args, settings).size), io);
   warnMissing(source, weights !== null, args, io);
+  if (weights) warnInitial(build, weights, io);
   const common = { seed: settings.seed ?? 0, threads, allowMissing: args.all("allow-missing"), missing: "error" } as const;
   const net = await loadEvaluation(build, { ...common, ...(weights ? { weights } : {}) }, args, io);
   try {
@@ -94,4 +95,17 @@ function warnMissing({ companions }: DataSource, weights: boolean, args: Argumen
   if (!weights) warn(io, "no --weights: these are the results of initial parameters");
   else if (companions.some(({ ending }) => ending === ".vocab.json" && !findCompanion(args, ending)))
     warn(io, "no .vocab.json beside the weights: the vocabulary is made from this text, and only right if it is the text of training");
+}
+
+/** Parameters of the train block alone are not part of the saved model, though the loss may need them. */
+function warnInitial({ stages }: TrainingBuild, weights: NonNullable<ReturnType<typeof weightsOf>>, io: Io): void {
+  const given = new Set(
+    weights.flatMap(({ prefix, data }) => parseSafetensors(data).entries.map((e) => (prefix ? `${prefix}.${e.name}` : e.name))),
+  );
+  const initial = stages.program.variables
+    .filter((v) => v.kind === "param" && !v.saved && !v.frozen && !given.has(v.name))
+    .map((v) => v.name);
+  if (initial.length === 0) return;
+  const more = initial.length > 3 ? ` and ${initial.length - 3} more` : "";
+  warn(io, `only checkpoints hold parameters of the train block; these have initial values: ${initial.slice(0, 3).join(", ")}${more}`);
 }

@@ -81,6 +81,8 @@ function read(frame: Frame, name: string, given: string, kind: string | null): V
   if (value === null) return null;
   if (kind === null || kindName(value) === kind) return value;
   if (kind === "float" && value.kind === "int") return float(value.value);
+  // a learning rate is a schedule or a number
+  if (kind === "schedule" && (value.kind === "int" || value.kind === "float")) return value;
   problems.report(flag(`--set ${name}=${given}: the default is of kind ${kind}, got ${describe(value)}`, null));
   return null;
 }

@@ -111,6 +111,11 @@ test("a hyper-parameter or constant may be given from outside", () => {
   check({ p: "1" }, "p == 1.0");
   check({ sizes: "[width, 2]" }, "sizes == [4, 2]");
   check({ f: "true" }, "f == true");
+  const rated = `const rate = step_decay(0.1, every=5)\n${modelOf("y = x")}`;
+  for (const rate of ["0.01", "1", "cosine(0.1, steps=9)"]) build(rated, { set: { rate } });
+  expect(headlines(rated, { set: { rate: "relu" } })).toEqual([
+    expect.stringContaining("--set rate=relu: the default is of kind schedule"),
+  ]);
   const flag = (set: Record<string, string>) => headlines(`${source}y = x }`, { set });
   expect(flag({ k: "1.5" })).toEqual(["error[flag]: --set k=1.5: the default is of kind int, got the float 1.5"]);
   expect(flag({ kk: "1" })).toEqual(["error[flag]: --set kk: `M` has no hyper-parameter and its file no constant of this name"]);
