@@ -15,6 +15,7 @@ const rules: readonly { readonly from: string; readonly to: readonly string[] }[
   { from: "compiler/compile-graphs.ts", to: ["compiler/", "codegen/", "ir/"] },
   { from: "compiler/targets.ts", to: ["compiler/", "codegen/", "ir/"] },
   { from: "compiler/pipeline.ts", to: ["compiler/passes/", "compiler/schedule/", "compiler/pass.ts", "ir/"] },
+  { from: "compiler/decompile/", to: ["compiler/decompile/", "compiler/frontend/", "ir/"] },
   { from: "compiler/frontend/", to: ["compiler/frontend/", "compiler/prelude/", "ir/"] },
   { from: "compiler/prelude/", to: ["compiler/prelude/"] },
   { from: "compiler/passes/", to: ["compiler/passes/", "ir/"] },

@@ -1,5 +1,5 @@
 /** Terms as `.dlm` text on one line, with the parentheses that they need. */
-import type { BinaryOperator, Index, Term } from "./sketch.ts";
+import type { BinaryOperator, Bound, Call, Index, Term } from "./sketch.ts";
 
 /** How tightly an expression binds; section "Expressions" of the language reference, loosest first. */
 const strength: Readonly<Record<BinaryOperator, number>> = {
@@ -23,20 +23,36 @@ const strength: Readonly<Record<BinaryOperator, number>> = {
 const unaryStrength = 6;
 const atom = 8;
 
-/** `nameOf`: what a value is called. */
-export function printTerm(term: Term, nameOf: (value: string) => string = (name) => name): string {
-  return print(term, 0, nameOf);
+/** What values are called, and how calls are written that are pipelines; null: as a call. */
+interface Spelling {
+  readonly nameOf: (value: string) => string;
+  readonly pipeline: (call: Call) => string | null;
+}
+export function printTerm(
+  term: Term,
+  nameOf: (value: string) => string = (name) => name,
+  pipeline: (call: Call) => string | null = () => null,
+): string {
+  return print(term, 0, { nameOf, pipeline });
 }
 
-function print(t: Term, least: number, nameOf: (value: string) => string): string {
-  const [text, own] = plain(t, nameOf);
+/** A call that is written as one, whatever its arguments are. */
+export const printCall = (call: Call, nameOf: Spelling["nameOf"], pipeline: Spelling["pipeline"]): string =>
+  callText(call, { nameOf, pipeline });
+function callText(t: Call, s: Spelling): string {
+  const args = [...t.args.map((x) => print(x, 0, s)), ...Object.entries(t.named).map(([name, x]) => `${name}=${print(x, 0, s)}`)];
+  return `${t.label === null ? "" : `${t.label}: `}${t.callee}(${args.join(", ")})`;
+}
+
+function print(t: Term, least: number, s: Spelling): string {
+  const [text, own] = plain(t, s);
   return own < least ? `(${text})` : text;
 }
-function plain(t: Term, nameOf: (value: string) => string): readonly [string, number] {
-  const at = (x: Term, least: number) => print(x, least, nameOf);
+function plain(t: Term, s: Spelling): readonly [string, number] {
+  const at = (x: Term, least: number) => print(x, least, s);
   switch (t.kind) {
     case "value":
-      return [nameOf(t.name), atom];
+      return [s.nameOf(t.name), atom];
     case "int":
       return [String(t.value), t.value < 0 ? unaryStrength : atom];
     case "float":
@@ -52,8 +68,9 @@ function plain(t: Term, nameOf: (value: string) => string): readonly [string, nu
     case "list":
       return [`[${t.items.map((x) => at(x, 0)).join(", ")}]`, atom];
     case "call": {
-      const args = [...t.args.map((x) => at(x, 0)), ...Object.entries(t.named).map(([name, x]) => `${name}=${at(x, 0)}`)];
-      return [`${t.label === null ? "" : `${t.label}: `}${t.callee}(${args.join(", ")})`, atom];
+      const flow = s.pipeline(t);
+      if (flow !== null) return [flow, 0];
+      return [callText(t, s), atom];
     }
     case "unary":
       return [`${t.op}${at(t.value, unaryStrength)}`, unaryStrength];
@@ -64,13 +81,14 @@ function plain(t: Term, nameOf: (value: string) => string): readonly [string, nu
       return [`${at(t.left, left)} ${t.op} ${at(t.right, right)}`, own];
     }
     case "index":
-      return [`${at(t.value, atom)}[${t.items.map((i) => printIndex(i, nameOf)).join(", ")}]`, atom];
+      return [`${at(t.value, atom)}[${t.items.map((i) => printIndex(i, s)).join(", ")}]`, atom];
   }
 }
-function printIndex(i: Index, nameOf: (value: string) => string): string {
+function printIndex(i: Index, s: Spelling): string {
   if (i.kind === "all") return ":";
-  if (i.kind !== "slice") return print(i, 0, nameOf);
-  return `${i.from ?? ""}:${i.to ?? ""}${i.step === 1 ? "" : `:${i.step}`}`;
+  if (i.kind !== "slice") return print(i, 0, s);
+  const bound = (b: Bound) => (b === null ? "" : typeof b === "number" ? String(b) : print(b, 0, s));
+  return `${bound(i.from)}:${bound(i.to)}${i.step === 1 ? "" : `:${i.step}`}`;
 }
 
 /** Reads back as the same float: `0.5`, `1.0`, `1e-5`, `inf`. */

@@ -34,7 +34,9 @@ export interface Call {
 export type Index =
   | Term
   | { readonly kind: "all" }
-  | { readonly kind: "slice"; readonly from: number | null; readonly to: number | null; readonly step: number };
+  | { readonly kind: "slice"; readonly from: Bound; readonly to: Bound; readonly step: number };
+/** null: the end of the axis. */
+export type Bound = Term | number | null;
 
 /** Numbers that belong to a parameter or state of the program: row-major, f32 for parameters. */
 export interface Weight {
@@ -62,6 +64,8 @@ export interface Sketch {
   readonly variables: readonly Variable[];
   readonly steps: readonly Step[];
   readonly outputs: readonly { readonly name: string; readonly value: string }[];
+  /** Of values, as far as known: layers made of repeated parts say in terms of them what they take. */
+  readonly types?: ReadonlyMap<string, TensorType>;
 }
 
 export const value = (name: string): Term => ({ kind: "value", name });

@@ -1,0 +1,205 @@
+/**
+ * Numbers that differ between the occurrences of a form become parameters of its declaration.
+ *
+ *     Conv2d(64), Conv2d(64, stride=1), Conv2d(256)        layer Block(x: f32[N, C, H, W], channels: int, stride = 1)
+ *     Conv2d(128), Conv2d(128, stride=2), Conv2d(512)      Conv2d(channels), Conv2d(channels, stride=stride), Conv2d(4 * channels)
+ *
+ * Numbers that always stand in one relation need one parameter, and none where the relation is to the shape of the input.
+ */
+import type { TensorType } from "../../ir/type.ts";
+import type { Declaration } from "./declarations.ts";
+import { byKey } from "./forms.ts";
+import { printTerm } from "./print-term.ts";
+import type { Group, Node } from "./program.ts";
+import { binary, int, type Term, word } from "./sketch.ts";
+import type { Constant } from "./template.ts";
+
+export interface HyperParameter {
+  readonly name: string;
+  readonly type: "int" | "float" | "list" | null;
+  /** null: it must be given. */
+  readonly fallback: Term | null;
+}
+export interface Parameters {
+  readonly parameters: readonly HyperParameter[];
+  /** The type of the first operand, if it has one pattern everywhere: `f32[N, C, H, W]`. */
+  readonly input: string | null;
+  /** Of each node of the body, in terms of the parameters. */
+  readonly constants: readonly (readonly Constant[])[];
+  /** What each occurrence gives for the parameters. */
+  readonly args: ReadonlyMap<Group, readonly Constant[]>;
+}
+
+/** Inner declarations come first. */
+export function parametersByForm(
+  declarations: readonly Declaration[],
+  types: readonly (TensorType | null)[],
+  taken: ReadonlySet<string>,
+): ReadonlyMap<number, Parameters> {
+  const all = new Map<number, Parameters>();
+  for (const d of declarations) all.set(d.form, parametersFor(d, all, types, taken));
+  return all;
+}
+/** What a node is given; for a group, what its declaration takes. */
+export function constantsOf(node: Node, all: ReadonlyMap<number, Parameters>): readonly Constant[] {
+  return node.kind === "group" ? all.get(node.form)!.args.get(node)! : node.constants;
+}
+
+/** A number of the body: what it is at each occurrence. */
+interface Varying {
+  readonly base: string;
+  readonly values: readonly Constant[];
+  readonly fallback: Term | null;
+}
+interface Found extends HyperParameter {
+  readonly values: readonly Term[];
+}
+interface Known {
+  readonly found: Found[];
+  /** Extents of the input by name; the first is the number of channels. */
+  readonly extents: readonly (readonly [string, readonly number[]])[];
+}
+
+function parametersFor(
+  { occurrences }: Declaration,
+  all: ReadonlyMap<number, Parameters>,
+  types: readonly (TensorType | null)[],
+  taken: ReadonlySet<string>,
+): Parameters {
+  const input = inputPattern(occurrences, types);
+  const known: Known = { found: [], extents: input?.extents ?? [] };
+  const constants = occurrences[0].nodes.map((node, k) =>
+    constantsOf(node, all).map((_, slot): Constant => {
+      const values = occurrences.map((o) => constantsOf(o.nodes[k]!, all)[slot]!);
+      return expressed({ ...slotOf(node, slot, all), values }, known, taken);
+    }),
+  );
+  const parameters = inOrder(numbered(known.found));
+  const names = new Map(parameters.map((p, i) => [known.found.indexOf(p.from), { ...p, at: i }]));
+  const rename = (c: Constant): Constant => c && renamed(c, (n) => names.get(n)!.name);
+  return {
+    parameters: parameters.map(({ name, type, fallback }) => ({ name, type, fallback })),
+    input: input?.text ?? null,
+    constants: constants.map((list) => list.map(rename)),
+    args: new Map(occurrences.map((o, i) => [o, parameters.map(({ from, fallback }) => given(from.values[i]!, fallback))])),
+  };
+}
+const given = (v: Term, fallback: Term | null): Constant => (fallback && same(v, fallback) ? null : v);
+const same = (a: Term, b: Term): boolean => printTerm(a) === printTerm(b);
+
+/** Those without default first; numbers behind names that several want. */
+function numbered(found: readonly Found[]): readonly (HyperParameter & { readonly from: Found })[] {
+  const counts = new Map<string, number>();
+  for (const { name } of found) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const used = new Map<string, number>();
+  return found.map((from) => {
+    const { name, type, fallback } = from;
+    const n = (used.get(name) ?? 0) + 1;
+    used.set(name, n);
+    return { name: counts.get(name)! > 1 ? `${name}${n}` : name, type, fallback, from };
+  });
+}
+const inOrder = <T extends HyperParameter>(list: readonly T[]): readonly T[] => [
+  ...list.filter((p) => p.fallback === null),
+  ...list.filter((p) => p.fallback !== null),
+];
+
+/** Parameters stand as `$0`, `$1`, ... until all are known. */
+const reference = (n: number): Term => word(`$${n}`);
+function renamed(t: Term, nameOf: (n: number) => string): Term {
+  if (t.kind === "word") return t.text.startsWith("$") ? word(nameOf(Number(t.text.slice(1)))) : t;
+  return t.kind === "binary" ? { ...t, left: renamed(t.left, nameOf), right: renamed(t.right, nameOf) } : t;
+}
+
+/** A term for a number: itself, a parameter or extent, a multiple or part of one, or a new parameter. */
+function expressed({ base, values, fallback }: Varying, known: Known, taken: ReadonlySet<string>): Constant {
+  const [first] = values;
+  if (values.every((v) => (v && first ? same(v, first) : v === first))) return first!;
+  const terms = values.map((v) => v ?? fallback!);
+  const { found, extents } = known;
+  const equal = found.findIndex((p) => p.values.every((v, i) => same(v, terms[i]!)));
+  if (equal >= 0) return reference(equal);
+  const numbers = terms.flatMap((t) => (t.kind === "int" ? [t.value] : []));
+  const related = numbers.length === terms.length ? relatedTo(numbers, found, extents) : null;
+  if (related) return related;
+  const defaults = values.some((v) => v === null || (fallback && same(v, fallback)));
+  const name = taken.has(base) ? `${base}_` : base;
+  const usual = base === "kernel" ? mostCommon(terms) : null;
+  found.push({ name, type: typeOf(terms), fallback: defaults ? fallback : usual, values: terms });
+  return reference(found.length - 1);
+}
+/** null: there is nothing that most of them are. */
+function mostCommon(terms: readonly Term[]): Term | null {
+  const [most] = [...byKey(terms, (t) => printTerm(t)).values()].sort((a, b) => b.length - a.length);
+  return most && 2 * most.length > terms.length ? most[0]! : null;
+}
+function typeOf(terms: readonly Term[]): HyperParameter["type"] {
+  const [{ kind }] = terms as [Term];
+  return (kind === "int" || kind === "float" || kind === "list") && terms.every((t) => t.kind === kind) ? kind : null;
+}
+const largestFactor = 16;
+function relatedTo(numbers: readonly number[], found: readonly Found[], extents: Known["extents"]): Term | null {
+  const exact = extents.find(([, v]) => v.every((n, i) => n === numbers[i]));
+  if (exact) return word(exact[0]);
+  const parameters = found.flatMap((p, i): readonly (readonly [Term, readonly number[]])[] =>
+    p.type === "int" ? [[reference(i), p.values.map((t) => (t.kind === "int" ? t.value : 0))]] : [],
+  );
+  const channels = extents.slice(0, 1).map(([name, v]) => [word(name), v] as const);
+  for (const [term, v] of [...parameters, ...channels]) {
+    const factor = numbers[0]! / v[0]!;
+    if (isFactor(factor) && v.every((n, i) => n * factor === numbers[i])) return binary("*", int(factor), term);
+    const part = v[0]! / numbers[0]!;
+    if (isFactor(part) && v.every((n, i) => n === numbers[i]! * part)) return binary("//", term, int(part));
+    if (v.every((n, i) => Math.floor(n / 2) === numbers[i])) return binary("//", term, int(2));
+  }
+  return null;
+}
+const isFactor = (n: number): boolean => Number.isInteger(n) && n > 1 && n <= largestFactor;
+
+/** The number of channels first: what layers are wide or deep in terms of. */
+const patterns: readonly (readonly [readonly string[], readonly number[]])[] = [
+  [
+    ["N", "D"],
+    [1, 0],
+  ],
+  [
+    ["N", "T", "D"],
+    [2, 1, 0],
+  ],
+  [
+    ["N", "C", "H", "W"],
+    [1, 2, 3, 0],
+  ],
+  [
+    ["N", "C", "D", "H", "W"],
+    [1, 2, 3, 4, 0],
+  ],
+];
+function inputPattern(
+  occurrences: readonly Group[],
+  types: readonly (TensorType | null)[],
+): { readonly text: string; readonly extents: Known["extents"] } | null {
+  const inputs = occurrences.map((o) => (o.operands.length > 0 ? (types[o.operands[0]!] ?? null) : null));
+  const [first] = inputs;
+  if (!first || inputs.some((t) => t?.dtype !== first.dtype || t.shape.length !== first.shape.length)) return null;
+  const [names, order] = patterns.find(([n]) => n.length === first.shape.length) ?? [null, null];
+  if (!names) return null;
+  const extents = order.filter((axis) => axis > 0).map((axis) => [names[axis]!, inputs.map((t) => t!.shape[axis]!)] as const);
+  return { text: `${first.dtype}[${names.join(", ")}]`, extents };
+}
+
+/** Names that say more than the parameter of the callee does. */
+function slotOf(node: Node, slot: number, all: ReadonlyMap<number, Parameters>): Pick<Varying, "base" | "fallback"> {
+  if (node.kind === "variable") return { base: "size", fallback: null };
+  if (node.kind === "group") {
+    const { name, fallback } = all.get(node.form)!.parameters[slot]!;
+    return { base: name.replace(/\d+$/, ""), fallback };
+  }
+  const { parameter, callee, fallback } = node.template.slots[slot]!;
+  return { base: baseName(parameter, callee), fallback };
+}
+function baseName(parameter: string, callee: string): string {
+  if (parameter === "out") return callee.startsWith("Conv") ? "channels" : "width";
+  if (parameter === "shape" || parameter === "x") return "size";
+  return parameter === "" ? "factor" : parameter;
+}

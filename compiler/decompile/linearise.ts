@@ -1,0 +1,116 @@
+/**
+ * An order in which what belongs together stands together. Files list steps in any order that works:
+ *
+ *     a = conv(x)    s = project(x)    b = conv(a)    y = b + s
+ *
+ * becomes a, b, s, y: each branch is finished before the next begins. The file's own order stays where it is as good.
+ */
+import { type Node, ownsWeights, type Program, type Value } from "./program.ts";
+
+export interface Linear {
+  readonly nodes: readonly Node[];
+  /** Values that are at hand everywhere: inputs, and what is computed first because many parts use it, like a mask. */
+  readonly ambient: ReadonlySet<Value>;
+  /** Labels of layers that no output depends on. */
+  readonly dropped: readonly string[];
+}
+
+export function linearise({ nodes, inputs, outputs }: Program): Linear {
+  const maker = new Map<Value, Node>(nodes.flatMap((n) => n.results.map((v) => [v, n] as const)));
+  const roots = outputs.flatMap(({ value }) => maker.get(value) ?? []);
+  const live = reached(roots, maker);
+  const kept = nodes.filter((n) => live.has(n));
+  const first = sharedPreparations(kept, maker);
+  const rest = kept.filter((n) => !first.has(n));
+  const ambient = new Set([...inputs.map((i) => i.value), ...[...first].flatMap((n) => n.results)]);
+  const orders = [rest, depthFirst(roots, maker, first)].map(variablesAtUse);
+  const [file, nested] = orders as [readonly Node[], readonly Node[]];
+  const best = spans(nested, ambient) < spans(file, ambient) ? nested : file;
+  const dropped = nodes.flatMap((n) => (n.kind === "leaf" && n.layer && !live.has(n) ? (n.label ?? n.template.callee) : []));
+  return { nodes: [...kept.filter((n) => first.has(n)), ...best], ambient, dropped };
+}
+
+function reached(roots: readonly Node[], maker: ReadonlyMap<Value, Node>): ReadonlySet<Node> {
+  const live = new Set<Node>(roots);
+  for (const node of live) for (const v of node.operands) if (maker.has(v)) live.add(maker.get(v)!);
+  return live;
+}
+
+/** What does not depend on weights and is used more than once, with all that it needs; variables with several users. */
+function sharedPreparations(nodes: readonly Node[], maker: ReadonlyMap<Value, Node>): ReadonlySet<Node> {
+  const heavy = new Set<Node>();
+  const users = new Map<Node, number>();
+  for (const node of nodes) {
+    const sources = new Set(node.operands.flatMap((v) => maker.get(v) ?? []));
+    for (const source of sources) users.set(source, (users.get(source) ?? 0) + 1);
+    if (ownsWeights(node) || [...sources].some((s) => heavy.has(s))) heavy.add(node);
+  }
+  const shared = nodes.filter((n) => (users.get(n) ?? 0) > 1 && (!heavy.has(n) || n.kind === "variable"));
+  return reached(shared, maker);
+}
+
+/** Every value right before what needs it, first operands first. */
+function depthFirst(roots: readonly Node[], maker: ReadonlyMap<Value, Node>, placed: ReadonlySet<Node>): readonly Node[] {
+  const done = new Set(placed);
+  const out: Node[] = [];
+  for (const root of roots) {
+    const stack: { readonly node: Node; next: number }[] = done.has(root) ? [] : [{ node: root, next: 0 }];
+    for (let top = stack.at(-1); top; top = stack.at(-1)) {
+      const v = top.node.operands[top.next++];
+      if (v === undefined) {
+        stack.pop();
+        if (!done.has(top.node)) out.push(top.node);
+        done.add(top.node);
+        continue;
+      }
+      const source = maker.get(v);
+      if (source && !done.has(source)) stack.push({ node: source, next: 0 });
+    }
+  }
+  return out;
+}
+
+function variablesAtUse(nodes: readonly Node[]): readonly Node[] {
+  const declared = new Map(nodes.flatMap((n) => (n.kind === "variable" ? [[n.results[0] as Value, n] as const] : [])));
+  const out: Node[] = [];
+  for (const node of nodes) {
+    if (node.kind === "variable") continue;
+    for (const v of node.operands) {
+      const variable = declared.get(v);
+      if (variable) out.push(variable);
+      declared.delete(v);
+    }
+    out.push(node);
+  }
+  return [...declared.values(), ...out];
+}
+
+/** How long values are waited for, in all. */
+function spans(nodes: readonly Node[], ambient: ReadonlySet<Value>): number {
+  const last = new Map<Value, number>();
+  nodes.forEach((n, i) => {
+    for (const v of n.operands) last.set(v, i);
+  });
+  let total = 0;
+  nodes.forEach((n, i) => {
+    for (const v of n.results) if (!ambient.has(v)) total += Math.max(0, (last.get(v) ?? i) - i);
+  });
+  return total;
+}
+
+/** What is at hand everywhere and comes from one input is called by that input's last word: `mask` of `attention_mask`. */
+export function hintsOf({ inputs }: Program, { nodes, ambient }: Linear): ReadonlyMap<Value, string> {
+  const sources = new Map<Value, ReadonlySet<string>>(inputs.map((i) => [i.value, new Set([i.name])]));
+  for (const n of nodes) {
+    const all = new Set(n.operands.flatMap((v) => [...(sources.get(v) ?? [])]));
+    for (const v of n.results) if (ambient.has(v)) sources.set(v, all);
+  }
+  const given = new Set(inputs.map((i) => i.value));
+  return new Map(
+    [...sources].flatMap(([v, names]) => {
+      const [name] = names;
+      const word = name?.split("_").at(-1) ?? "";
+      return !given.has(v) && names.size === 1 && word !== name && /^[a-z]{2,}$/.test(word) ? [[v, word] as const] : [];
+    }),
+  );
+}

@@ -1,0 +1,23 @@
+layer ResidualBlock(x: f32[N, C, H, W]) {
+  y = x |> conv1: Conv2d(C, kernel=3, padding=1, bias=false) |> bn1: BatchNorm |> relu
+        |> conv2: Conv2d(C, kernel=3, padding=1, bias=false) |> bn2: BatchNorm
+  return relu(y + x)
+}
+
+layer ProjectionBlock(x: f32[N, C, H, W]) {
+  y = x |> conv1: Conv2d(2 * C, kernel=3, stride=2, padding=1, bias=false) |> bn1: BatchNorm |> relu
+        |> conv2: Conv2d(2 * C, kernel=3, padding=1, bias=false) |> bn2: BatchNorm
+  skip = x |> downsample.0: Conv2d(2 * C, kernel=1, stride=2, bias=false) |> downsample.1: BatchNorm
+  return relu(y + skip)
+}
+
+model ResNet18(image: f32[1, 3, 224, 224]) -> logits {
+  x = image |> conv1: Conv2d(64, kernel=7, stride=2, padding=3, bias=false) |> bn1: BatchNorm |> relu
+            |> max_pool(3, stride=2, padding=1)
+  for i in range(2) { x = x |> layer1.{i}: ResidualBlock }
+  for i in range(2, 5) {
+    x = x |> layer{i}.0: ProjectionBlock
+    x = x |> layer{i}.1: ResidualBlock
+  }
+  logits = x |> global_avg_pool |> flatten |> fc: Linear(1000)
+}
