@@ -23,6 +23,19 @@ const rules: readonly { readonly from: string; readonly to: readonly string[] }[
   { from: "compiler/lower/", to: ["compiler/lower/", "ir/"] },
   { from: "compiler/schedule/", to: ["compiler/schedule/", "ir/"] },
   { from: "compiler/memory/", to: ["compiler/memory/", "ir/"] },
+  {
+    from: "compiler/onnx/",
+    to: [
+      "compiler/onnx/",
+      "compiler/decompile/",
+      "compiler/formats/",
+      "compiler/frontend/",
+      "compiler/lower/",
+      "compiler/passes/",
+      "compiler/schedule/",
+      "ir/",
+    ],
+  },
   { from: "compiler/formats/", to: ["compiler/formats/", "ir/"] },
   { from: "compiler/", to: ["compiler/", "ir/"] },
 ];

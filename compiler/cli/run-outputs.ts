@@ -7,6 +7,7 @@ import { writeNpy } from "../formats/npy.ts";
 import { writeNpz } from "../formats/npz.ts";
 import { makeFolderOf, writeAtomically } from "./files.ts";
 import type { Arguments } from "./options.ts";
+import { programName } from "./original-names.ts";
 import { short } from "./progress.ts";
 import { pairs } from "./settings.ts";
 
@@ -40,8 +41,9 @@ export function checkLabels(outputs: readonly Pick<Output, "name" | "dtype" | "s
 }
 
 export function writeOutputs(outputs: readonly Output[], args: Arguments): void {
+  const known = outputs.map((o) => o.name);
   const named = pairs(args, "output", archive).map(([name, path]) => {
-    const output = outputs.find((o) => o.name === name);
+    const output = outputs.find((o) => o.name === programName(name, known));
     const help = `its outputs are: ${outputs.map((o) => o.name).join(", ")}`;
     return [path, writeNpy(arrayOf(output ?? fail("flag", `the model has no output \`${name}\``, null, { help })))] as const;
   });

@@ -1,5 +1,5 @@
 /** `dlm run FILE`: compile in memory, run once, show the outputs. */
-import type { Signature } from "../../ir/program.ts";
+import type { Program, Signature } from "../../ir/program.ts";
 import { labelsOf } from "../formats/labels.ts";
 import { buildFile, loadProgram, weightFiles, weightsOf } from "./build.ts";
 import { chooseForward } from "./choose-entry.ts";
@@ -7,7 +7,8 @@ import { findCompanion } from "./companions.ts";
 import { readText } from "./files.ts";
 import { exit, type Io, note } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
-import { bindDimensions, fillInputs, givenInputs } from "./run-inputs.ts";
+import { programName } from "./original-names.ts";
+import { bindDimensions, fillInputs, type GivenInputs, givenInputs } from "./run-inputs.ts";
 import { checkLabels, checkOutputPaths, describeOutput, jsonOutputs, type Output, writeOutputs } from "./run-outputs.ts";
 import {
   compileOptions,
@@ -47,15 +48,16 @@ export const runCommand: Command = {
 async function run(args: Arguments, io: Io): Promise<number> {
   const [path] = args.files as [string];
   const settings = compileSettings(args, { several: true });
-  const given = await givenInputs(args);
+  const typed = await givenInputs(args);
   const labels = args.get("labels");
   const names = labels === undefined ? foundLabels(args) : labelsOf(readText(labels));
   const weights = weightsOf(args);
   checkOutputPaths(args);
   const [threads, normalisation] = [threadsOf(args, 1), normalisationOf(args)];
-  const found = bindDimensions(readText(path), path, settings, given);
+  const found = bindDimensions(readText(path), path, settings, typed);
   const dims = dimsOption(settings.bindings.map((b) => ({ ...found, ...b })));
   const { program } = await buildFile(path, settings, { dims, train: false }, io);
+  const given = renamed(typed, program);
   const forward = chooseForward(program, given, { resize: args.has("resize") });
   const { values, invented, scaled } = fillInputs(forward.inputs, given, {
     normalisation,
@@ -85,5 +87,10 @@ function foundLabels(args: Arguments): readonly string[] | null {
   return found && labelsOf(found.text);
 }
 
+/** Inputs by the names of the program. */
+function renamed(typed: GivenInputs, { entries }: Program): GivenInputs {
+  const known = entries.find((e) => e.name === "forward")!.inputs.map((i) => i.name);
+  return new Map([...typed].map(([name, value]) => [programName(name, known), value]));
+}
 const outputsOf = (forward: Signature, values: Readonly<Record<string, Output["data"]>>): Output[] =>
   forward.outputs.map(({ name, dtype, shape }) => ({ name, dtype, shape, data: values[name]! }));

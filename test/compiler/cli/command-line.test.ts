@@ -17,6 +17,7 @@ describe("dlm", () => {
         inspect  show a stage of the compiler
         train    train a model on data
         eval     loss and metrics on data
+        import   read an ONNX model
         export   write a model as ONNX
         weights  list, change or compare weight files
 

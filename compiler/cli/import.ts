@@ -1,0 +1,113 @@
+/** `dlm import MODEL.onnx -o DIR`: an ONNX model as a program that reads like one a person wrote, and its weights. */
+import { basename, dirname, extname, join } from "node:path";
+import { CompileError, diagnostic, fail } from "../../ir/diagnostic.ts";
+import { sizeOf } from "../../ir/type.ts";
+import { writeSafetensors } from "../../runtime/index.ts";
+import { bytesOf, fileTypeOf } from "../../runtime/safetensors.ts";
+import { type Decompiled, decompile } from "../decompile/decompile.ts";
+import type { Sketch } from "../decompile/sketch.ts";
+import { externalFiles } from "../formats/onnx/external-files.ts";
+import { readOnnx } from "../formats/onnx/read.ts";
+import { checkProgram } from "../onnx/import/check.ts";
+import { type Imported, importModel, type Problem } from "../onnx/import/import.ts";
+import { makeFolder, readBytes, writeAtomically } from "./files.ts";
+import { exit, type Io, note, warn } from "./io.ts";
+import { type Arguments, type Command, table } from "./options.ts";
+import { bytes } from "./progress.ts";
+import { compileSettings, jsonOption } from "./settings.ts";
+
+export const importCommand: Command = {
+  name: "import",
+  usage: "MODEL.onnx -o DIR",
+  summary: "Writes an ONNX model as a program in the language, and its weights beside it.",
+  details:
+    "Inputs and outputs keep their names, with `_` for characters that names cannot have. Dimensions with a name are bound by --dim,\n" +
+    "to 1 where nothing is said. 64-bit integers become i32, other floating-point numbers f32.",
+  files: "one",
+  options: {
+    out: { value: "DIR", short: "o", help: "the folder" },
+    dim: { value: "N=8", repeat: true, help: "size of a named dimension" },
+    name: { value: "NAME", help: "of the model; default: from the name of the file" },
+    ...jsonOption,
+  },
+  run,
+};
+
+async function run(args: Arguments, io: Io): Promise<number> {
+  const [path] = args.files as [string];
+  const folder = args.get("out") ?? fail("flag", "`dlm import` needs a folder to write to", null, { help: "add -o DIR" });
+  const model = readOnnx(readBytes(path), path);
+  const { dims } = compileSettings(args);
+  const result = importModel(model, { file: path, name: modelName(args), dims, external: externalFiles(dirname(path)) });
+  if (result.kind === "problems") {
+    if (args.has("json")) io.out(`${JSON.stringify({ nodes: result.nodes, unsupported: result.problems })}\n`);
+    return refuse(path, result.problems);
+  }
+  const { imported } = result;
+  const program = decompile(imported.sketch);
+  const stem = basename(path, extname(path));
+  const files = filesOf(program, imported.sketch, stem);
+  checkProgram(program, `${stem}.dlm`);
+  makeFolder(folder);
+  for (const [name, content] of files) writeAtomically(join(folder, name), content);
+  for (const text of imported.warnings) warn(io, text);
+  for (const text of program.notes) note(io, text);
+  const sizes = files.map(([name, content]): [string, number] => [join(folder, name), Buffer.byteLength(content)]);
+  if (args.has("json")) io.out(`${JSON.stringify({ nodes: imported.nodes, unsupported: [] })}\n`);
+  else io.out(summary(imported, program, sizes));
+  return exit.fine;
+}
+
+function modelName(args: Arguments): string {
+  const name = args.get("name") ?? "";
+  if (name !== "" && !/^[A-Z][A-Za-z0-9_]*$/.test(name))
+    fail("flag", `\`--name ${name}\`: a model's name begins with a capital, and has letters, digits and \`_\``, null);
+  return name;
+}
+
+/** Weights first: a program without them is of no use. */
+function filesOf({ text, weights }: Decompiled, { name }: Sketch, stem: string): (readonly [string, string | Uint8Array])[] {
+  const entries = [...weights].map(([path, w]) => ({
+    name: path,
+    dtype: fileTypeOf[w.type.dtype],
+    shape: w.type.shape,
+    data: bytesOf(w.data),
+  }));
+  const file = entries.length ? writeSafetensors(entries, { producer: "dlm", content: "weights", program: name }) : null;
+  return [...(file ? [[`${stem}.safetensors`, file] as const] : []), [`${stem}.dlm`, text]];
+}
+
+/** One error with all that is wrong, operators together. */
+function refuse(path: string, problems: readonly Problem[]): never {
+  const groups = new Map<string, Problem[]>();
+  for (const p of problems) {
+    const key = `${p.op} (operator set ${p.opset}): ${p.reason}`;
+    groups.set(key, [...(groups.get(key) ?? []), p]);
+  }
+  const notes = [...groups].map(([what, same]) => ({ message: `${what}; ${placesOf(same)}`, span: null }));
+  const count = problems.length === 1 ? "1 node uses" : `${problems.length} nodes use`;
+  const names = [...new Set(problems.map((p) => p.op || "outputs"))].join(", ");
+  throw new CompileError([
+    diagnostic("onnx", `${path}: ${count} operators or attributes that dlm does not know: ${names}`, null, { notes }),
+  ]);
+}
+const shownNodes = 5;
+function placesOf(problems: readonly Problem[]): string {
+  const names = problems.slice(0, shownNodes).map((p) => p.node);
+  return problems.length > shownNodes ? `${names.join(", ")} and ${problems.length - shownNodes} more` : names.join(", ");
+}
+
+function summary({ sketch, nodes, folded }: Imported, { weights }: Decompiled, files: readonly (readonly [string, number])[]): string {
+  const layers = sketch.steps.filter((s) => s.weights.size > 0).length;
+  const parameters = [...weights.values()].reduce((n, w) => n + sizeOf(w.type.shape), 0);
+  const rows: [string, string][] = [
+    ["model", sketch.name],
+    ["nodes", `${nodes}${folded ? `, of which ${folded} are constant` : ""}`],
+    ["layers", String(layers)],
+    ["parameters", parameters.toLocaleString("en-US")],
+    ...files.map(([path, size]): [string, string] => [path, bytes(size)]),
+  ];
+  const [program, file] = [files.at(-1)![0], files.length > 1 ? ` --weights ${files[0]![0]}` : ""];
+  const inputs = sketch.inputs.map(({ name }) => ` --input ${name}=FILE`).join("");
+  return `${table(rows)}\n\ndlm run ${program}${file}${inputs}\n`;
+}

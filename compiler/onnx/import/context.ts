@@ -1,0 +1,91 @@
+/** What a rule sees of the node it translates, and how it writes. */
+import type { Term } from "../../decompile/sketch.ts";
+import type { OnnxNode, OnnxTensor } from "../../formats/onnx/model.ts";
+import type { Attributes } from "./attributes.ts";
+import { labelOfNode, labelOfParameter } from "./names.ts";
+import type { Recorder } from "./recorder.ts";
+import { type Known, type Live, type Operand, unsupported } from "./values.ts";
+
+/** The one node that reads the only result of a node, and the operands that it has beside this. */
+export interface Follower {
+  readonly node: OnnxNode;
+  /** null: not computed yet, or left out. */
+  readonly others: readonly (Operand | null)[];
+}
+export interface Context {
+  readonly node: OnnxNode;
+  /** Version of the operator set. */
+  readonly opset: number;
+  readonly attributes: Attributes;
+  /** null: left out. */
+  readonly inputs: readonly (Operand | null)[];
+  /** Whether somebody reads result i. */
+  readonly wanted: (i: number) => boolean;
+  readonly recorder: Recorder;
+  /** All operands are known, and so will be the result. */
+  readonly folding: boolean;
+  /** null: several nodes read the result, or none, or it is one of the model's. */
+  readonly follower: () => Follower | null;
+  /** What is returned is the result of the follower. */
+  readonly absorb: (follower: Follower) => void;
+  /** Whether another node reads this initializer too. */
+  readonly shared: (value: Known) => boolean;
+  readonly constant: (tensor: OnnxTensor) => Known;
+}
+/** The results, in order; null: one that nobody wants. */
+export type Rule = (c: Context) => Operand | readonly (Operand | null)[];
+
+/* ---- operands ---------------------------------------------------------------------------------------------------- */
+
+export const optional = (c: Context, i: number): Operand | null => c.inputs[i] ?? null;
+export const operand = (c: Context, i: number): Operand => optional(c, i) ?? unsupported(`operand ${i} is missing`);
+export const isKnown = (o: Operand | null): o is Known => o?.kind === "known";
+/** An operand that decides about shapes: it must not depend on the model's inputs. */
+export function knownOperand(c: Context, i: number, what: string): Known | null {
+  const o = optional(c, i);
+  if (o === null) return null;
+  return isKnown(o) ? o : unsupported(`${what} depend on the model's inputs; dlm needs them while compiling`);
+}
+export function intsOperand(c: Context, i: number, what: string): number[] | null {
+  const o = knownOperand(c, i, what);
+  return o && Array.from(o.data);
+}
+export const floatOperand = (c: Context, i: number, what: string): number | null => knownOperand(c, i, what)?.data[0] ?? null;
+
+/** An attribute that became an operand in a later version. */
+export const intsEither = (c: Context, name: string, i: number, since: number): readonly number[] | null =>
+  c.opset < since ? c.attributes.ints(name) : intsOperand(c, i, `its ${name}`);
+
+/** Axes count from the end where they are negative. */
+export function axisIn(axis: number, rank: number): number {
+  const at = axis < 0 ? axis + rank : axis;
+  return at >= 0 && at < Math.max(1, rank) ? at : unsupported(`there is no axis ${axis} in a tensor of ${rank} dimensions`);
+}
+export const axesIn = (axes: readonly number[], rank: number): number[] => axes.map((a) => axisIn(a, rank));
+
+/* ---- steps ------------------------------------------------------------------------------------------------------- */
+
+/** `Conv` to `conv`: what a result is called where its own name says nothing. */
+const hintOf = (c: Context): string => {
+  const own = c.node.outputs[0] ?? "";
+  if (/^[a-z]\w*$/i.test(own) && !/\d{3,}|output/i.test(own)) return own;
+  return snake(c.node.opType);
+};
+const snake = (name: string): string => name.replace(/([a-z])([A-Z])/g, "$1_$2").toLowerCase();
+
+export const emit = (c: Context, term: Term): Live => emitAll(c, term, 1)[0]!;
+export const emitAll = (c: Context, term: Term, count: number): readonly Live[] =>
+  c.recorder.emit(term, hintOf(c), count).map((name) => c.recorder.live(name)!);
+
+export interface LayerRequest {
+  readonly call: Extract<Term, { kind: "call" }>;
+  readonly weights: Readonly<Record<string, Known | null>>;
+  /** Parameters that may give the layer its name, best first. */
+  readonly named: readonly (Known | null)[];
+}
+export const emitLayer = (c: Context, request: LayerRequest): Live => c.recorder.live(emitResults(c, request, 1)[0]!)!;
+/** A layer that gives a list: the names of its items. */
+export function emitResults(c: Context, { call, weights, named }: LayerRequest, count: number): readonly string[] {
+  const labels = [...named.map((w) => labelOfParameter(w?.name ?? null)), labelOfNode(c.node.name, c.node.opType)];
+  return c.recorder.layer({ call, labels, weights }, hintOf(c), count);
+}

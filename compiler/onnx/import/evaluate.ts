@@ -1,0 +1,57 @@
+/** The value of a graph node whose leaves are known: what the importer folds. */
+import { invariant } from "../../../ir/diagnostic.ts";
+import { type Graph, type Node, reachable } from "../../../ir/graph/graph.ts";
+import { interpret } from "../../../ir/kernel/interpret.ts";
+import { elementsIn } from "../../../ir/layout.ts";
+import type { Value } from "../../../ir/lowered.ts";
+import type { DType } from "../../../ir/type.ts";
+import { lower } from "../../lower/lower.ts";
+import { decompose } from "../../passes/decompose.ts";
+import { scheduleCpu } from "../../schedule/cpu.ts";
+
+type Cells = Float64Array | Int32Array | Uint8Array;
+function cells(dtype: DType, n: number): Cells {
+  switch (dtype) {
+    case "f32":
+      return new Float64Array(n);
+    case "i32":
+      return new Int32Array(n);
+    case "u8":
+    case "bool":
+      return new Uint8Array(n);
+  }
+}
+
+/** Computed in double precision; `leafData` gives the elements of an input or variable by its name. */
+export function evaluateNode(root: Node, leafData: (name: string) => ArrayLike<number>): ArrayLike<number> {
+  const leaves = reachable([root]).filter((n) => n.op.schema.kind === "leaf" && n.op.schema.name !== "dense");
+  const graph: Graph = {
+    name: "constant",
+    inputs: leaves.filter((n) => n.op.schema.name === "input"),
+    outputs: [{ name: "y", value: root }],
+    updates: [],
+  };
+  const lowered = lower([{ entry: "forward", graph: decompose.run(graph) }], scheduleCpu);
+  const memory = new Map<string, Cells>();
+  for (const n of leaves) {
+    const data = cells(n.type.dtype, elementsIn(n.type.shape, null));
+    data.set(leafData(String(n.attrs.name)));
+    memory.set(String(n.attrs.name), data);
+  }
+  const at = (v: Value): Cells => {
+    const key = v.home.kind === "input" || v.home.kind === "variable" ? v.home.name : `${v.home.kind} ${v.name}`;
+    const here = memory.get(key) ?? cells(v.type.dtype, elementsIn(v.type.shape, v.type.layout));
+    if (v.home.kind === "constant") here.set(lowered.constants.find((t) => t.name === v.name)!.data);
+    memory.set(key, here);
+    return here;
+  };
+  const kernels = new Map(lowered.kernels.map((k) => [k.name, k]));
+  for (const c of lowered.entries[0]!.calls) {
+    const kernel = kernels.get(c.kernel)!;
+    const external = kernel.buffers.filter((b) => b.space === "in" || b.space === "out" || b.space === "inout");
+    const args = [...c.inputs, c.output].map(at);
+    interpret(kernel, Object.fromEntries(external.map((b, i) => [b.name, args[i]!])), "double");
+  }
+  const y = memory.get("output forward.y") ?? invariant(false, "nothing computes the constant");
+  return root.type.dtype === "f32" ? Float32Array.from(y!) : y!;
+}

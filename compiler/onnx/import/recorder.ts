@@ -1,0 +1,136 @@
+/** The program being written: steps run in a draft as they are made, so the type of every value is known at once. */
+import { invariant } from "../../../ir/diagnostic.ts";
+import type { Node } from "../../../ir/graph/graph.ts";
+import { ops } from "../../../ir/ops/index.ts";
+import type { TensorType } from "../../../ir/type.ts";
+import { printTerm } from "../../decompile/print-term.ts";
+import type { Call, Step, Term, Variable, Weight } from "../../decompile/sketch.ts";
+import { type Draft, newDraft } from "../../frontend/draft.ts";
+import { type Names, variablePath } from "./names.ts";
+import { cellsOf, type Known, type Live, type Numbers } from "./values.ts";
+
+/** A layer that is applied: its term without a label, and what its parameters hold. */
+export interface LayerCall {
+  readonly call: Call;
+  /** The labels it may have, best first. */
+  readonly labels: readonly (string | null)[];
+  readonly weights: Readonly<Record<string, Known | null>>;
+}
+
+export interface Recorder {
+  /** Makes a step with `count` results; gives their names. */
+  readonly emit: (term: Term, hint: string, count?: number) => readonly string[];
+  readonly layer: (layer: LayerCall, hint: string, count?: number) => readonly string[];
+  /** A variable of the program that holds these numbers. */
+  readonly variable: (value: Known) => Live;
+  readonly input: (name: string, type: TensorType) => Live;
+  /** The term that a value was made by; null: an input or variable. */
+  readonly madeBy: (name: string) => Term | null;
+  /** A tensor that was made; null: there is none of this name. */
+  readonly live: (name: string) => Live | null;
+  readonly steps: readonly Step[];
+  readonly variables: readonly Variable[];
+  /** Elements of a leaf of the draft. */
+  readonly leafData: (name: string) => Numbers;
+  /** Writes into the same draft, and keeps its steps for itself: for what is computed and thrown away. */
+  readonly aside: () => Recorder;
+}
+
+export function newRecorder(names: Names): Recorder {
+  return recorder({ draft: newDraft(), names, data: new Map(), made: new Map(), all: new Map(), paths: new Set(), labels: { count: 0 } });
+}
+
+interface Shared {
+  readonly draft: Draft;
+  readonly names: Names;
+  readonly data: Map<string, Numbers>;
+  readonly made: Map<string, Term>;
+  readonly all: Map<string, Live>;
+  /** Of parameters. */
+  readonly paths: Set<string>;
+  /** Layers of the draft are numbered: their labels in the program may be null. */
+  readonly labels: { count: number };
+}
+
+function recorder(shared: Shared): Recorder {
+  const { draft, names, data, made, all, paths, labels } = shared;
+  const steps: Step[] = [];
+  const variables: Variable[] = [];
+  const tables = new Map<Known, Live>();
+  const note = (name: string): Live | null => {
+    const v = draft.valueOf(name);
+    if (v.kind !== "tensor") return null;
+    const made: Live = { kind: "live", dtype: v.node.type.dtype, shape: v.node.type.shape, name, node: v.node };
+    all.set(name, made);
+    return made;
+  };
+  const run = (term: Term, inDraft: Term, weights: Step["weights"], hint: string, count: number): string[] => {
+    const results = Array.from({ length: count }, () => names.fresh(hint));
+    draft.run(`${results.join(", ")} = ${printTerm(inDraft)}`);
+    steps.push({ results, term, weights });
+    for (const r of results) {
+      made.set(r, term);
+      note(r);
+    }
+    return results;
+  };
+  const layer = ({ call, labels: wanted, weights }: LayerCall, hint: string, count: number): string[] => {
+    const there = Object.entries(weights).flatMap(([path, value]): [string, Known][] => (value ? [[path, value]] : []));
+    const label = freeLabel(
+      wanted,
+      there.map(([path]) => path),
+      paths,
+    );
+    const draftLabel = `l${labels.count++}`;
+    for (const [path, value] of there) data.set(`${draftLabel}.${path}`, value.data);
+    const kept = new Map(there.map(([path, value]) => [path, weightOf(value)]));
+    return run({ ...call, label }, { ...call, label: draftLabel }, kept, hint, count);
+  };
+  const leaf = (name: string, make: (name: string) => Node): Live => {
+    draft.define(name, make(name));
+    return note(name)!;
+  };
+  return {
+    emit: (term, hint, count = 1) => run(term, term, new Map(), hint, count),
+    layer: (l, hint, count = 1) => layer(l, hint, count),
+    variable: (value) => {
+      const had = tables.get(value);
+      if (had) return had;
+      const path = value.name === null ? null : variablePath(value.name);
+      const name = names.fresh((path ?? "constant").replaceAll(".", "_").replace(/^(\d)/, "_$1"));
+      variables.push({ name, label: claimPath(path ?? name, paths), ...weightOf(value) });
+      data.set(name, value.data);
+      const made = leaf(name, (n) => ops.param({}, { name: n, dtype: value.dtype, shape: value.shape }));
+      tables.set(value, made);
+      return made;
+    },
+    input: (name, { dtype, shape }) => leaf(name, (n) => ops.input({}, { name: n, dtype, shape })),
+    madeBy: (name) => made.get(name) ?? null,
+    live: (name) => all.get(name) ?? null,
+    steps,
+    variables,
+    leafData: (name) => data.get(name) ?? invariant(false, `${name} is not constant`)!,
+    aside: () => recorder({ ...shared, paths: new Set() }),
+  };
+}
+
+const weightOf = (value: Known): Weight => ({
+  type: { dtype: value.dtype, shape: value.shape, layout: null },
+  data: cellsOf(value),
+});
+
+/** The first label under which no parameter is known yet; null: none of them. */
+function freeLabel(wanted: readonly (string | null)[], weights: readonly string[], paths: Set<string>): string | null {
+  const free = (label: string) => weights.every((w) => !paths.has(`${label}.${w}`)) && !paths.has(label);
+  const label = wanted.find((l): l is string => l !== null && free(l)) ?? null;
+  if (label === null) return null;
+  for (const w of weights) paths.add(`${label}.${w}`);
+  paths.add(label);
+  return label;
+}
+function claimPath(path: string, paths: Set<string>): string {
+  let free = path;
+  for (let n = 2; paths.has(free); n++) free = `${path}_${n}`;
+  paths.add(free);
+  return free;
+}

@@ -1,0 +1,163 @@
+/** Operators that read or write elements at indices. */
+import { sizeOf } from "../../../../ir/type.ts";
+import { binary, call, int, type Term, text, value } from "../../../decompile/sketch.ts";
+import { axisIn, type Context, emit, emitLayer, isKnown, knownOperand, operand, type Rule } from "../context.ts";
+import { live, reshaped, sliced, tensorTerm, wholeOf } from "../terms.ts";
+import { type Known, known, type Live, type Operand, pickedAlong, reshapedKnown, stridesOf, unsupported } from "../values.ts";
+import { broadcast } from "./shape.ts";
+
+const fromEnd = (extent: number) => (i: number) => (i < 0 ? i + extent : i);
+/** Indices that are not negative. */
+function forward(c: Context, ids: Operand, extent: number): Operand {
+  if (isKnown(ids)) return known("i32", ids.shape, Array.from(ids.data, fromEnd(extent)));
+  const x = value(ids.name);
+  return emit(c, call("where", [binary("<", x, int(0)), binary("+", x, int(extent)), x]));
+}
+
+const gather: Rule = (c) => {
+  const [x, ids] = [operand(c, 0), operand(c, 1)];
+  const axis = axisIn(c.attributes.int("axis", 0), x.shape.length);
+  if (!isKnown(ids)) return isEmbedding(c, x, axis) ? embedding(c, x, ids) : taken(c, x, forward(c, ids, x.shape[axis]!), axis);
+  const places = Array.from(ids.data, fromEnd(x.shape[axis]!));
+  if (places.some((i) => i < 0 || i >= x.shape[axis]!)) return unsupported(`an index is outside of axis ${axis}`);
+  const shape = [...x.shape.slice(0, axis), ...ids.shape, ...x.shape.slice(axis + 1)];
+  const steady = places.every((p, i) => p === places[0]! + i);
+  if (steady && places.length === x.shape[axis]) return reshaped(c, x, shape);
+  if (isKnown(x)) return reshapedKnown(pickedAlong(x, axis, places), shape);
+  if (ids.shape.length === 0) return sliced(c, x, [...wholeOf(x.shape)].with(axis, places[0]!));
+  if (steady)
+    return reshaped(c, sliced(c, x, [...wholeOf(x.shape)].with(axis, { from: places[0]!, to: places.at(-1)! + 1, step: 1 })), shape);
+  return taken(c, x, known("i32", ids.shape, places), axis);
+};
+const taken = (c: Context, x: Operand, ids: Operand, axis: number): Operand =>
+  emit(c, call("take", [tensorTerm(c, x), tensorTerm(c, ids)], axis === 0 ? {} : { axis: int(axis) }));
+/** A table of vectors from the file. */
+const isEmbedding = (c: Context, x: Operand, axis: number): x is Known =>
+  !c.folding && isKnown(x) && x.dtype === "f32" && x.name !== null && x.shape.length === 2 && axis === 0 && !c.shared(x);
+function embedding(c: Context, table: Known, ids: Operand): Operand {
+  const [count, dim] = table.shape as [number, number];
+  const request = { call: call("Embedding", [tensorTerm(c, ids), int(count), int(dim)]), weights: { weight: table }, named: [table] };
+  return emitLayer(c, request);
+}
+
+const gatherElements: Rule = (c) => {
+  const x = operand(c, 0);
+  const axis = axisIn(c.attributes.int("axis", 0), x.shape.length);
+  const ids = forward(c, operand(c, 1), x.shape[axis]!);
+  return emit(c, call("gather", [tensorTerm(c, x), int(axis), tensorTerm(c, ids)]));
+};
+
+/** Row-major positions of the index vectors in the last axis of `ids`, among the first axes of `shape`. */
+function positions(c: Context, ids: Operand, shape: readonly number[]): Operand {
+  const depth = ids.shape.at(-1)!;
+  const extents = shape.slice(0, depth);
+  const strides = stridesOf(extents);
+  const rows = ids.shape.slice(0, -1);
+  if (isKnown(ids)) {
+    const at = (row: number) => extents.reduce((sum, d, a) => sum + fromEnd(d)(ids.data[row * depth + a]!) * strides[a]!, 0);
+    return known(
+      "i32",
+      rows,
+      Array.from({ length: sizeOf(rows) }, (_, row) => at(row)),
+    );
+  }
+  const parts = extents.map((d, a): Term => {
+    const column = forward(c, sliced(c, ids, [...wholeOf(rows), a]), d);
+    return strides[a] === 1 ? tensorTerm(c, column) : binary("*", tensorTerm(c, column), int(strides[a]!));
+  });
+  const sum = parts.reduce((a, b) => binary("+", a, b));
+  return sum.kind === "value" ? (c.recorder.live(sum.name) ?? unsupported("its indices are lost")) : emit(c, sum);
+}
+
+const gatherND: Rule = (c) => {
+  const [x, ids] = [live(c, operand(c, 0)), operand(c, 1)];
+  const batch = c.attributes.int("batch_dims", 0);
+  const depth = ids.shape.at(-1)!;
+  if (batch > 0) return batchedGatherND(c, x, ids, batch);
+  const rows = reshaped(c, x, [sizeOf(x.shape.slice(0, depth)), ...x.shape.slice(depth)]);
+  return taken(c, rows, positions(c, ids, x.shape), 0);
+};
+/** The batch's number comes in front of each index: one table for all. */
+function batchedGatherND(c: Context, x: Live, ids: Operand, batch: number): Operand {
+  const lead = x.shape.slice(0, batch);
+  const depth = ids.shape.at(-1)!;
+  const inner = x.shape.slice(batch);
+  const own = positions(c, ids, inner);
+  const extent = sizeOf(inner.slice(0, depth));
+  const starts = Array.from({ length: sizeOf(lead) }, (_, i) => i * extent);
+  const offset = known("i32", [...lead, ...own.shape.slice(batch).map(() => 1)], starts);
+  const at = emit(c, binary("+", tensorTerm(c, own), tensorTerm(c, offset)));
+  return taken(c, reshaped(c, x, [sizeOf(lead) * extent, ...inner.slice(depth)]), at, 0);
+}
+
+const reductions: Readonly<Record<string, string>> = { none: "none", add: "add", mul: "mul", max: "max", min: "min" };
+function reductionOf(c: Context): Readonly<Record<string, Term>> {
+  const name = c.attributes.string("reduction", "none");
+  const known = reductions[name] ?? unsupported(`the reduction "${name}" is not known`);
+  return known === "none" ? {} : { reduce: text(known) };
+}
+const scatterElements: Rule = (c) => {
+  const [x, ids, updates] = [operand(c, 0), operand(c, 1), operand(c, 2)];
+  const axis = axisIn(c.attributes.int("axis", 0), x.shape.length);
+  const at = forward(c, ids, x.shape[axis]!);
+  return emit(c, call("scatter", [tensorTerm(c, x), int(axis), tensorTerm(c, at), tensorTerm(c, updates)], reductionOf(c)));
+};
+/** Slices are written to rows of a table. */
+const scatterND: Rule = (c) => {
+  const [x, ids, updates] = [operand(c, 0), operand(c, 1), operand(c, 2)];
+  const depth = ids.shape.at(-1)!;
+  const inner = sizeOf(x.shape.slice(depth));
+  const rows = sizeOf(ids.shape.slice(0, -1));
+  const whole = replaced(c, x, ids, updates);
+  if (whole) return whole;
+  const at = broadcast(c, reshaped(c, positions(c, ids, x.shape), [rows, 1]), [rows, inner]);
+  const table = reshaped(c, x, [sizeOf(x.shape.slice(0, depth)), inner]);
+  const written = reshaped(c, updates, [rows, inner]);
+  const y = emit(c, call("scatter", [tensorTerm(c, table), int(0), tensorTerm(c, at), tensorTerm(c, written)], reductionOf(c)));
+  return reshaped(c, y, x.shape);
+};
+/** Known indices that name every place once, in order: the updates are the result. */
+function replaced(c: Context, x: Operand, ids: Operand, updates: Operand): Operand | null {
+  if (!isKnown(ids) || c.attributes.string("reduction", "none") !== "none") return null;
+  const places = positions(c, ids, x.shape) as Known;
+  const all = places.data.length === sizeOf(x.shape.slice(0, ids.shape.at(-1)!));
+  return all && Array.from(places.data).every((p, i) => p === i) ? reshaped(c, updates, x.shape) : null;
+}
+
+/** The places where a known condition holds. */
+const compress: Rule = (c) => {
+  const x = operand(c, 0);
+  const condition = knownOperand(c, 1, "the places of its result") ?? unsupported("its condition is missing");
+  const flat = !c.attributes.has("axis");
+  const axis = flat ? 0 : axisIn(c.attributes.int("axis", 0), x.shape.length);
+  const of = flat ? reshaped(c, x, [sizeOf(x.shape)]) : x;
+  const places = Array.from(condition.data, (v, i) => (v === 0 ? -1 : i)).filter((i) => i >= 0);
+  if (places.length === 0) return unsupported("its result has no elements");
+  return isKnown(of) ? pickedAlong(of, axis, places) : taken(c, of, known("i32", [places.length], places), axis);
+};
+
+/** The first elements of each row, as many as known lengths say, in reverse. */
+const reverseSequence: Rule = (c) => {
+  const x = live(c, operand(c, 0));
+  const lengths = knownOperand(c, 1, "its lengths") ?? unsupported("its lengths are missing");
+  const [time, batch] = [c.attributes.int("time_axis", 0), c.attributes.int("batch_axis", 1)];
+  const [steps, rows] = [x.shape[time]!, x.shape[batch]!];
+  const place = (t: number, row: number) => (t < lengths.data[row]! ? lengths.data[row]! - 1 - t : t);
+  const data = Array.from({ length: steps * rows }, (_, i) =>
+    time < batch ? place(Math.floor(i / rows), i % rows) : place(i % steps, Math.floor(i / steps)),
+  );
+  const alone = x.shape.map((d, a) => (a === time || a === batch ? d : 1));
+  const ids = broadcast(c, known("i32", alone, data), x.shape);
+  return emit(c, call("gather", [value(x.name), int(time), tensorTerm(c, ids)]));
+};
+
+export const gatherRules: Readonly<Record<string, Rule>> = {
+  Gather: gather,
+  GatherElements: gatherElements,
+  GatherND: gatherND,
+  ScatterElements: scatterElements,
+  Scatter: scatterElements,
+  ScatterND: scatterND,
+  Compress: compress,
+  ReverseSequence: reverseSequence,
+};

@@ -1,0 +1,157 @@
+/** Operands as terms of the language: numbers are written out, tables become variables. */
+import { broadcastShapes, type DType, type Shape, sameShape } from "../../../ir/type.ts";
+import { bool, call, float, type Index, int, ints, type Term, value } from "../../decompile/sketch.ts";
+import { type Context, emit, isKnown } from "./context.ts";
+import { isUniform, type Known, known, type Live, narrowed, type Operand, permutedKnown, reshapedKnown, unsupported } from "./values.ts";
+
+/** A number as a constant of the language, for a tensor of type `dtype`; null: it has no spelling. */
+export function numberTerm(v: number, dtype: DType): Term | null {
+  switch (dtype) {
+    case "f32":
+      return Number.isNaN(v) ? null : float(shortest(v));
+    case "i32":
+    case "u8":
+      return int(narrowed(v, "a constant"));
+    case "bool":
+      return bool(v !== 0);
+  }
+}
+/** The shortest decimal that is the same single. */
+export function shortest(v: number): number {
+  const single = Math.fround(v);
+  if (!Number.isFinite(single)) return single;
+  for (let digits = 1; digits < 9; digits++) {
+    const short = Number(single.toPrecision(digits));
+    if (Math.fround(short) === single) return short;
+  }
+  return single;
+}
+
+/** A tensor: what is known becomes a variable, or a call that makes it. */
+export function tensorTerm(c: Context, o: Operand): Term {
+  return value(live(c, o).name);
+}
+export function live(c: Context, o: Operand): Live {
+  if (!isKnown(o)) return o;
+  if (o.data.length === 0) return unsupported("it computes with a tensor that has no elements");
+  return c.folding ? c.recorder.variable(o) : (made(c, o) ?? c.recorder.variable(o));
+}
+/** Tables that have a short spelling: the same number everywhere, and 0, 1, 2, ... */
+function made(c: Context, o: Known): Live | null {
+  const fill = o.name === null && isUniform(o) ? numberTerm(o.data[0]!, o.dtype) : null;
+  if (fill) return emit(c, call("full", [ints(o.shape), fill], o.dtype === "u8" ? { dtype: { kind: "word", text: "u8" } } : {}));
+  const counts = o.dtype === "i32" && o.data.length > 1 && Array.from(o.data).every((v, i) => v === i);
+  if (!counts || o.shape.filter((d) => d > 1).length !== 1) return null;
+  const range = emit(c, call("arange", [int(o.data.length)]));
+  return o.shape.length === 1 ? range : emit(c, call("reshape", [value(range.name), ints(o.shape)]));
+}
+
+/** Operands that broadcast: single numbers are written out where they do not decide about the shape. */
+export function operandTerms(c: Context, operands: readonly Operand[]): Term[] {
+  const shape = operands.reduce<Shape | null>((s, o) => s && broadcastShapes(s, o.shape), []);
+  if (!shape) return unsupported(`its operands of shapes ${operands.map((o) => `[${o.shape.join(", ")}]`).join(" and ")} do not broadcast`);
+  const plain = operands.map(
+    (o) => !c.folding && isKnown(o) && o.data.length > 0 && (o.data.length === 1 || (o.name === null && isUniform(o))),
+  );
+  const others = operands.filter((_, i) => !plain[i]);
+  const rest = others.reduce<Shape>((s, o) => broadcastShapes(s, o.shape)!, []);
+  const literal = others.length > 0 && sameShape(rest, shape);
+  return operands.map((o, i) =>
+    literal && plain[i] ? (numberTerm((o as Known).data[0]!, o.dtype) ?? tensorTerm(c, o)) : tensorTerm(c, o),
+  );
+}
+
+/* ---- rearranging ------------------------------------------------------------------------------------------------- */
+
+const isIdentity = (axes: readonly number[]): boolean => axes.every((a, i) => a === i);
+
+/** Axis i of the result is axis axes[i] of x; permutations of permutations become one. */
+export function permuted(c: Context, x: Operand, axes: readonly number[]): Operand {
+  if (isIdentity(axes)) return x;
+  if (isKnown(x)) return permutedKnown(x, axes);
+  const inner = c.recorder.madeBy(x.name);
+  if (inner?.kind === "call" && (inner.callee === "permute" || inner.callee === "transpose") && inner.args[0]?.kind === "value") {
+    const before = axesOf(inner.args.slice(1), axes.length);
+    const source = c.recorder.live(inner.args[0].name);
+    if (before && source)
+      return permuted(
+        c,
+        source,
+        axes.map((a) => before[a]!),
+      );
+  }
+  return emit(c, permuteTerm(value(x.name), axes));
+}
+/** `permute`, or `transpose` where two axes are swapped. */
+function permuteTerm(x: Term, axes: readonly number[]): Term {
+  const moved = axes.flatMap((a, i) => (a === i ? [] : [i]));
+  const [p, q] = moved;
+  if (moved.length !== 2) return call("permute", [x, ints(axes)]);
+  return p === axes.length - 2 && q === axes.length - 1 ? call("transpose", [x]) : call("transpose", [x, int(p!), int(q!)]);
+}
+function axesOf(args: readonly Term[], rank: number): readonly number[] | null {
+  const [first, second] = args;
+  const all = Array.from({ length: rank }, (_, i) => i);
+  if (first?.kind === "list") return first.items.flatMap((t) => (t.kind === "int" ? [t.value] : []));
+  const swapped =
+    first === undefined ? [rank - 2, rank - 1] : first.kind === "int" && second?.kind === "int" ? [first.value, second.value] : null;
+  return swapped && all.map((a) => (a === swapped[0] ? swapped[1]! : a === swapped[1] ? swapped[0]! : a));
+}
+
+const views: ReadonlySet<string> = new Set(["reshape", "flatten", "squeeze", "unsqueeze"]);
+
+/** The same elements in another shape, in the word that fits: `flatten`, `squeeze`, `unsqueeze`, `reshape`. */
+export function reshaped(c: Context, x: Operand, shape: Shape): Operand {
+  if (sameShape(x.shape, shape)) return x;
+  if (isKnown(x)) return reshapedKnown(x, shape);
+  const inner = c.recorder.madeBy(x.name);
+  const source =
+    inner?.kind === "call" && views.has(inner.callee) && inner.args[0]?.kind === "value" ? c.recorder.live(inner.args[0].name) : null;
+  return source ? reshaped(c, source, shape) : emit(c, reshapeTerm(value(x.name), x.shape, shape));
+}
+function reshapeTerm(x: Term, from: Shape, to: Shape): Term {
+  if (to.length === from.length + 1) {
+    const axis = to.findIndex((d, a) => d === 1 && sameShape(to.toSpliced(a, 1), from));
+    if (axis >= 0) return call("unsqueeze", [x, int(axis)]);
+  }
+  const gone = from.flatMap((d, a) => (d === 1 ? [a] : []));
+  if (
+    gone.length > 0 &&
+    sameShape(
+      from.filter((d) => d !== 1),
+      to,
+    )
+  )
+    return call("squeeze", [x], gone.length === 1 ? { axis: int(gone[0]!) } : {});
+  const single = from.findIndex((d, a) => d === 1 && sameShape(from.toSpliced(a, 1), to));
+  if (single >= 0) return call("squeeze", [x], { axis: int(single) });
+  const kept = to.length - 1;
+  if (kept >= 0 && kept < from.length && sameShape(from.slice(0, kept), to.slice(0, kept))) {
+    return kept === 1 ? call("flatten", [x]) : call("flatten", [x], { from: int(kept) });
+  }
+  return call("reshape", [x, ints(to)]);
+}
+
+/** `x[:, 0:3]`: for each axis a range, or one place, which takes the axis away. */
+export type Part = { readonly from: number; readonly to: number; readonly step: number } | number;
+export function sliced(c: Context, x: Live, parts: readonly Part[]): Live {
+  const items = parts.map((p, a): Index => {
+    if (typeof p === "number") return int(p);
+    const extent = x.shape[a]!;
+    if (p.from === 0 && p.to === extent && p.step === 1) return { kind: "all" };
+    return { kind: "slice", from: p.from === 0 ? null : p.from, to: p.to === extent ? null : p.to, step: p.step };
+  });
+  while (items.at(-1)?.kind === "all") items.pop();
+  return items.length === 0 ? x : emit(c, { kind: "index", value: value(x.name), items });
+}
+export const wholeOf = (shape: Shape): Part[] => shape.map((to) => ({ from: 0, to, step: 1 }));
+
+export function cast(c: Context, o: Operand, to: DType): Operand {
+  if (o.dtype === to) return o;
+  return emit(c, call("cast", [tensorTerm(c, o), { kind: "word", text: to }]));
+}
+/** Bytes are computed with as integers. */
+export const widened = (c: Context, o: Operand): Operand => {
+  if (o.dtype !== "u8") return o;
+  return isKnown(o) ? known("i32", o.shape, o.data, o.name) : cast(c, o, "i32");
+};
