@@ -1,6 +1,6 @@
 /**
- * Layers of the standard library that ONNX has an operator for: their applications are exported as that operator, with the
- * layer's variables as its weights. A layer without a rule here is exported as the operations that it consists of.
+ * Layers and functions of the standard library that ONNX has an operator for: their applications are exported as that operator,
+ * with a layer's variables as its weights. What has no rule here is exported as the operations that it consists of.
  */
 import { invariant } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
@@ -135,6 +135,20 @@ const prelu: LayerRule = (call, e) => {
   return [e.add("PRelu", [e.read(call.tensor("x")), slope])];
 };
 
+const pooled =
+  (opType: string): LayerRule =>
+  (call, e) => [e.add(opType, [e.read(call.tensor("x"))])];
+/** Runtimes have it for planes and windows with a middle. */
+const lrn: LayerRule = (call, e) => {
+  if (call.tensor("x").type.shape.length !== 4 || call.number("size") % 2 === 0) return null;
+  const [alpha, beta, bias] = ["alpha", "beta", "k"].map((name) => floating(call.number(name)));
+  return [e.add("LRN", [e.read(call.tensor("x"))], { size: call.number("size"), alpha, beta, bias })];
+};
+const cumsum: LayerRule = (call, e) => {
+  const flags = { exclusive: call.flag("exclusive") ? 1 : 0, reverse: call.flag("reverse") ? 1 : 0 };
+  return [e.add("CumSum", [e.read(call.tensor("x")), e.constant("int64", [], [call.number("axis")])], flags)];
+};
+
 export const layerRules: Readonly<Record<string, LayerRule>> = {
   Linear: linear,
   Conv1d: convolution(ops.conv2d, 1),
@@ -148,4 +162,8 @@ export const layerRules: Readonly<Record<string, LayerRule>> = {
   RNN: rnn,
   LSTM: lstm,
   GRU: gru,
+  global_avg_pool: pooled("GlobalAveragePool"),
+  global_max_pool: pooled("GlobalMaxPool"),
+  lrn,
+  cumsum,
 };
