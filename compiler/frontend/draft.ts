@@ -22,6 +22,8 @@ export interface Draft {
   readonly run: (statement: string) => void;
   /** The value of a name that was bound. */
   readonly valueOf: (name: string) => Value;
+  /** The type of a variable that a layer made, by its path; null: there is none. */
+  readonly variable: (path: string) => TensorType | null;
 }
 
 /** A model without inputs or outputs, in prediction. */
@@ -32,6 +34,7 @@ export function newDraft(): Draft {
     define: (name, node) => define(frame, name, node),
     run: (statement) => run(frame, statement),
     valueOf: (name) => frame.scope.names.get(name)!.value!,
+    variable: (path) => frame.session.world.variables.get(path)?.declaration.type ?? null,
   };
 }
 const path = "draft.dlm";

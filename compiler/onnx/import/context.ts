@@ -2,7 +2,7 @@
 import type { Term } from "../../decompile/sketch.ts";
 import type { OnnxNode, OnnxTensor } from "../../formats/onnx/model.ts";
 import type { Attributes } from "./attributes.ts";
-import { labelOfNode, labelOfParameter } from "./names.ts";
+import { labelByName, labelOfNode, labelOfParameter } from "./names.ts";
 import type { Recorder } from "./recorder.ts";
 import { type Known, type Live, type Operand, unsupported } from "./values.ts";
 
@@ -86,6 +86,7 @@ export interface LayerRequest {
 export const emitLayer = (c: Context, request: LayerRequest): Live => c.recorder.live(emitResults(c, request, 1)[0]!)!;
 /** A layer that gives a list: the names of its items. */
 export function emitResults(c: Context, { call, weights, named }: LayerRequest, count: number): readonly string[] {
-  const labels = [...named.map((w) => labelOfParameter(w?.name ?? null)), labelOfNode(c.node.name, c.node.opType)];
+  const names = named.map((w) => w?.name ?? null);
+  const labels = [...names.map(labelOfParameter), labelOfNode(c.node.name, c.node.opType), ...names.map(labelByName)];
   return c.recorder.layer({ call, labels, weights }, hintOf(c), count);
 }

@@ -194,10 +194,21 @@ function reasonOf(error: unknown, state: State): string {
 function applied(rule: Rule, task: Task, operands: readonly (Operand | null)[], state: State): readonly (Operand | null)[] {
   const constant = operands.some((o) => o) && operands.every((o) => o === null || isKnown(o));
   const size = operands.reduce((n, o) => n + (o ? sizeOf(o.shape) : 0), 0);
-  const folded = constant && size <= foldedElements ? fold(rule, task, operands, state) : null;
+  const folded = constant && size <= foldedElements && !isTied(task, operands, state) ? fold(rule, task, operands, state) : null;
   const results = folded ?? run(rule, task, operands, state.recorder, false, state);
   if (results.every((r) => r === null || isKnown(r))) state.folded++;
   return results;
+}
+/** The other side of a table that the model reads as it is, too: the transposed weights of an embedding. */
+function isTied({ node }: Task, [first]: readonly (Operand | null)[], state: State): boolean {
+  return (
+    node.opType === "Transpose" &&
+    !!first &&
+    isKnown(first) &&
+    first.dtype === "f32" &&
+    first.name !== null &&
+    readings(first.name, state) > 1
+  );
 }
 function run(
   rule: Rule,

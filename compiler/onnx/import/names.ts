@@ -32,11 +32,11 @@ export function variablePath(name: string): string | null {
 }
 /** The label of a layer by the name of one of its parameters: `layer1.0.conv1.weight` to `layer1.0.conv1`. */
 export function labelOfParameter(name: string | null): string | null {
-  if (name === null || generated.test(name)) return null;
-  const path = name.replace(/:\d+$/, "");
-  const owner = `.${path}`.replace(ownWords, "");
-  return pathOf(owner.split(/[./]/));
+  const path = name === null || generated.test(name) ? null : `.${name.replace(/:\d+$/, "")}`;
+  return path !== null && ownWords.test(path) ? pathOf(path.replace(ownWords, "").split(/[./]/)) : null;
 }
+/** The name of a parameter that does not say which layer it is of: `embedding_table`. */
+export const labelByName = (name: string | null): string | null => (name === null || ownWords.test(`.${name}`) ? null : variablePath(name));
 /** The label of a layer by the name of its node: `/layer1/layer1.0/conv1/Conv` to `layer1.0.conv1`. */
 export function labelOfNode(name: string, opType: string): string | null {
   const steps = name.split("/").filter((s) => s !== "");

@@ -2,12 +2,12 @@
 import { invariant } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
 import { ops } from "../../../ir/ops/index.ts";
-import type { TensorType } from "../../../ir/type.ts";
+import { sameShape, type TensorType } from "../../../ir/type.ts";
 import { printTerm } from "../../decompile/print-term.ts";
 import type { Call, Step, Term, Variable, Weight } from "../../decompile/sketch.ts";
 import { type Draft, newDraft } from "../../frontend/draft.ts";
 import { type Names, variablePath } from "./names.ts";
-import { cellsOf, type Known, type Live, type Numbers } from "./values.ts";
+import { cellsOf, type Known, type Live, type Numbers, unsupported } from "./values.ts";
 
 /** A layer that is applied: its term without a label, and what its parameters hold. */
 export interface LayerCall {
@@ -84,7 +84,13 @@ function recorder(shared: Shared): Recorder {
     const draftLabel = `l${labels.count++}`;
     for (const [path, value] of there) data.set(`${draftLabel}.${path}`, value.data);
     const kept = new Map(there.map(([path, value]) => [path, weightOf(value)]));
-    return run({ ...call, label }, { ...call, label: draftLabel }, kept, hint, count);
+    const results = run({ ...call, label }, { ...call, label: draftLabel }, kept, hint, count);
+    for (const [path, value] of there) {
+      const type = draft.variable(`${draftLabel}.${path}`);
+      if (type && !sameShape(type.shape, value.shape))
+        unsupported(`its ${path} has the shape [${value.shape.join(", ")}], where its operand needs [${type.shape.join(", ")}]`);
+    }
+    return results;
   };
   const leaf = (name: string, make: (name: string) => Node): Live => {
     draft.define(name, make(name));

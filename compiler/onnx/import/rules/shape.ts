@@ -73,7 +73,9 @@ const unsqueeze: Rule = (c) => {
 };
 const transpose: Rule = (c) => {
   const x = operand(c, 0);
-  return permuted(c, x, axesIn(c.attributes.ints("perm") ?? range(x.shape.length).reverse(), x.shape.length));
+  const axes = axesIn(c.attributes.ints("perm") ?? range(x.shape.length).reverse(), x.shape.length);
+  // a table that other nodes read too is kept once
+  return permuted(c, !c.folding && isKnown(x) && c.shared(x) ? live(c, x) : x, axes);
 };
 
 const concat: Rule = (c) => {

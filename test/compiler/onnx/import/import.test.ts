@@ -1,0 +1,178 @@
+/** Names, dimensions, constants, graphs inside of nodes, and what cannot be imported. */
+import { describe, expect, test } from "vitest";
+import { identifierOf, labelOfNode, labelOfParameter, modelNameOf, variablePath } from "../../../../compiler/onnx/import/names.ts";
+import { callable } from "../../formats/onnx/build.ts";
+import { bodyOf, bools, floats, graph, importCase, ints, list, modelOf, noise, op, problemsOf, run, tensorOf, textOf } from "./support.ts";
+
+const x = noise([2, 3]);
+
+describe("names", () => {
+  test("of values", () => {
+    expect(["a.b/c:0", "input-1", "1x", ""].map(identifierOf)).toEqual(["a_b_c_0", "input_1", "_1x", "_"]);
+  });
+  test("of models", () =>
+    expect(["resnet18-v1", "squeezenet1.1", "12"].map(modelNameOf)).toEqual(["Resnet18V1", "Squeezenet11", "Model12"]));
+  test("of layers, by their parameters and nodes", () => {
+    expect(["layer1.0.conv1.weight", "model/dense_1/kernel:0", "conv1_w", "onnx::Conv_497", "123", "weight"].map(labelOfParameter)).toEqual(
+      ["layer1.0.conv1", "model.dense_1", "conv1", null, null, null],
+    );
+    expect(labelOfNode("/layer1/layer1.0/conv1/Conv", "Conv")).toBe("layer1.0.conv1");
+    expect(labelOfNode("Conv_12", "Conv")).toBeNull();
+    expect(labelOfNode("", "Conv")).toBeNull();
+  });
+  test("of variables", () =>
+    expect(["encoder.pos_embed", "/Constant_3_output_0", "a b"].map(variablePath)).toEqual(["encoder.pos_embed", null, "a_b"]));
+
+  test("of inputs and outputs are kept, as far as the language has them", () => {
+    const nodes = [
+      op("Add", ["in.1", "in_1"], ["t"]),
+      op("Add", ["t", "2x"], ["u"]),
+      op("Relu", ["u"], ["relu"]),
+      op("Neg", ["relu"], ["true"]),
+    ];
+    const { sketch } = importCase({ nodes, inputs: { "in.1": x, in_1: x, "2x": x }, outputs: ["relu", "true"] });
+    expect(sketch.inputs.map((i) => i.name)).toEqual(["in_1", "in_1_", "_2x"]);
+    expect(sketch.outputs.map((o) => o.name)).toEqual(["relu_", "true_"]);
+  });
+  test("a function that is not called may give its name", () => {
+    const { sketch } = importCase({ nodes: [op("Relu", ["max"], ["min"])], inputs: { max: x }, outputs: ["min"] });
+    expect([sketch.inputs[0]!.name, sketch.outputs[0]!.name]).toEqual(["max", "min"]);
+  });
+  test("an input that is a result too", () => {
+    const y = run({ nodes: [op("Relu", ["x"], ["y"])], inputs: { x }, outputs: ["x", "y"] });
+    expect(Object.values(y).map((o) => o.data)).toEqual([x.data, x.data.map((v) => Math.max(0, v))]);
+  });
+  test("a model does not hide a layer", () => {
+    expect(importCase({ nodes: [op("Relu", ["x"], ["y"])], inputs: { x } }, "Linear").sketch.name).toBe("LinearModel");
+  });
+});
+
+describe("inputs", () => {
+  test("dimensions with a name are bound, to 1 where nothing is said", () => {
+    const c = { nodes: [op("Relu", ["x"], ["y"])], inputs: { x } };
+    const model = modelOf(c);
+    const type = { kind: "tensor", dtype: "float", shape: ["N", "T", null, 4] } as const;
+    const named = { graph: { ...model.graph, inputs: [{ name: "x", type }] } };
+    expect(importCase({ ...c, more: named, dims: { N: 5 } }).sketch.inputs[0]!.type.shape).toEqual([5, 1, 1, 4]);
+    expect(() => importCase({ ...c, more: named, dims: { M: 5 } })).toThrow("no input of net.onnx has a dimension `M`");
+  });
+  test("with a default are weights", () => {
+    const model = modelOf({ nodes: [op("Add", ["x", "w"], ["y"])], inputs: { x, w: x }, weights: { w: x } });
+    const { sketch } = importCase({ nodes: [], more: { graph: model.graph } });
+    expect([sketch.inputs.map((i) => i.name), sketch.variables.map((v) => v.label)]).toEqual([["x"], ["w"]]);
+  });
+  test("64-bit integers become i32, doubles f32", () => {
+    const inputs = { a: { dtype: "double", dims: [2], data: [1.5, 2] } as const, i: list(1, 2) };
+    const nodes = [op("Cast", ["i"], ["f"], { to: 11 }), op("Mul", ["a", "f"], ["y"])];
+    expect(textOf({ nodes, inputs })).toContain("(a: f32[2], i: i32[2])");
+    expect(run({ nodes, inputs }).y!.data).toEqual([1.5, 4]);
+  });
+  test("that are no tensors of numbers are refused", () => {
+    const model = modelOf({ nodes: [op("Relu", ["x"], ["y"])] });
+    const words = { name: "x", type: { kind: "tensor", dtype: "string", shape: [1] } } as const;
+    expect(() => importCase({ nodes: [], more: { graph: { ...model.graph, inputs: [words] } } })).toThrow(
+      'the input "x" has string elements',
+    );
+  });
+});
+
+describe("constants", () => {
+  test("shapes that are computed are numbers", () => {
+    const nodes = [
+      op("Shape", ["x"], ["s"]),
+      op("Gather", ["s", "first"], ["n"]),
+      op("Unsqueeze", ["n"], ["u"], { axes: [0] }),
+      op("Concat", ["u", "rest"], ["to"], { axis: 0 }),
+      op("Reshape", ["x", "to"], ["y"]),
+    ];
+    const weights = { first: ints([], [0]), rest: list(-1, 1) };
+    expect(bodyOf({ nodes, inputs: { x }, weights, opset: 11 })).toEqual(["y = unsqueeze(x, 2)"]);
+  });
+  test("arithmetic on constants is done while importing", () => {
+    const nodes = [op("Mul", ["a", "b"], ["c"]), op("ReduceSum", ["c"], ["s"]), op("Add", ["x", "s"], ["y"])];
+    const c = { nodes, inputs: { x }, weights: { a: floats([2], [1, 2]), b: floats([2], [3, 4]) } };
+    expect(bodyOf(c)).toEqual(["y = x + 11.0"]);
+    expect(importCase(c).folded).toBe(2);
+  });
+  test("a scalar's shape is empty, its size 1", () => {
+    const nodes = [
+      op("Shape", ["x"], ["s"]),
+      op("ReduceProd", ["s"], ["n"]),
+      op("Cast", ["n"], ["f"], { to: 1 }),
+      op("Add", ["x", "f"], ["y"]),
+    ];
+    expect(bodyOf({ nodes, inputs: { x: floats([], [2]) } })).toEqual(["y = x + 1.0"]);
+  });
+  test("that i32 cannot hold are refused", () => {
+    const c = { nodes: [op("Add", ["i", "k"], ["y"])], inputs: { i: list(1) }, weights: { k: list(2 ** 40) } };
+    expect(problemsOf(c)[0]!.reason).toContain("1099511627776, which i32 cannot hold");
+  });
+  test("numbers are as short as singles allow", () => {
+    const c = { nodes: [op("Mul", ["x", "k"], ["y"])], inputs: { x }, weights: { k: floats([], [Math.fround(0.1)]) } };
+    expect(bodyOf(c)).toEqual(["y = x * 0.1"]);
+  });
+  test("as a result", () => {
+    const y = run({ nodes: [op("Shape", ["x"], ["y"]), op("Relu", ["x"], ["z"])], inputs: { x }, outputs: ["y", "z"] });
+    expect(y.y!.data).toEqual([2, 3]);
+  });
+});
+
+describe("graphs inside", () => {
+  const branch = (opType: string) => graph({ nodes: [op(opType, ["x"], ["out"])], outputs: [{ name: "out", type: null }] });
+  const choice = op("If", ["k"], ["y"], { then_branch: branch("Neg"), else_branch: branch("Abs") });
+  test("a known condition chooses a branch", () => {
+    for (const [k, word] of [
+      [1, "y = -x"],
+      [0, "y = abs(x)"],
+    ] as const)
+      expect(bodyOf({ nodes: [choice], inputs: { x }, weights: { k: bools([], [k]) } })).toEqual([word]);
+  });
+  test("another one is refused", () => {
+    expect(problemsOf({ nodes: [choice], inputs: { x, k: bools([], [1]) } })[0]!.reason).toContain("its condition depends");
+  });
+  test("functions of the model are written out, with the attributes of the call", () => {
+    const leaky = {
+      ...op("LeakyRelu", ["a"], ["b"]),
+      attributes: [{ name: "alpha", kind: "reference", value: "slope", of: "float" }],
+    } as const;
+    const f = callable("Twice", { inputs: ["a"], outputs: ["c"], attributes: ["slope"], nodes: [leaky, op("Add", ["b", "b"], ["c"])] });
+    const call = { ...op("Twice", ["x"], ["y"], { slope: 0.5 }), domain: "own" };
+    const c = { nodes: [call], inputs: { x }, more: { functions: [f] } };
+    expect(run(c).y!.data).toEqual(x.data.map((v) => 2 * (v > 0 ? v : 0.5 * v)));
+  });
+  test("sparse tables", () => {
+    const model = modelOf({ nodes: [op("Add", ["x", "s"], ["y"])], inputs: { x } });
+    const values = tensorOf("s", floats([2], [10, 20]));
+    const sparseInitializers = [{ values, indices: tensorOf("", list(1, 5)), dims: [2, 3] }];
+    const y = run({ nodes: [], inputs: { x }, more: { graph: { ...model.graph, sparseInitializers } } }).y!;
+    expect(y.data).toEqual(x.data.map((v, i) => Math.fround(v) + (i === 1 ? 10 : i === 5 ? 20 : 0)));
+  });
+});
+
+describe("what cannot be imported", () => {
+  test("is told all at once, without what follows from it", () => {
+    const nodes = [
+      op("GridSample", ["x", "x"], ["a"], {}, "sampler"),
+      op("Relu", ["a"], ["b"]),
+      op("Det", ["x"], ["c"]),
+      op("Add", ["b", "c"], ["y"]),
+    ];
+    expect(problemsOf({ nodes, inputs: { x } }).map((p) => [p.op, p.node, p.opset])).toEqual([
+      ["GridSample", 'node 0 "sampler"', 17],
+      ["Det", "node 2", 17],
+    ]);
+  });
+  test("attributes that no rule knows", () => {
+    expect(problemsOf({ nodes: [op("Relu", ["x"], ["y"], { slope: 3 })], inputs: { x } })[0]!.reason).toBe(
+      "its attribute `slope` is not known",
+    );
+  });
+  test("other domains", () => {
+    const node = { ...op("Relu", ["x"], ["y"]), domain: "org.example" };
+    expect(problemsOf({ nodes: [node], inputs: { x } })[0]!.reason).toContain('the domain "org.example"');
+  });
+  test("shapes that do not fit", () => {
+    const c = { nodes: [op("Conv", ["x", "w"], ["y"])], inputs: { x: noise([1, 3, 4, 4]) }, weights: { w: noise([2, 2, 1, 1]) } };
+    expect(problemsOf(c)[0]!.reason).toBe("its weight has the shape [2, 2, 1, 1], where its operand needs [2, 3, 1, 1]");
+  });
+});
