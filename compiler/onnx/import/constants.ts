@@ -8,7 +8,8 @@ import { type Known, known, type Numbers, stridesOf, unsupported } from "./value
 export function knownTensor(t: OnnxTensor, external: ReadExternal | null, named: boolean): Known {
   const dtype = dtypeOf(t.dtype) ?? unsupported(`its ${t.dtype} elements are not in the language`);
   const where = t.name === "" ? "a constant" : `the tensor ${JSON.stringify(t.name)}`;
-  return known(dtype, t.dims, numbersOf(t, dtype === "f32", where, external), named && t.name !== "" ? t.name : null);
+  const name = named && t.name !== "" ? t.name : null;
+  return { ...known(dtype, t.dims, numbersOf(t, dtype === "f32", where, external), name), element: t.dtype };
 }
 function numbersOf(t: OnnxTensor, floats: boolean, where: string, external: ReadExternal | null): Numbers {
   if (!floats && t.dtype !== "bool") return integersOf(t, where, external);

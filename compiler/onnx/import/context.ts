@@ -11,6 +11,8 @@ export interface Follower {
   readonly node: OnnxNode;
   /** null: not computed yet, or left out. */
   readonly others: readonly (Operand | null)[];
+  /** Its own, under the same conditions. */
+  readonly next: () => Follower | null;
 }
 export interface Context {
   readonly node: OnnxNode;
@@ -26,8 +28,8 @@ export interface Context {
   readonly folding: boolean;
   /** null: several nodes read the result, or none, or it is one of the model's. */
   readonly follower: () => Follower | null;
-  /** What is returned is the result of the follower. */
-  readonly absorb: (follower: Follower) => void;
+  /** What is returned is the result of the last of these followers, which are all done. */
+  readonly absorb: (followers: readonly Follower[]) => void;
   /** Whether another node reads this initializer too. */
   readonly shared: (value: Known) => boolean;
   readonly constant: (tensor: OnnxTensor) => Known;
@@ -44,7 +46,7 @@ export const isKnown = (o: Operand | null): o is Known => o?.kind === "known";
 export function knownOperand(c: Context, i: number, what: string): Known | null {
   const o = optional(c, i);
   if (o === null) return null;
-  return isKnown(o) ? o : unsupported(`${what} depend on the model's inputs; dlm needs them while compiling`);
+  return isKnown(o) ? o : unsupported(`${what} must not depend on the model's inputs: dlm has to know it while compiling`);
 }
 export function intsOperand(c: Context, i: number, what: string): number[] | null {
   const o = knownOperand(c, i, what);

@@ -234,14 +234,16 @@ function fold(rule: Rule, task: Task, operands: readonly (Operand | null)[], sta
   const aside = state.recorder.aside();
   const results = run(rule, task, operands, aside, true, state);
   if (results.some((r) => r && sizeOf(r.shape) > foldedElements)) return null;
+  const [first] = operands;
+  const name = keepsName.has(task.node.opType) && first && isKnown(first) ? first.name : null;
   return results.map((r) =>
-    r === null ? known("f32", [0], []) : isKnown(r) ? r : known(r.dtype, r.shape, evaluateNode(r.node, aside.leafData)),
+    r === null ? known("f32", [0], []) : isKnown(r) ? r : known(r.dtype, r.shape, evaluateNode(r.node, aside.leafData), name),
   );
 }
 
 function contextOf(task: Task, inputs: readonly (Operand | null)[], recorder: Recorder, folding: boolean, state: State) {
   const { node } = task;
-  let follower: Follower | null = null;
+  let followers: readonly Follower[] = [];
   const context: Context = {
     node,
     opset: opsetOf(task),
@@ -252,15 +254,15 @@ function contextOf(task: Task, inputs: readonly (Operand | null)[], recorder: Re
     wanted: (i) => isRead(node.outputs[i] ?? "", state),
     follower: () => (folding ? null : followerOf(node, state)),
     absorb: (next) => {
-      follower = next;
+      followers = next;
     },
     shared: (value) => value.name !== null && readings(value.name, state) > 1,
     constant: (tensor) => knownTensor(tensor, state.options.external, false),
   };
   const finish = (results: readonly (Operand | null)[]): void => {
-    if (!follower) return;
-    state.absorbed.add(follower.node);
-    bindResults(follower.node, results, state);
+    for (const { node: done } of followers) state.absorbed.add(done);
+    const last = followers.at(-1);
+    if (last) bindResults(last.node, results, state);
   };
   return { context, finish };
 }
@@ -274,10 +276,12 @@ function followerOf(node: OnnxNode, state: State): Follower | null {
   const others = task.node.inputs
     .filter((other) => other !== name)
     .map((other) => (other === "" ? null : (operandNamed(other, state) ?? null)));
-  return { node: task.node, others };
+  return { node: task.node, others, next: () => followerOf(task.node, state) };
 }
 
 const passing: ReadonlySet<string> = new Set(["Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Flatten"]);
+/** What these make of a table is still called by its name. */
+const keepsName: ReadonlySet<string> = new Set([...passing, "DequantizeLinear"]);
 /** How many nodes compute with a value, seen through those that only rearrange it. */
 function readings(name: string, state: State): number {
   const readers = state.readers.get(name) ?? [];

@@ -24,8 +24,8 @@ export interface Recorder {
   /** A variable of the program that holds these numbers. */
   readonly variable: (value: Known) => Live;
   readonly input: (name: string, type: TensorType) => Live;
-  /** The term that a value was made by; null: an input or variable. */
-  readonly madeBy: (name: string) => Term | null;
+  /** The step that a value was made by; null: an input or variable. */
+  readonly madeBy: (name: string) => Step | null;
   /** A tensor that was made; null: there is none of this name. */
   readonly live: (name: string) => Live | null;
   readonly steps: readonly Step[];
@@ -44,7 +44,7 @@ interface Shared {
   readonly draft: Draft;
   readonly names: Names;
   readonly data: Map<string, Numbers>;
-  readonly made: Map<string, Term>;
+  readonly made: Map<string, Step>;
   readonly all: Map<string, Live>;
   /** Of parameters. */
   readonly paths: Set<string>;
@@ -67,9 +67,10 @@ function recorder(shared: Shared): Recorder {
   const run = (term: Term, inDraft: Term, weights: Step["weights"], hint: string, count: number): string[] => {
     const results = Array.from({ length: count }, () => names.fresh(hint));
     draft.run(`${results.join(", ")} = ${printTerm(inDraft)}`);
-    steps.push({ results, term, weights });
+    const step: Step = { results, term, weights };
+    steps.push(step);
     for (const r of results) {
-      made.set(r, term);
+      made.set(r, step);
       note(r);
     }
     return results;

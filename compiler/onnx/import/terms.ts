@@ -69,7 +69,7 @@ const isIdentity = (axes: readonly number[]): boolean => axes.every((a, i) => a 
 export function permuted(c: Context, x: Operand, axes: readonly number[]): Operand {
   if (isIdentity(axes)) return x;
   if (isKnown(x)) return permutedKnown(x, axes);
-  const inner = c.recorder.madeBy(x.name);
+  const inner = c.recorder.madeBy(x.name)?.term;
   if (inner?.kind === "call" && (inner.callee === "permute" || inner.callee === "transpose") && inner.args[0]?.kind === "value") {
     const before = axesOf(inner.args.slice(1), axes.length);
     const source = c.recorder.live(inner.args[0].name);
@@ -104,7 +104,7 @@ const views: ReadonlySet<string> = new Set(["reshape", "flatten", "squeeze", "un
 export function reshaped(c: Context, x: Operand, shape: Shape): Operand {
   if (sameShape(x.shape, shape)) return x;
   if (isKnown(x)) return reshapedKnown(x, shape);
-  const inner = c.recorder.madeBy(x.name);
+  const inner = c.recorder.madeBy(x.name)?.term;
   const source =
     inner?.kind === "call" && views.has(inner.callee) && inner.args[0]?.kind === "value" ? c.recorder.live(inner.args[0].name) : null;
   return source ? reshaped(c, source, shape) : emit(c, reshapeTerm(value(x.name), x.shape, shape));

@@ -2,6 +2,7 @@
 import { fail } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
 import { type DType, type Shape, sizeOf } from "../../../ir/type.ts";
+import type { OnnxElementType } from "../../formats/onnx/element-type.ts";
 import { unbounded } from "../../formats/onnx/integer.ts";
 
 /** Row-major. Integers are whole numbers and may lie outside of i32; `unbounded` and its negative stand for the ends of 64 bits. */
@@ -14,6 +15,8 @@ export interface Known {
   readonly data: Numbers;
   /** Of the initializer that it is, or was before its elements were rearranged; null: it was computed. */
   readonly name: string | null;
+  /** In the file, where it comes from there as it is. */
+  readonly element?: OnnxElementType;
 }
 export interface Live {
   readonly kind: "live";

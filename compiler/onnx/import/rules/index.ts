@@ -4,9 +4,11 @@ import { convolutionRules } from "./convolution.ts";
 import { createRules } from "./create.ts";
 import { elementwiseRules } from "./elementwise.ts";
 import { gatherRules } from "./gather.ts";
+import { groupNormOr } from "./group-norm.ts";
 import { linearRules } from "./linear.ts";
 import { normalizationRules } from "./normalization.ts";
 import { poolRules } from "./pool.ts";
+import { quantizeRules } from "./quantize.ts";
 import { recurrentRules } from "./recurrent.ts";
 import { reduceRules } from "./reduce.ts";
 import { resizeRules } from "./resize.ts";
@@ -23,7 +25,9 @@ export const rules: ReadonlyMap<string, Rule> = new Map(
     ...poolRules,
     ...normalizationRules,
     ...linearRules,
+    ...quantizeRules,
     ...recurrentRules,
     ...resizeRules,
+    Reshape: groupNormOr(shapeRules.Reshape!),
   }),
 );

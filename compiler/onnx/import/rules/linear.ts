@@ -51,7 +51,7 @@ const matMul: Rule = (c) => {
   const next = c.follower();
   const bias =
     next?.node.opType === "Add" && next.node.domain === "" && a.shape.length > 1 ? vectorBias(next.others[0] ?? null, b.shape[1]!) : null;
-  if (bias && next) c.absorb(next);
+  if (bias && next) c.absorb([next]);
   return linear(c, a, permutedKnown(b, [1, 0]), bias);
 };
 /** The product of integers: a sum of products, exact. */

@@ -128,7 +128,7 @@ const zeroState = (c: Context, like: Operand | null): Operand =>
 function weightsOf(c: Context, kind: Kind, index: number): Readonly<Record<string, Known>> {
   const table = (i: number): Known => {
     const o = operand(c, i);
-    return isKnown(o) ? o : unsupported("its weights depend on the model's inputs");
+    return isKnown(o) ? o : unsupported("its weights must not depend on the model's inputs");
   };
   const [w, r] = [table(1), table(2)];
   const hidden = r.shape[2]!;

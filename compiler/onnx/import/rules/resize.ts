@@ -26,7 +26,7 @@ interface How {
 const numbersOf = (c: Context, i: number, what: string): number[] | null => {
   const o = c.inputs[i] ?? null;
   if (o === null) return null;
-  if (!isKnown(o)) return unsupported(`${what} depend on the model's inputs; dlm needs them while compiling`);
+  if (!isKnown(o)) return unsupported(`${what} must not depend on the model's inputs: dlm has to know it while compiling`);
   return o.data.length === 0 ? null : Array.from(o.data);
 };
 

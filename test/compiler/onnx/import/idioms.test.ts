@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { OnnxNode } from "../../../../compiler/formats/onnx/model.ts";
 import { expectClose } from "../../passes/numeric.ts";
-import { bodyOf, floats, noise, op, run, type Tensor } from "./support.ts";
+import { bodyOf, floats, list, noise, op, run, type Tensor } from "./support.ts";
 
 const x = noise([2, 6]);
 const scalar = (v: number): Tensor => floats([], [v]);
@@ -150,5 +150,58 @@ describe("layer normalisation", () => {
       1e-5,
       "plain",
     );
+  });
+});
+
+describe("group normalisation", () => {
+  const image = noise([1, 4, 2, 3]);
+  const tables = {
+    ones: floats([2], [1, 1]),
+    zeros: floats([2], [0, 0]),
+    apart: list(0, 2, -1),
+    back: list(1, 4, 2, 3),
+    "gn.weight": noise([4, 1, 1], 2),
+    "gn.bias": noise([4, 1, 1], 3),
+  };
+  const nodes = [
+    op("Reshape", ["image", "apart"], ["g"]),
+    op("InstanceNormalization", ["g", "ones", "zeros"], ["n"]),
+    op("Reshape", ["n", "back"], ["r"]),
+    op("Mul", ["r", "gn.weight"], ["w"]),
+    op("Add", ["w", "gn.bias"], ["y"]),
+  ];
+  const normal = [0, 12].flatMap((start) => {
+    const all = image.data.slice(start, start + 12);
+    const mean = all.reduce((p, q) => p + q, 0) / 12;
+    const variance = all.reduce((p, q) => p + (q - mean) ** 2, 0) / 12;
+    return all.map((v) => (v - mean) / Math.sqrt(variance + 1e-5));
+  });
+  test("with scale and bias", () => {
+    const c = { nodes, inputs: { image }, weights: tables };
+    expect(bodyOf(c)).toEqual(["y = image |> gn: GroupNorm(2)"]);
+    const channel = (t: Tensor, i: number) => t.data[Math.floor(i / 6)]!;
+    expectClose(
+      run(c).y!.data,
+      normal.map((v, i) => v * channel(tables["gn.weight"], i) + channel(tables["gn.bias"], i)),
+      1e-5,
+      "affine",
+    );
+  });
+  test("without", () => {
+    const c = { nodes: [...nodes.slice(0, 3), op("Relu", ["r"], ["y"])], inputs: { image }, weights: tables };
+    expect(bodyOf(c)[0]).toContain("GroupNorm(2, affine=false)");
+    expectClose(
+      run(c).y!.data,
+      normal.map((v) => Math.max(0, v)),
+      1e-5,
+      "plain",
+    );
+  });
+  test("by other numbers it is something else", () => {
+    const c = { nodes, inputs: { image }, weights: { ...tables, ones: floats([2], [1, 2]) } };
+    expect(bodyOf(c).join()).not.toContain("GroupNorm");
+    const channel = (t: Tensor, i: number) => t.data[Math.floor(i / 6)]!;
+    const expected = normal.map((v, i) => v * (i < 12 ? 1 : 2) * channel(tables["gn.weight"], i) + channel(tables["gn.bias"], i));
+    expectClose(run(c).y!.data, expected, 1e-5, "scaled");
   });
 });

@@ -69,9 +69,10 @@ export function tensorOf(name: string, { dtype, dims, data }: Tensor): OnnxTenso
     double: () => Float64Array.from(data),
     int64: () => BigInt64Array.from(data, int64Of),
     int32: () => Int32Array.from(data),
+    int8: () => Int8Array.from(data),
     uint8: () => Uint8Array.from(data),
     bool: () => Uint8Array.from(data),
-  }[dtype as "float" | "double" | "int64" | "int32" | "uint8" | "bool"];
+  }[dtype as "float" | "double" | "int64" | "int32" | "int8" | "uint8" | "bool"];
   return { name, dtype, dims, data: { kind: "bytes", bytes: bytesOf(view()) } };
 }
 
