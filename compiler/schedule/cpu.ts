@@ -7,12 +7,13 @@ import { sizeOf } from "../../ir/type.ts";
 import { contraction } from "./contraction/contraction.ts";
 import { logicalIndex, orZero, physicalExtents, unravel } from "./elements.ts";
 import { type Folded, foldInLanes, foldSerially } from "./fold.ts";
+import { segments } from "./segments.ts";
 import { canVectorize } from "./vectorize.ts";
 
 export function scheduleCpu(c: Computation): Kernel {
   const axes = makeAxes();
   const scratch: Buffer[] = [];
-  const body = (c.fold && contraction(c, axes)) ?? elementwise(c, axes, scratch);
+  const body = (c.fold && (contraction(c, axes) ?? segments(c, axes))) ?? elementwise(c, axes, scratch);
   return { name: c.name, buffers: [...c.inputs, c.output, ...scratch], body: [...zeroHalo(c.output, axes), ...body] };
 }
 

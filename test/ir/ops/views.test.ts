@@ -137,6 +137,8 @@ checkOp(ops.take, {
       return element(x!, clamped(element(ids!, ...index.slice(0, rank)), x!.shape[0]!), ...index.slice(rank));
     }),
 });
+const many = [7, 3, 7, 50, 7, 0, 3, -2, 7, 7, 39, 7, 7];
+const zipf = Array.from({ length: 70 }, (_, i) => Math.floor(100 / (1 + ((i * 37) % 70))));
 /** Adds every row of dy to the row of the result that its index names. */
 const collected = ([dy, ids]: readonly Tensor[], attrs: Attrs, { shape }: TensorType): number[] => {
   const rows = Number(attrs.rows);
@@ -151,19 +153,17 @@ const collections = [
   { inputs: [f32(3, 2), i32(3)], attrs: { rows: 5 }, shape: [5, 2], values: (n: number) => (n ? [4, 0, 4] : null) },
   { inputs: [f32(2, 2), i32(2, 2)], attrs: { rows: 3 }, shape: [3], values: (n: number) => (n ? [1, -3, 9, 1] : null) },
   { inputs: [f32(2, 3), i32()], attrs: { rows: 2 }, shape: [2, 2, 3], values: (n: number) => (n ? [1] : null) },
+  { inputs: [f32(13, 10), i32(13)], attrs: { rows: 40 }, shape: [40, 10], values: (n: number) => (n ? many : null) },
+  {
+    inputs: [f32(13, 2, 5), tensor("u8", [13])],
+    attrs: { rows: 40 },
+    shape: [40, 2, 5],
+    values: (n: number) => (n ? many.map(Math.abs) : null),
+  },
+  { inputs: [f32(70, 16), i32(70)], attrs: { rows: 100 }, shape: [100, 16], values: (n: number) => (n ? zipf : null) },
 ];
-const many = [7, 3, 7, 50, 7, 0, 3, -2, 7, 7, 39, 7, 7];
-const zipf = Array.from({ length: 70 }, (_, i) => Math.floor(100 / (1 + ((i * 37) % 70))));
 checkOp(ops.collect, { samples: collections, reference: collected });
-checkOp(ops.takeGrad, {
-  samples: [
-    ...collections,
-    { inputs: [f32(13, 10), i32(13)], attrs: { rows: 40 }, shape: [40, 10], values: (n) => (n ? many : null) },
-    { inputs: [f32(13, 2, 5), tensor("u8", [13])], attrs: { rows: 40 }, shape: [40, 2, 5], values: (n) => (n ? many.map(Math.abs) : null) },
-    { inputs: [f32(70, 16), i32(70)], attrs: { rows: 100 }, shape: [100, 16], values: (n) => (n ? zipf : null) },
-  ],
-  reference: collected,
-});
+checkOp(ops.takeGrad, { samples: collections, reference: collected });
 test("the gradient of a known table is taken from it the other way round", () => {
   for (const { table, rows, folds } of [
     { table: [4, 0, 4, 9, -1, 2], rows: 5, folds: 1 },
