@@ -91,10 +91,12 @@ function run(graph: Graph): Graph {
   };
 }
 
-/** Columns that are worth packing. */
+/** Columns that are worth packing; a panel must not reach from one group into the next. */
 function panelColumns(node: Node): Columns | null {
   const columns = node.op.columns(node);
-  return columns?.groups === 1 && node.type.shape[columns.result]! >= narrow ? columns : null;
+  if (!columns) return null;
+  const each = node.type.shape[columns.result]! / columns.groups;
+  return columns.groups === 1 ? (each >= narrow ? columns : null) : each % panel === 0 ? columns : null;
 }
 /** Panels of columns, then the window, then what is summed over beside it, then the columns of a panel. */
 function panelLayout(rank: number, columns: number): string {

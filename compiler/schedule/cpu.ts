@@ -13,7 +13,7 @@ import { canVectorize } from "./vectorize.ts";
 export function scheduleCpu(c: Computation): Kernel {
   const axes = makeAxes();
   const scratch: Buffer[] = [];
-  const body = (c.fold && (contraction(c, axes) ?? segments(c, axes))) ?? elementwise(c, axes, scratch);
+  const body = (c.fold && (contraction(c, axes, scratch) ?? segments(c, axes))) ?? elementwise(c, axes, scratch);
   return { name: c.name, buffers: [...c.inputs, c.output, ...scratch], body: [...zeroHalo(c.output, axes), ...body] };
 }
 

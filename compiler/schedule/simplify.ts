@@ -11,6 +11,8 @@ import { bounds, isSmall, keyOf, linear, plus, type Ranges, simplifyIndex, times
 import { flatMapSame, mapExpr, mapSame, mapStmt, withBody } from "../../ir/kernel/rewrite.ts";
 
 export const simplify = (k: Kernel): Kernel => withBody(k, stmts(k.body, new Map()));
+/** The same for one expression, with the axes in scope. */
+export const simplifyValue = (e: Expr, ranges: Ranges): Expr => expr(e, ranges);
 
 const stmts = (body: readonly Stmt[], ranges: Ranges): readonly Stmt[] =>
   flatMapSame(body, (s): readonly Stmt[] => {

@@ -136,16 +136,12 @@ function convolutions(rank: SpatialRank): Convolutions {
   return { forward, inputGrad, weightGrad };
 }
 
-/**
- * How far taps reach beyond the windows, of which there are `windows` along each axis, for every position in the image.
- * Nowhere where windows lie apart: whether there is one at all is tested then.
- */
+/** How far taps reach beyond the windows, of which there are `windows` along each axis, for every position in the image. */
 function reachBeyond(image: Shape, kernel: Shape, windows: Shape, axes: readonly SpatialAxis[]): readonly number[] {
-  if (axes.some((s) => s.stride !== 1)) return axes.flatMap(() => [0, 0]);
   return axes.flatMap((s, a) => {
-    const before = (kernel[a]! - 1) * s.dilation - s.before;
-    const after = image[a]! - 1 + s.before - (windows[a]! - 1);
-    return [Math.max(0, before), Math.max(0, after)];
+    const first = Math.floor((s.before - (kernel[a]! - 1) * s.dilation) / s.stride);
+    const last = Math.floor((image[a]! - 1 + s.before) / s.stride);
+    return [Math.max(0, -first), Math.max(0, last - (windows[a]! - 1))];
   });
 }
 /** Stride times the window whose tap r is at `position`. */

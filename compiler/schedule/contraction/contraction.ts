@@ -3,247 +3,229 @@
  *
  *     y[.., i, .., j] = finish(sum over k of a[.., i, k] * b[k, j])
  *
- * j is the innermost axis of y in memory; `b` has stride 1 along it and does not know i; `a` does not know j. Then a tile
- * of rows i and vectors j shares every load of `a` and `b`. Weights have stride 1 because `assign-layouts` packed them.
+ * j is the innermost axis of y in memory and `a` does not know it; `b` does not know i. Then a tile of rows i and vectors j
+ * shares every load of `a` and `b`. Weights lie in panels of eight columns because `assign-layouts` packed them; what does
+ * not, and is used by enough rows, is copied into panels here, slice by slice where the sum is long.
  */
-import { flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
-import { add, at, div, eq, f32, i32, load, mod, outline, select, store } from "../../../ir/kernel/build.ts";
-import type { Axes, Computation, FoldAxis } from "../../../ir/kernel/computation.ts";
-import type { Expr, Stmt } from "../../../ir/kernel/kernel.ts";
-import { linear } from "../../../ir/kernel/linear.ts";
-import { mentions, substitute, visitExpr } from "../../../ir/kernel/rewrite.ts";
-import { canVectorize } from "../vectorize.ts";
-import { type ReduceLoop, type Run, registerTile, splitRows } from "./tile.ts";
+import { add, at, buffer, eq, f32, i32, load, mul, outline, select, store } from "../../../ir/kernel/build.ts";
+import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
+import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
+import { unravel } from "../elements.ts";
+import { type Form, formOf, tileRows } from "./form.ts";
+import { type Panel, packPanel, panelsOf, widthOf } from "./panel.ts";
+import { joinable, positionOf, reduction, type Slices, slicesOf } from "./reduction.ts";
+import { grouped, phases } from "./split.ts";
+import { type Run, registerTile, splitRows } from "./tile.ts";
+import { sizeOf, type Work, workOf } from "./work.ts";
 
-/** Most rows of a tile and its vectors: 8 accumulators fit the registers of every engine (see ARCHITECTURE.md, "From values to loops"). */
-const tileRows = 4;
-const tileVectors = 2;
-/** Without rows to share loads of `b`, more vectors keep more sums in flight. */
-const vectorsAlone = 4;
-/** Rows of `a` that stay in the second-level cache while all panels of `b` pass by. */
-const blockRows = 96;
-
-type Product = (index: readonly Expr[]) => { readonly a: Expr; readonly b: Expr };
-interface Shape {
-  readonly rank: number;
-  readonly column: number;
-  readonly row: number | null;
-  readonly product: Product;
-  readonly reduce: readonly ReduceLoop[];
-}
-
-/** The tiled loops, or null when the computation has not this form. */
-export function contraction(c: Computation, axes: Axes): readonly Stmt[] | null {
-  const shape = recognise(c, axes);
-  return shape && loops(c, shape, axes);
-}
-
-/* ---- recognition ----------------------------------------------------------------------------------------------- */
-
-function recognise(c: Computation, axes: Axes): Shape | null {
-  const { fold, output } = c;
-  const dims = output.layout.dims;
-  if (fold?.op !== "sum" || dims.some((d) => d.div > 1 || d.mod > 0) || dims.length === 0) return null;
-  const column = dims.at(-1)!.axis;
-  const extent = output.shape[column]!;
-  if (extent < 4) return null;
-  const probes = output.shape.map((n) => probe(axes, n));
-  const index = probes.map((p): Expr => p.axis);
-  for (const swap of [false, true]) {
-    const product = productOf(c, axes, swap);
-    const here = product?.(index);
-    if (!product || !here || mentions(here.a, probes[column]!.name) || here.b.kind !== "load") continue;
-    const free = dims.map((d) => d.axis).filter((axis) => axis !== column && !mentions(here.b, probes[axis]!.name));
-    if (!fitsLanes(c, product, column, index, axes)) continue;
-    return { rank: dims.length, column, row: bestRow(free, output.shape), product, reduce: fold.axes };
+/** The tiled loops, or null when the computation has not this form. `scratch` receives the memory that they need. */
+export function contraction(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] | null {
+  const whole = workOf(c, axes);
+  if (!whole) return null;
+  const plans: Plan[] = [];
+  const empty: Work[] = [];
+  for (const work of phases(whole, axes)) {
+    const plan = sizeOf(work.fold) > 0 ? planOf(work, axes) : null;
+    if (plan) plans.push(plan);
+    else if (sizeOf(work.fold) === 0) empty.push(work);
+    else return null;
   }
-  return null;
+  const memory = memoryFor(plans, axes);
+  scratch.push(...[memory.packed, memory.parts].filter((b) => sizeOf(b.shape) > 0));
+  return [...empty.flatMap((w) => zeros(w, axes)), ...plans.flatMap((p) => loops(p, memory, axes))];
 }
-function probe(axes: Axes, extent: number): { readonly name: string; readonly axis: Expr } {
-  const name = axes.fresh("p");
-  axes.declare({ name, extent });
-  return { name, axis: { kind: "var", type: "i32", lanes: 1, name } };
+
+/* ---- plan ------------------------------------------------------------------------------------------------------ */
+
+interface Plan {
+  readonly form: Form;
+  readonly slices: Slices;
+  /** Blocks of rows. */
+  readonly blocks: readonly Run[];
+  readonly panels: readonly Panel[];
+  /** Axes of the grid: around blocks and panels, and inside. */
+  readonly outer: readonly number[];
+  readonly inner: readonly number[];
+  /** Free axes that pass by one panel beside the rows. */
+  readonly passing: readonly number[];
 }
-/** The two factors of what is summed; null when it is not a plain product. */
-function productOf(c: Computation, axes: Axes, swap: boolean): Product | null {
-  const at = (index: readonly Expr[]) => {
-    const term = c.fold!.term(index, axes);
-    const v = term.value;
-    return term.lets.length === 0 && v.kind === "binary" && v.op === "mul" ? v : null;
+
+/** Rows of `a` that stay in the second-level cache while all panels of `b` pass by; elements of them where that repeats packing. */
+const blockRows = 96;
+const blockElements = 2 ** 17;
+/** Sums that are packed whole, and slices of longer ones: a panel of those stays in the first-level cache. */
+const longestPacked = 1536;
+const sliceLength = 512;
+/** Rows that make packing a small part of the work. */
+const enoughRows = 48;
+
+function planOf(work: Work, axes: Axes): Plan | null {
+  const forms = [work, ...grouped(work, axes)].map((w) => formOf(w, axes));
+  const form = forms.find((f) => f !== null);
+  return form ? planFor(form) : null;
+}
+function planFor(form: Form): Plan {
+  const { extents, fold } = form.work;
+  const { row, packs } = form;
+  const slices = packs ? slicesOf(fold, longestPacked, sliceLength) : slicesOf(fold, Number.POSITIVE_INFINITY, 0);
+  const rows = row === null ? 1 : extents[row]!;
+  const most = packs ? Math.max(blockRows, Math.floor(blockElements / sizeOf(slices.fold))) : blockRows;
+  const others = extents.flatMap((n, axis) => (n === 1 || axis === row || axis === extents.length - 1 ? [] : [axis]));
+  const passing = packs ? passingAxes(form, others) : [];
+  const grid = others.filter((axis) => !passing.includes(axis));
+  return {
+    form,
+    slices,
+    blocks: splitRows(rows, most),
+    panels: panelsOf(extents.at(-1)!, form.vectors, packs || form.hasSlack),
+    outer: packs ? grid : grid.slice(0, 1),
+    inner: packs ? [] : grid.slice(1),
+    passing,
   };
-  const zero = c.output.shape.map(() => i32(0));
-  if (!at(zero)) return null;
-  return (index) => {
-    const v = at(index)!;
-    return swap ? { a: v.b, b: v.a } : { a: v.a, b: v.b };
+}
+/** Free axes that a panel is kept for: not those outer ones without which enough rows are left. */
+function passingAxes({ free, work }: Form, others: readonly number[]): readonly number[] {
+  let left = sizeOf(free.map((axis) => work.extents[axis]!));
+  return others.filter((axis) => {
+    if (!free.includes(axis)) return false;
+    const without = left / work.extents[axis]!;
+    if (without < enoughRows) return true;
+    left = without;
+    return false;
+  });
+}
+
+interface Memory {
+  /** A panel of `b`. */
+  readonly packed: Buffer;
+  /** Sums that wait for their next slice, or are finished column by column. */
+  readonly parts: Buffer;
+}
+function memoryFor(plans: readonly Plan[], axes: Axes): Memory {
+  const most = (size: (p: Plan) => number) => Math.max(0, ...plans.map(size));
+  const width = (p: Plan) => Math.max(...p.panels.map(widthOf));
+  const packed = most((p) => (p.form.packs ? sizeOf(p.slices.fold) * width(p) : 0));
+  const parts = most((p) => (p.panels.some((x) => usesParts(p, x)) ? p.blocks[0]!.size * sizeOf(passingExtents(p)) * width(p) : 0));
+  return {
+    packed: buffer(axes.fresh("packed"), "scratch", [packed]),
+    parts: buffer(axes.fresh("parts"), "scratch", [parts]),
   };
 }
-/** Loads of `b`, and what `finish` loads and stores, are wide along the columns of a full panel. */
-function fitsLanes(c: Computation, product: Product, column: number, index: readonly Expr[], axes: Axes): boolean {
-  const width = panelWidth(c.output.shape[column]!, true);
-  const panel = probe(axes, Math.max(1, Math.floor(c.output.shape[column]! / width)));
-  const vector = probe(axes, width / 4);
-  const lane = probe(axes, 4);
-  const wide = index.map((e, axis) => (axis === column ? at(panel.axis, width, at(vector.axis, 4, lane.axis)) : e));
-  const { b } = product(wide);
-  if (b.kind !== "load" || strideOf(flattenIndex(b.buffer, b.index), lane.name, axes.ranges) !== 1) return false;
-  const sum: Expr = { kind: "var", type: "f32", lanes: 1, name: axes.fresh("sum") };
-  const end = c.finish(wide, sum, axes);
-  return canVectorize([...end.lets, store(c.output, wide, end.value)], lane.name, axes.ranges);
-}
-const panelWidth = (extent: number, rows: boolean) => {
-  const widest = 4 * (rows ? tileVectors : vectorsAlone);
-  return extent >= widest ? widest : extent >= 4 * tileVectors ? 4 * tileVectors : 4;
-};
-/** The axis whose tiles share most loads of `b`; of equally good ones the innermost. */
-function bestRow(free: readonly number[], shape: readonly number[]): number | null {
-  const rows = (axis: number) => shape[axis]! / Math.ceil(shape[axis]! / tileRows);
-  let best: number | null = null;
-  for (const axis of free) if (shape[axis]! > 1 && (best === null || rows(axis) >= rows(best))) best = axis;
-  return best;
-}
+const passingExtents = (p: Plan): number[] => p.passing.map((axis) => p.form.work.extents[axis]!);
+const usesParts = (p: Plan, panel: Panel): boolean =>
+  p.slices.count > 1 || (panel.lanes === 4 && (!p.form.finishesWide || panel.size % 4 !== 0));
 
 /* ---- loops ----------------------------------------------------------------------------------------------------- */
 
-/** grid over the other axes { grid blocks of rows { grid panels { [slices of the reduction] { outline { tiles } } } } } */
-function loops(c: Computation, s: Shape, axes: Axes): readonly Stmt[] {
-  const order = c.output.layout.dims.map((d) => d.axis).filter((axis) => axis !== s.column && axis !== s.row);
-  const extents = c.output.shape;
-  const joined = canJoin(c, s, axes);
-  const sliced = wantsSlices(c, s, axes);
-  const panels = panelsOf(extents[s.column]!, s.row !== null);
-  const rowRuns = s.row === null ? [{ size: 1, count: 1, start: 0 }] : splitRows(extents[s.row]!, blockRows);
-  const outer = order.slice(0, 1).filter((axis) => extents[axis]! > 1);
-  const inner = order.filter((axis) => extents[axis]! > 1 && !outer.includes(axis));
-  type Body = (index: readonly Expr[]) => readonly Stmt[];
-  const nest = (kind: "grid" | "serial", rest: readonly number[], index: readonly Expr[], body: Body): readonly Stmt[] => {
-    const [axis, ...more] = rest;
-    if (axis === undefined) return body(index);
-    return [axes.loop(kind, `i${axis}`, extents[axis]!, (i) => nest(kind, more, index.with(axis, i), body))];
-  };
-  const zero = extents.map(() => i32(0));
-  return nest("grid", outer, zero, (index) =>
-    rowRuns.flatMap((block) => {
-      const overPanels = (row0: Expr) =>
-        panels.map((p) =>
-          axes.loop("grid", "n", p.count, (n) => {
-            const place = { row0, rows: block.size, column0: at(n, p.size, p.start), panel: p };
-            const body = (slice: Expr | null) =>
-              nest(slice ? "serial" : "grid", inner, index, (at2) => tiles(c, { ...s, slice }, joined, at2, place, axes));
-            return sliced ? [axes.loop("serial", "slice", s.reduce[0]!.extent, body)] : body(null);
-          }),
-        );
-      return rowRuns.length === 1 && block.count === 1
-        ? overPanels(i32(block.start))
-        : [axes.loop("grid", "block", block.count, (b) => overPanels(at(b, block.size, block.start)))];
-    }),
-  );
+/** One grid loop over places in a box. */
+function overGrid(extents: readonly number[], axes: Axes, body: (index: readonly Expr[]) => readonly Stmt[]): Stmt {
+  return axes.loop("grid", "g", sizeOf(extents), (g) => body(unravel(g, extents)));
 }
-interface Sliced extends Shape {
-  /** The outermost fold axis, when tiles see one place of it at a time and keep partial sums in the output. */
-  readonly slice: Expr | null;
-}
-/** Longest reduction that a tile runs through at once; behind that, operands fall out of the cache between tiles. */
-const longReduction = 2048;
-const shortestSlice = 128;
-/** Only sums that are stored as they are may rest in the output between slices. */
-function wantsSlices(c: Computation, s: Shape, axes: Axes): boolean {
-  const [outer, ...rest] = s.reduce;
-  const inner = rest.reduce((n, a) => n * a.extent, 1);
-  if (!outer || rest.length === 0 || inner < shortestSlice || inner * outer.extent <= longReduction) return false;
-  const sum = axisOf(outer);
-  const end = c.finish(
-    c.output.shape.map((n) => probe(axes, n).axis),
-    sum,
-    axes,
-  );
-  return end.lets.length === 0 && end.value === sum;
-}
-interface Panel extends Run {
-  readonly vectors: number;
-  readonly lanes: 1 | 2 | 3 | 4;
-}
-/** Full panels, one of a single vector, and what is left of it. */
-function panelsOf(extent: number, rows: boolean): Panel[] {
-  const width = panelWidth(extent, rows);
-  const full = Math.floor(extent / width);
-  const out: Panel[] = [{ size: width, count: full, start: 0, vectors: width / 4, lanes: 4 }];
-  let start = full * width;
-  const four = Math.floor((extent - start) / 4);
-  if (four > 0) out.push({ size: 4, count: four, start, vectors: 1, lanes: 4 });
-  start += four * 4;
-  const rest = extent - start;
-  if (rest > 0) out.push({ size: rest, count: 1, start, vectors: 1, lanes: rest as 1 | 2 | 3 });
-  return out.filter((p) => p.count > 0);
-}
+/** Where tiles of a panel are: an index of the work with the first row and column in it. */
 interface Place {
-  readonly row0: Expr;
+  readonly index: readonly Expr[];
   readonly rows: number;
-  readonly column0: Expr;
   readonly panel: Panel;
 }
-/** All rows of a block for one panel: a body worth a function, with the reduction nested in the loop over tiles. */
-function tiles(c: Computation, s: Sliced, joined: boolean, index: readonly Expr[], p: Place, axes: Axes): readonly Stmt[] {
-  return splitRows(p.rows, tileRows).map((run) =>
+
+/** grid over the other axes, blocks of rows and panels { [slices of the sum] { pack; tiles }; finish }. */
+function loops(p: Plan, memory: Memory, axes: Axes): readonly Stmt[] {
+  const { extents } = p.form.work;
+  const { row } = p.form;
+  const extentsOf = (list: readonly number[]) => list.map((axis) => extents[axis]!);
+  return p.blocks.flatMap((block) =>
+    p.panels.map((panel) =>
+      overGrid([...extentsOf(p.outer), block.count, panel.count, ...extentsOf(p.inner)], axes, (g) => {
+        const [b, n] = g.slice(p.outer.length) as [Expr, Expr];
+        const set = new Map<number, Expr>([[extents.length - 1, at(n, panel.size, panel.start)]]);
+        if (row !== null) set.set(row, at(b, block.size, block.start));
+        p.outer.forEach((axis, i) => void set.set(axis, g[i]!));
+        p.inner.forEach((axis, i) => void set.set(axis, g[p.outer.length + 2 + i]!));
+        const index = extents.map((_, axis) => set.get(axis) ?? i32(0));
+        return onePanel(p, memory, { index, rows: block.size, panel }, axes);
+      }),
+    ),
+  );
+}
+function onePanel(p: Plan, memory: Memory, place: Place, axes: Axes): readonly Stmt[] {
+  const { slices } = p;
+  const all = (slice: Expr): readonly Stmt[] => [...pack(p, memory, place, slice, axes), ...passing(p, memory, place, slice, axes)];
+  const sums = slices.count > 1 ? [axes.loop("serial", "slice", slices.count, all)] : all(i32(0));
+  return usesParts(p, place.panel) ? [...sums, ...finishParts(p, memory, place, axes)] : sums;
+}
+const columnAt = (index: readonly Expr[], j: Expr) => [...index.slice(0, -1), add(index.at(-1)!, j)];
+
+function pack(p: Plan, { packed }: Memory, { index, panel }: Place, slice: Expr, axes: Axes): readonly Stmt[] {
+  if (!p.form.packs) return [];
+  const b = (column: Expr, k: readonly Expr[]) => p.form.work.factors(columnAt(index, column), p.slices.whole(slice, k)).b;
+  return [packPanel(packed, panel, p.slices.fold, b, p.form.isWide, axes)];
+}
+/** Loops over the axes that pass by the panel, the innermost of which are tiles. */
+function passing(p: Plan, memory: Memory, place: Place, slice: Expr, axes: Axes): readonly Stmt[] {
+  const nest = (i: number, position: Expr, index: readonly Expr[]): readonly Stmt[] => {
+    const axis = p.passing[i];
+    if (axis === undefined) return tiles(p, memory, { ...place, index }, position, slice, axes);
+    const extent = p.form.work.extents[axis]!;
+    return [axes.loop("serial", "i", extent, (e) => nest(i + 1, add(mul(position, i32(extent)), e), index.with(axis, e)))];
+  };
+  return nest(0, i32(0), place.index);
+}
+/** All rows of a block for one panel: a body worth a function, with the sum nested in the loop over tiles. */
+function tiles(p: Plan, memory: Memory, place: Place, position: Expr, slice: Expr, axes: Axes): readonly Stmt[] {
+  const { work, row, packs } = p.form;
+  const { panel, rows } = place;
+  const inParts = usesParts(p, panel);
+  return splitRows(rows, tileRows).map((run) =>
     outline(axes.fresh("panel"), [
       axes.loop("serial", "m", run.count, (m) => {
-        const row = (i: Expr) => add(p.row0, add(at(m, run.size, run.start), i));
-        const place = (i: Expr | null, j: Expr | null) =>
-          index.map((e, axis) => (axis === s.row && i ? row(i) : axis === s.column && j ? add(p.column0, j) : e));
-        const r = reduction(s, joined, axes);
-        const part = (i: Expr, j: Expr) => load(c.output, ...place(i, j));
+        const within = (i: Expr) => add(at(m, run.size, run.start), i);
+        const rowAt = (i: Expr) => (row === null ? place.index : place.index.with(row, add(place.index[row]!, within(i))));
+        const a = (i: Expr, k: readonly Expr[]) => work.factors(rowAt(i), p.slices.whole(slice, k)).a;
+        const b = (j: Expr, k: readonly Expr[]) =>
+          packs
+            ? load(memory.packed, at(positionOf(k, p.slices.fold), widthOf(panel), j))
+            : work.factors(columnAt(place.index, j), p.slices.whole(slice, k)).b;
+        const part = (i: Expr, j: Expr) => at(add(mul(position, i32(rows)), within(i)), widthOf(panel), j);
+        const joined = joinable(p.slices.fold, (k) => [a(i32(0), k), ...(packs ? [] : [b(i32(0), k)])], axes);
+        const { loops: reduce, k } = reduction(p.slices.fold, joined, axes);
         const body = {
-          ...(s.slice ? { init: (i: Expr, j: Expr) => select(eq(s.slice!, i32(0)), f32(0), part(i, j)) } : {}),
-          reduce: r.reduce,
-          a: (i: Expr) => r.rename(s.product(place(i, null)).a),
-          b: (j: Expr) => r.rename(s.product(place(null, j)).b),
-          finish: (i: Expr, j: Expr, sum: Expr): readonly Stmt[] => {
-            const full = place(i, j);
-            const end = c.finish(full, sum, axes);
-            return [...end.lets, store(c.output, full, end.value)];
-          },
+          ...(p.slices.count > 1 ? { init: (i: Expr, j: Expr) => select(eq(slice, i32(0)), f32(0), load(memory.parts, part(i, j))) } : {}),
+          reduce,
+          a: (i: Expr) => a(i, k),
+          b: (j: Expr) => b(j, k),
+          finish: (i: Expr, j: Expr, sum: Expr) =>
+            inParts ? [store(memory.parts, [part(i, j)], sum)] : work.finish(columnAt(rowAt(i), j), sum),
         };
-        return [registerTile({ rows: run.size, vectors: p.panel.vectors, lanes: p.panel.lanes }, body, axes)];
+        return [registerTile({ rows: run.size, vectors: panel.vectors, lanes: panel.lanes }, body, axes)];
       }),
     ]),
   );
 }
 
-interface Reduction {
-  readonly reduce: readonly ReduceLoop[];
-  /** From the fold axes of the computation to the loops. */
-  readonly rename: (e: Expr) => Expr;
+/** Takes finished sums out of `parts`: four columns at a time where that is possible, then one by one. */
+function finishParts(p: Plan, { parts }: Memory, { index, rows, panel }: Place, axes: Axes): readonly Stmt[] {
+  const { work, row, finishesWide } = p.form;
+  const extents = [...passingExtents(p), rows];
+  return [
+    axes.loop("serial", "r", sizeOf(extents), (r) => {
+      const where = unravel(r, extents);
+      const passed = new Map(p.passing.map((axis, i) => [axis, where[i]!]));
+      if (row !== null) passed.set(row, add(index[row]!, where.at(-1)!));
+      const here = index.map((e, axis) => passed.get(axis) ?? e);
+      const one = (j: Expr) => work.finish(columnAt(here, j), load(parts, at(r, widthOf(panel), j)));
+      const fours = finishesWide && panel.lanes === 4 ? Math.floor(panel.size / 4) : 0;
+      const wide = (v: Expr) => [axes.loop("vector", "j", 4, (lane) => one(at(v, 4, lane)))];
+      const rest = panel.size - 4 * fours;
+      return [
+        ...(fours > 0 ? [axes.loop("serial", "v", fours, wide)] : []),
+        ...(rest > 0 ? [axes.loop("serial", "j", rest, (j) => one(at(j, 1, 4 * fours)))] : []),
+      ];
+    }),
+  ];
 }
-/** Loops of fresh names over the fold axes, without the sliced one; `joined`: the two innermost run as one. */
-function reduction(s: Sliced, joined: boolean, axes: Axes): Reduction {
-  const own = s.reduce.map((a) => ({ name: axes.fresh(a.name), extent: a.extent }));
-  const by = new Map(s.reduce.map((a, i): [string, Expr] => [a.name, i === 0 && s.slice ? s.slice : axisOf(own[i]!)]));
-  let reduce: ReduceLoop[] = s.slice ? own.slice(1) : own;
-  if (joined) {
-    const [outer, inner] = s.reduce.slice(-2) as [FoldAxis, FoldAxis];
-    const both = { name: axes.fresh("q"), extent: outer.extent * inner.extent };
-    const q = axisOf(both);
-    by.set(outer.name, div(q, i32(inner.extent))).set(inner.name, mod(q, i32(inner.extent)));
-    reduce = [...reduce.slice(0, -2), both];
-  }
-  for (const a of reduce) axes.declare(a);
-  return { reduce, rename: (e) => substitute(e, by) };
-}
-const axisOf = (a: FoldAxis): Expr => ({ kind: "var", type: "i32", lanes: 1, name: a.name });
 
-/** Whether both operands are contiguous over the two innermost fold axes: (s, c) of a convolution. */
-function canJoin(c: Computation, s: Shape, axes: Axes): boolean {
-  if (s.reduce.length < 2) return false;
-  const { reduce, rename } = reduction({ ...s, slice: null }, true, axes);
-  const { a, b } = s.product(c.output.shape.map((n) => probe(axes, n).axis));
-  return [a, b].every((e) => e.kind === "load" && isEven(flattenIndex(e.buffer, e.index.map(rename)), reduce.at(-1)!.name, axes));
-}
-/** Moves by a constant with the axis; loads in the index would not. */
-function isEven(offset: Expr, name: string, axes: Axes): boolean {
-  let plain = true;
-  for (const [key, t] of linear(offset, axes.ranges).terms)
-    visitExpr(t.atom, (e) => {
-      if (key !== name && e.kind === "var" && e.name === name) plain = false;
-    });
-  return plain;
+/** What an empty sum comes to. */
+function zeros(w: Work, axes: Axes): readonly Stmt[] {
+  const columns = w.extents.at(-1)!;
+  return [overGrid(w.extents.slice(0, -1), axes, (g) => [axes.loop("serial", "j", columns, (j) => w.finish([...g, j], f32(0)))])];
 }

@@ -1,0 +1,131 @@
+/** Which axes of a work are rows and columns of tiles, told by strides alone, and whether `b` is worth packing. */
+import { bufferElements, flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
+import { at } from "../../../ir/kernel/build.ts";
+import type { Axes } from "../../../ir/kernel/computation.ts";
+import type { Expr } from "../../../ir/kernel/kernel.ts";
+import { bounds, linear } from "../../../ir/kernel/linear.ts";
+import { mentions } from "../../../ir/kernel/rewrite.ts";
+import { haloOf, paddedExtent } from "../../../ir/layout.ts";
+import { canVectorize } from "../vectorize.ts";
+import { type Factors, probe, sizeOf, type Work } from "./work.ts";
+
+/** A work with its factors told apart: `a` does not know the columns. */
+export interface Form {
+  readonly work: Work;
+  readonly row: number | null;
+  /** Axes that `b` does not know, the row among them: its panels are used again along them. */
+  readonly free: readonly number[];
+  /** Vectors of a full panel. */
+  readonly vectors: number;
+  /** `b` goes through memory of its own, in panels. */
+  readonly packs: boolean;
+  /** Rows of `b` are contiguous in memory. */
+  readonly isWide: boolean;
+  /** Reads of `b` beside the last column stay inside its memory. */
+  readonly hasSlack: boolean;
+  /** What `finish` does is possible four columns at a time. */
+  readonly finishesWide: boolean;
+}
+
+/** Most rows of a tile and its vectors: 8 accumulators fit the registers of every engine (see ARCHITECTURE.md, "From values to loops"). */
+export const tileRows = 4;
+const tileVectors = 2;
+/** With hardly any rows to share loads of `b`, more vectors keep more sums in flight. */
+const vectorsOfFewRows = 4;
+const fewRows = 2;
+
+/** So many rows make up for packing `b`: where its rows are contiguous, and where they are gathered. */
+const rowsToPack = { wide: 24, gathered: 8 } as const;
+
+/** Null when the work has not the form of a tile. */
+export function formOf(work: Work, axes: Axes): Form | null {
+  for (const swap of [false, true]) {
+    const form = formWith(swap ? swapped(work) : work, axes);
+    if (form) return form;
+  }
+  return null;
+}
+const swapped = (w: Work): Work => ({
+  ...w,
+  factors: (index, k) => {
+    const { a, b } = w.factors(index, k);
+    return { a: b, b: a };
+  },
+});
+
+function formWith(work: Work, axes: Axes): Form | null {
+  const { extents, fold } = work;
+  const last = extents.length - 1;
+  if (extents[last]! < 2) return null;
+  const index = extents.map((n) => probe(axes, n));
+  const k = fold.map((n) => probe(axes, Math.max(1, n)).axis);
+  const { a, b } = work.factors(
+    index.map((p) => p.axis),
+    k,
+  );
+  if (mentions(a, index[last]!.name) || !mentions(b, index[last]!.name)) return null;
+  const free = extents.flatMap((_, axis) => (axis === last || mentions(b, index[axis]!.name) ? [] : [axis]));
+  const row = bestRow(free, extents);
+  const rows = row === null ? 1 : extents[row]!;
+  const vectors = rows <= fewRows && extents[last]! >= 4 * vectorsOfFewRows ? vectorsOfFewRows : tileVectors;
+  const access = accessOf(work, vectors, index, k, axes);
+  const shared = sizeOf(free.map((axis) => extents[axis]!));
+  const isRagged = extents[last]! % 4 !== 0 && !access.hasSlack;
+  const packs = (!access.isPanel || isRagged) && shared >= rowsToPack[access.isWide ? "wide" : "gathered"];
+  if (!packs && !access.isWide) return null;
+  return { work, row, free, vectors, packs, ...access };
+}
+
+/** The axis whose tiles share most loads of `b`; of equally good ones the innermost, unless it is much shorter. */
+function bestRow(free: readonly number[], extents: readonly number[]): number | null {
+  const rows = (axis: number) => extents[axis]! / Math.ceil(extents[axis]! / tileRows);
+  let best: number | null = null;
+  for (const axis of free) {
+    if (extents[axis]! === 1) continue;
+    const isShort = best !== null && rows(axis) === rows(best) && extents[axis]! < 12 && extents[best]! >= 4 * extents[axis]!;
+    if (best === null || (rows(axis) >= rows(best) && !isShort)) best = axis;
+  }
+  return best;
+}
+
+type Probes = readonly { readonly name: string; readonly axis: Expr }[];
+interface Access extends Pick<Form, "isWide" | "hasSlack" | "finishesWide"> {
+  /** `b` lies in panels, or what a panel reads is as good as one. */
+  readonly isPanel: boolean;
+}
+function accessOf(work: Work, vectors: number, index: Probes, k: readonly Expr[], axes: Axes): Access {
+  const columns = work.extents.at(-1)!;
+  const width = Math.min(4 * vectors, Math.ceil(columns / 4) * 4);
+  const lane = probe(axes, 4);
+  const wideAt = (panels: number, end: number) => {
+    const column = at(probe(axes, panels).axis, width, at(probe(axes, end / 4).axis, 4, lane.axis));
+    return [...index.slice(0, -1).map((p) => p.axis), column];
+  };
+  const inside = wideAt(Math.max(1, Math.floor(columns / width)), Math.min(width, Math.max(4, columns - (columns % 4))));
+  const beyond = wideAt(Math.ceil(columns / width), width);
+  const { b } = work.factors(inside, k);
+  const isWide = b.kind === "load" && strideOf(flattenIndex(b.buffer, b.index), lane.name, axes.ranges) === 1;
+  const innermost = k.findLast((e, i) => e.kind === "var" && work.fold[i]! > 1);
+  const step = isWide && innermost?.kind === "var" ? strideOf(flattenIndex(b.buffer, b.index), innermost.name, axes.ranges) : 0;
+  const sum: Expr = { kind: "var", type: "f32", lanes: 1, name: axes.fresh("sum") };
+  return {
+    isWide,
+    isPanel: isWide && step >= 0 && step <= width,
+    hasSlack: staysInside(work.factors(beyond, k), axes),
+    finishesWide: columns >= 4 && canVectorize(work.finish(inside, sum), lane.name, axes.ranges),
+  };
+}
+/** Whether `b` is a load inside its memory, wherever the axes are. */
+function staysInside({ b }: Factors, axes: Axes): boolean {
+  if (b.kind !== "load") return false;
+  const { buffer, index } = b;
+  const { shape, layout } = buffer;
+  const isInside = index.every((e, axis) => {
+    const block = Math.max(1, ...layout.dims.filter((d) => d.axis === axis).map((d) => d.div));
+    const before = haloOf(layout, axis)[0];
+    const [lo, hi] = bounds(linear(e, axes.ranges), axes.ranges);
+    return lo >= -before && hi < Math.ceil(paddedExtent(shape, layout, axis) / block) * block - before;
+  });
+  const [lo, hi] = bounds(linear(flattenIndex(buffer, index), axes.ranges), axes.ranges);
+  return isInside && lo >= 0 && hi < bufferElements(buffer);
+}
