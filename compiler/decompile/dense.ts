@@ -15,7 +15,7 @@ import type { Value } from "./program.ts";
 import { binary, list, type Term, value } from "./sketch.ts";
 
 /** Loops found, and where lists grow. */
-export function itemsOf(items: readonly Written[], leaving: readonly Value[]): readonly Item[] {
+export function itemsOf(items: readonly Written[], leaving: readonly Value[], index = "i"): readonly Item[] {
   const uses = new Map<Value, number>();
   for (const v of [...items.flatMap((i) => i.node.operands), ...leaving]) uses.set(v, (uses.get(v) ?? 0) + 1);
   const out: Item[] = [];
@@ -24,12 +24,12 @@ export function itemsOf(items: readonly Written[], leaving: readonly Value[]): r
   for (let i = 0; i < items.length; i++) {
     const length = denseAt(items, i, uses);
     if (length === 0) continue;
-    out.push(...withLoops(items.slice(from, i), [...leaving, ...items.slice(i).flatMap((w) => w.node.operands)]));
-    out.push(...grown(items.slice(i, i + length), firstList - 2 * lists++));
+    out.push(...withLoops(items.slice(from, i), [...leaving, ...items.slice(i).flatMap((w) => w.node.operands)], index));
+    out.push(...grown(items.slice(i, i + length), firstList - 2 * lists++, index));
     from = i + length;
     i = from - 1;
   }
-  return [...out, ...withLoops(items.slice(from), leaving)];
+  return [...out, ...withLoops(items.slice(from), leaving, index)];
 }
 /** Values for lists have numbers of their own. */
 const firstList = -1_000_000;
@@ -71,7 +71,7 @@ function joins(w: Written | undefined, values: readonly Value[]): boolean {
   return operands.length === values.length && values.every((v, i) => v === operands[i]);
 }
 
-function grown(items: readonly Written[], id: Value): readonly Item[] {
+function grown(items: readonly Written[], id: Value, index: string): readonly Item[] {
   const layers = items.filter((_, i) => i % 2 === 0);
   const [first, join, second] = items as [Written, Written, Written];
   const [source] = first.node.operands as [Value];
@@ -94,14 +94,14 @@ function grown(items: readonly Written[], id: Value): readonly Item[] {
     piped: false,
     listed: false,
   };
-  const once = { ...second, label: labels.text(labels.from) };
+  const once = { ...second, label: labels.text(labels.from, index) };
   const loop: Item = {
     kind: "loop",
     source: all[0],
     operands: [],
     results: [all[1]],
     build: (maps) => [binary("+", maps, list([termOf(once, [joined(join, maps)])]))],
-    header: `i in ${rangeOf(labels.from, layers.length - 1)}`,
+    header: `${index} in ${rangeOf(labels.from, layers.length - 1)}`,
   };
   const done: StepItem = {
     kind: "step",

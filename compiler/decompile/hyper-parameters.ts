@@ -156,25 +156,28 @@ function relatedTo(numbers: readonly number[], found: readonly Found[], extents:
 }
 const isFactor = (n: number): boolean => Number.isInteger(n) && n > 1 && n <= largestFactor;
 
-/** The number of channels first: what layers are wide or deep in terms of. */
-const patterns: readonly (readonly [readonly string[], readonly number[]])[] = [
-  [
-    ["N", "D"],
-    [1, 0],
-  ],
-  [
-    ["N", "T", "D"],
-    [2, 1, 0],
-  ],
-  [
-    ["N", "C", "H", "W"],
-    [1, 2, 3, 0],
-  ],
-  [
-    ["N", "C", "D", "H", "W"],
-    [1, 2, 3, 4, 0],
-  ],
+/** Names of extents, and the order in which numbers are looked for among them: channels first, never the batch. */
+interface Pattern {
+  readonly names: readonly string[];
+  readonly order: readonly number[];
+}
+const images: readonly Pattern[] = [
+  { names: ["N", "D"], order: [1] },
+  { names: ["N", "C", "L"], order: [1, 2] },
+  { names: ["N", "C", "H", "W"], order: [1, 2, 3] },
+  { names: ["N", "C", "D", "H", "W"], order: [1, 2, 3, 4] },
 ];
+const sequences: readonly Pattern[] = [
+  { names: ["N", "D"], order: [1] },
+  { names: ["N", "T", "D"], order: [2, 1] },
+  { names: ["N", "H", "W", "C"], order: [3, 1, 2] },
+];
+/** Some layer takes its channels from the second axis. */
+function isImage(nodes: readonly Node[]): boolean {
+  return nodes.some((n) =>
+    n.kind === "group" ? isImage(n.nodes) : n.kind === "leaf" && /^Conv|^(Batch|Group|Instance)Norm$|pool/.test(n.template.callee),
+  );
+}
 function inputPattern(
   occurrences: readonly Group[],
   types: readonly (TensorType | null)[],
@@ -182,10 +185,10 @@ function inputPattern(
   const inputs = occurrences.map((o) => (o.operands.length > 0 ? (types[o.operands[0]!] ?? null) : null));
   const [first] = inputs;
   if (!first || inputs.some((t) => t?.dtype !== first.dtype || t.shape.length !== first.shape.length)) return null;
-  const [names, order] = patterns.find(([n]) => n.length === first.shape.length) ?? [null, null];
-  if (!names) return null;
-  const extents = order.filter((axis) => axis > 0).map((axis) => [names[axis]!, inputs.map((t) => t!.shape[axis]!)] as const);
-  return { text: `${first.dtype}[${names.join(", ")}]`, extents };
+  const pattern = (isImage(occurrences[0]!.nodes) ? images : sequences).find((p) => p.names.length === first.shape.length);
+  if (!pattern) return null;
+  const extents = pattern.order.map((axis) => [pattern.names[axis]!, inputs.map((t) => t!.shape[axis]!)] as const);
+  return { text: `${first.dtype}[${pattern.names.join(", ")}]`, extents };
 }
 
 /** Names that say more than the parameter of the callee does. */

@@ -5,7 +5,7 @@
  *
  * Occurrences that are labelled otherwise get the labels of most. Nodes without label are called by what they are, and counted.
  */
-import { snakeCase } from "../frontend/elaborate/paths.ts";
+import { joinPath, snakeCase } from "../frontend/elaborate/paths.ts";
 import type { Declaration } from "./declarations.ts";
 import { byKey } from "./forms.ts";
 import { labelFrom, labellingOf, without } from "./label-text.ts";
@@ -21,11 +21,17 @@ export interface Labels {
 /** `nameOf`: what a form is called. */
 export function labelAll(model: readonly Node[], declarations: readonly Declaration[], nameOf: (form: number) => string): Labels {
   const byForm = new Map<number, BodyLabels>();
+  const paths = new Map<number, readonly string[]>();
   for (const { form, layer, occurrences } of declarations) {
     const { nodes } = usual(occurrences);
-    byForm.set(form, layer ? bodyLabels(nodes, labellingOf(nodes).prefix, byForm, nameOf) : nodes.map(() => null));
+    const labelled = layer ? bodyLabels(nodes, labellingOf(nodes).prefix, paths, nameOf) : nodes.map(() => null);
+    byForm.set(form, labelled);
+    paths.set(
+      form,
+      nodes.flatMap((n, i) => pathsOf(n, labelled[i]!, paths)),
+    );
   }
-  return { model: bodyLabels(model, "", byForm, nameOf), byForm };
+  return { model: bodyLabels(model, "", paths, nameOf), byForm };
 }
 /** An occurrence labelled as most are. */
 function usual(occurrences: readonly Group[]): Group {
@@ -33,49 +39,53 @@ function usual(occurrences: readonly Group[]): Group {
   return most![0]!;
 }
 
-function bodyLabels(
-  nodes: readonly Node[],
-  prefix: string,
-  byForm: ReadonlyMap<number, BodyLabels>,
-  nameOf: (form: number) => string,
-): BodyLabels {
-  const used = new Set<string>();
-  const wanted = nodes.map((n) => (ownsWeights(n) ? wantedLabel(n, prefix) : null));
-  const labels = nodes.map((n, i): string | null => {
-    const label = wanted[i]!;
-    if (label === null) return null;
-    if (label !== "_") return unique(label, used);
-    // What it declares stands beside the labels of this body.
-    const inner = n.kind === "group" ? heads(byForm.get(n.form)!) : [];
-    if (inner.some((l) => used.has(l))) return null;
-    for (const l of inner) used.add(l);
-    return label;
-  });
-  const counts = new Map<string, number>();
-  return nodes.map((n, i) => labels[i] ?? (ownsWeights(n) ? counted(baseOf(n, nameOf), counts, used) : null));
+/** Parameters of forms, by their paths. */
+type Paths = ReadonlyMap<number, readonly string[]>;
+/** What a node declares under a label. */
+function pathsOf(n: Node, label: string | null, paths: Paths): readonly string[] {
+  if (label === null) return [];
+  const own = n.kind === "group" ? paths.get(n.form)! : n.kind === "variable" ? [""] : ["weight", ...n.weights.keys()];
+  return own.map((path) => (path === "" ? label : joinPath(label === "_" ? "" : label, path)));
 }
-const heads = (labels: BodyLabels): readonly string[] => labels.filter((l) => l !== null);
+
+function bodyLabels(nodes: readonly Node[], prefix: string, paths: Paths, nameOf: (form: number) => string): BodyLabels {
+  const used = new Set<string>();
+  const labels = new Set<string>();
+  const take = (n: Node, label: string): boolean => {
+    const own = pathsOf(n, label, paths);
+    if (labels.has(label) || own.some((path) => used.has(path))) return false;
+    for (const path of own) used.add(path);
+    if (label !== "_") labels.add(label);
+    return true;
+  };
+  const wanted = nodes.map((n) => {
+    const label = ownsWeights(n) ? wantedLabel(n, prefix) : null;
+    if (label === null || take(n, label)) return label;
+    return label === "_" ? null : firstOf(numbered(`${label}_`, 2), (l) => take(n, l));
+  });
+  const counters = new Map<string, Generator<string>>();
+  return nodes.map((n, i) => {
+    if (wanted[i] !== null || !ownsWeights(n)) return wanted[i]!;
+    const base = baseOf(n, nameOf);
+    const counter = counters.get(base) ?? numbered(base, 1);
+    counters.set(base, counter);
+    return firstOf(counter, (l) => take(n, l));
+  });
+}
+function* numbered(base: string, from: number): Generator<string> {
+  for (let k = from; ; k++) yield `${base}${k}`;
+}
+function firstOf(labels: Generator<string>, fits: (label: string) => boolean): string {
+  for (;;) {
+    const label = labels.next().value as string;
+    if (fits(label)) return label;
+  }
+}
 
 function wantedLabel(n: Node, prefix: string): string | null {
   if (n.kind !== "group") return n.label && without(prefix, n.label);
   const { prefix: own, endings } = labellingOf(n.nodes);
   return endings === "" ? null : own === prefix ? "_" : without(prefix, own);
-}
-function unique(label: string, used: Set<string>): string {
-  let name = label;
-  for (let k = 2; used.has(name); k++) name = `${label}_${k}`;
-  used.add(name);
-  return name;
-}
-function counted(base: string, counts: Map<string, number>, used: Set<string>): string {
-  let name: string;
-  do {
-    const n = (counts.get(base) ?? 0) + 1;
-    counts.set(base, n);
-    name = `${base}${n}`;
-  } while (used.has(name));
-  used.add(name);
-  return name;
 }
 
 const short: Readonly<Record<string, string>> = {

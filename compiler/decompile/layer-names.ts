@@ -20,8 +20,9 @@ export function nameLayers(declarations: readonly Declaration[], taken: Readonly
 }
 
 /** Words of labels that do not say what stands there. */
-const vague = /^(layers?|convs?|features?|models?|modules?|nets?|body|main|stages?|encoder|decoder|backbone|base|trunk|[a-z])?$/;
-const short: Readonly<Record<string, string>> = { attn: "Attention", mlp: "MLP", ffn: "FeedForward" };
+const vague =
+  /^(layers?|blocks?|units?|cells?|convs?|features?|models?|modules?|nets?|body|main|stages?|encoder|decoder|backbone|base|trunk|[a-z])?$/;
+const short: Readonly<Record<string, string>> = { attn: "Attention", mlp: "MLP", ffn: "FeedForward", se: "SqueezeExcite" };
 /** The last word of what the labels of all occurrences begin with, without its number. */
 function labelName({ occurrences }: Declaration): string | null {
   const words = new Set(occurrences.map((o) => lastWord(labellingOf(o.nodes).prefix)));
@@ -47,7 +48,7 @@ function structuralName(nodes: readonly Node[]): string {
   const calls = new Set(leaves.map((n) => n.template.callee));
   const has = (...names: string[]) => names.some((n) => calls.has(n));
   const adds = leaves.filter(isSum).length;
-  if (has("softmax", "attention", "MultiHeadAttention")) return adds > 1 ? "TransformerBlock" : "Attention";
+  if (has("softmax", "attention", "MultiHeadAttention")) return adds > 1 ? "TransformerBlock" : adds > 0 ? "AttentionBlock" : "Attention";
   const last = nodes.findLast((n): n is Leaf => n.kind === "leaf" && !["relu", "relu6", "silu"].includes(n.template.callee));
   if (last?.template.callee === "concat") return last.operands.length > 2 ? "Inception" : "Merge";
   const convolutions = leaves.filter((n) => /^Conv/.test(n.template.callee));
@@ -58,7 +59,7 @@ function structuralName(nodes: readonly Node[]): string {
   }
   if (convolutions.some(isDepthwise)) return narrow ? "InvertedBlock" : "SeparableConv";
   if (convolutions.length > 0) return "ConvBlock";
-  if (has("Linear")) return "LinearBlock";
+  if (has("Linear")) return adds > 0 ? "FeedForward" : "LinearBlock";
   return has("permute", "reshape", "transpose") ? "Rearrange" : "Block";
 }
 const flat = (nodes: readonly Node[]): readonly Leaf[] =>

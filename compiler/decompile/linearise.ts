@@ -9,8 +9,10 @@ import { type Node, ownsWeights, type Program, type Value } from "./program.ts";
 
 export interface Linear {
   readonly nodes: readonly Node[];
-  /** Values that are at hand everywhere: inputs, and what is computed first because many parts use it, like a mask. */
+  /** Values that are at hand everywhere: what is computed first because many parts use it, like a mask; what an encoder gives. */
   readonly ambient: ReadonlySet<Value>;
+  /** Inputs that are not. */
+  readonly entering: readonly Value[];
   /** Labels of layers that no output depends on. */
   readonly dropped: readonly string[];
 }
@@ -26,8 +28,26 @@ export function linearise({ nodes, inputs, outputs }: Program): Linear {
   const orders = [rest, depthFirst(roots, maker, first)].map(variablesAtUse);
   const [file, nested] = orders as [readonly Node[], readonly Node[]];
   const best = spans(nested, ambient) < spans(file, ambient) ? nested : file;
+  const ordered = [...kept.filter((n) => first.has(n)), ...best];
+  const far = usedFarApart(ordered);
   const dropped = nodes.flatMap((n) => (n.kind === "leaf" && n.layer && !live.has(n) ? (n.label ?? n.template.callee) : []));
-  return { nodes: [...kept.filter((n) => first.has(n)), ...best], ambient, dropped };
+  const entering = inputs.map((i) => i.value).filter((v) => !far.has(v) && used(ordered.slice(0, gap)).has(v));
+  return { nodes: ordered, ambient: new Set([...[...ambient].filter((v) => !entering.includes(v)), ...far]), entering, dropped };
+}
+
+const gap = 8;
+const fewestUses = 4;
+const used = (nodes: readonly Node[]): ReadonlySet<Value> => new Set(nodes.flatMap((n) => n.operands));
+/** Values with several uses that are far from each other, at least twice. */
+function usedFarApart(nodes: readonly Node[]): ReadonlySet<Value> {
+  const uses = new Map<Value, { count: number; last: number; gaps: number }>();
+  nodes.forEach((n, i) => {
+    for (const v of n.operands) {
+      const known = uses.get(v) ?? { count: 0, last: i, gaps: 0 };
+      uses.set(v, { count: known.count + 1, last: i, gaps: known.gaps + (i - known.last > gap ? 1 : 0) });
+    }
+  });
+  return new Set([...uses].flatMap(([v, { count, gaps }]) => (gaps > 1 && count >= fewestUses ? [v] : [])));
 }
 
 function reached(roots: readonly Node[], maker: ReadonlyMap<Value, Node>): ReadonlySet<Node> {

@@ -94,7 +94,7 @@ function printIndex(i: Index, s: Spelling): string {
 /** Reads back as the same float: `0.5`, `1.0`, `1e-5`, `inf`. */
 export function printFloat(x: number): string {
   if (!Number.isFinite(x)) return x > 0 ? "inf" : x < 0 ? "-inf" : "(inf - inf)";
-  const shortest = String(x);
+  const shortest = x !== 0 && (Math.abs(x) < 1e-3 || Math.abs(x) >= 1e6) ? x.toExponential() : String(x);
   if (!/e/.test(shortest)) return /\./.test(shortest) ? shortest : `${shortest}.0`;
   return shortest.replace("e+", "e");
 }

@@ -95,7 +95,7 @@ const declared = (v: Variable, result: Value): Declared => ({
   operands: [],
   constants: v.type.shape.map(int),
   results: [result],
-  label: labelFrom(v.label),
+  label: v.label === null ? null : labelFrom(v.label),
   weight: v,
 });
 function ofLayer({ term, weights }: Step): Pick<Leaf, "layer" | "label" | "weights"> {

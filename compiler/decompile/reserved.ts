@@ -6,7 +6,7 @@ import type { Term } from "./sketch.ts";
 export const reservedWords: readonly string[] = [
   ...["if", "else", "for", "in", "return", "assert", "true", "false", "none", "as", "from"],
   ...["import", "const", "fn", "layer", "model", "train", "param", "state", "update", "use", "input", "metric", "freeze"],
-  ...["training", "inf", "pi", "i", "N", "C", "H", "W", "T", "D", "range", ...dtypes],
+  ...["training", "inf", "pi", "i", "N", "C", "L", "H", "W", "T", "D", "range", ...dtypes],
 ];
 
 /** Functions, layers and words that the nodes name. */

@@ -5,10 +5,10 @@
  *
  * gives `conv bn relu conv bn relu`. Which stretch it is, is a matter of what it saves: a call costs about two of its nodes.
  */
-import { byKey, describe, type Form, formAt, listsOf } from "./forms.ts";
+import { byKey, describe, type Found, formOf, listsOf } from "./forms.ts";
 import { labellingOf, labelsIn } from "./label-text.ts";
-import { looseToken, type Node, strictToken, type TokenOf, type Value } from "./program.ts";
-import { chainOf, deepest, type Scope, type Segment } from "./segments.ts";
+import { looseToken, type Node, ownsWeights, strictToken, type TokenOf, type Value } from "./program.ts";
+import { chainOf, hasOneExit, isCuttable, type Outside, type Scope, type Segment } from "./segments.ts";
 
 /** Nodes of a list that stand in one line, each on its own between two cuts. */
 interface Line extends Segment {
@@ -26,22 +26,24 @@ interface Candidate {
 const longest = 40;
 const longestLoose = 4;
 const shortest = 3;
-/** In nodes; what is less is easier to read in full. */
+/** In nodes, for small and for large programs; what is less is easier to read in full. */
 const leastGain = 8;
+const leastShare = 1 / 80;
 /** How many of the best are looked at closely. */
 const tried = 40;
 
 /** The form of the stretch that is worth most; null: none is worth it. Short ones may differ in their kernels. */
-export function findRun(nodes: readonly Node[], leaving: Iterable<Value>, ambient: ReadonlySet<Value>): Omit<Form, "id"> | null {
+export function findRun(nodes: readonly Node[], leaving: Iterable<Value>, outside: Outside): Found | null {
   const scopes = listsOf(nodes, leaving);
-  const candidates = [...candidatesOf(scopes, ambient, strictToken, longest), ...candidatesOf(scopes, ambient, looseToken, longestLoose)]
+  const least = Math.max(leastGain, leastShare * scopes.reduce((n, scope) => n + scope.nodes.length, 0));
+  const candidates = [...candidatesOf(scopes, outside, strictToken, longest), ...candidatesOf(scopes, outside, looseToken, longestLoose)]
     .map((c) => ({ ...c, gain: gainOf(c.places.length, c.length) }))
-    .filter((c) => c.gain >= leastGain - labelBonus)
+    .filter((c) => c.gain >= least - labelBonus)
     .sort((a, b) => b.gain - a.gain);
-  let best: { readonly form: Omit<Form, "id">; readonly gain: number } | null = null;
+  let best: { readonly form: Found; readonly gain: number } | null = null;
   for (const c of candidates.slice(0, tried)) {
     const found = closely(c);
-    if (found && found.gain > (best?.gain ?? leastGain - 1)) best = found;
+    if (found && found.gain >= least && found.gain > (best?.gain ?? 0)) best = found;
   }
   return best?.form ?? null;
 }
@@ -49,7 +51,7 @@ const gainOf = (places: number, length: number): number => places * (length - 2)
 /** What it says about a stretch that its labels share a beginning that its neighbours have not. */
 const labelBonus = 10;
 
-function linesOf(scope: Scope, range: Segment, ambient: ReadonlySet<Value>, tokenOf: TokenOf, depth: number): readonly Line[] {
+function linesOf(scope: Scope, range: Segment, outside: Outside, tokenOf: TokenOf, depth: number): readonly Line[] {
   const out: Line[] = [];
   let from: number | null = null;
   const close = (end: number): void => {
@@ -58,21 +60,20 @@ function linesOf(scope: Scope, range: Segment, ambient: ReadonlySet<Value>, toke
     }
     from = null;
   };
-  for (const s of chainOf(scope, range, ambient)) {
+  for (const s of chainOf(scope, range, outside, depth)) {
     if (s.end - s.start === 1) {
       from ??= s.start;
       continue;
     }
     close(s.start);
-    const same = s.start === range.start && s.end === range.end;
-    if (depth < deepest && !same) out.push(...linesOf(scope, s, ambient, tokenOf, depth + 1));
+    if (isCuttable(s, range, depth)) out.push(...linesOf(scope, s, outside, tokenOf, depth + 1));
   }
   close(range.end);
   return out;
 }
 
-function candidatesOf(scopes: readonly Scope[], ambient: ReadonlySet<Value>, tokenOf: TokenOf, most: number): readonly Candidate[] {
-  const lines = scopes.flatMap((scope) => linesOf(scope, { start: 0, end: scope.nodes.length }, ambient, tokenOf, 0));
+function candidatesOf(scopes: readonly Scope[], outside: Outside, tokenOf: TokenOf, most: number): readonly Candidate[] {
+  const lines = scopes.flatMap((scope) => linesOf(scope, { start: 0, end: scope.nodes.length }, outside, tokenOf, 0));
   const ids = new Map<string, number>();
   const idOf = (text: string): number => {
     const id = ids.get(text) ?? ids.size;
@@ -110,17 +111,29 @@ function apart(places: readonly Stretch[]): readonly Stretch[] {
 }
 
 /** Of one form and labelled alike; not a part of something that is repeated. */
-function closely({ places, length }: Candidate): { readonly form: Omit<Form, "id">; readonly gain: number } | null {
+function closely({ places, length }: Candidate): { readonly form: Found; readonly gain: number } | null {
   const nodesOf = ({ line, start, end }: Stretch) => line.scope.nodes.slice(start, end);
-  const alike = byKey(places, (p) => `${describe(nodesOf(p), p.line.tokenOf).key}\n${labellingOf(nodesOf(p)).endings}`);
+  const closed = places.filter((p) => p.end - p.start < p.line.scope.nodes.length && hasOneExit(p.line.scope, p));
+  const alike = byKey(closed, (p) => `${describe(nodesOf(p), p.line.tokenOf).key}\n${labellingOf(nodesOf(p)).endings}`);
   const [most] = [...alike.values()].sort((a, b) => b.length - a.length);
   if (!most || most.length < 2) return null;
   const first = most[0]!;
-  if (nodesOf(first).filter((n) => n.kind !== "variable").length < shortest || cutsRepetition(most, length)) return null;
+  if (!isWorthNaming(nodesOf(first)) || cutsRepetition(most, length)) return null;
   const labels = labellingOf(nodesOf(first)).endings;
   const gain = gainOf(most.length, length);
   const bonus = labels === "" ? 0 : most.every(isModule) ? labelBonus : -labelBonus;
-  return { form: formAt(first.line.scope, first, first.line.tokenOf, labels), gain: gain + (gain < 0 && bonus > 0 ? 0 : bonus) };
+  return {
+    form: formOf(
+      most.map((p) => ({ ...p, scope: p.line.scope })),
+      { tokenOf: first.line.tokenOf, labels, everywhere: true },
+    ),
+    gain: gain + (gain < 0 && bonus > 0 ? 0 : bonus),
+  };
+}
+/** Variables come for nothing; functions without weights are as good as a name for a few of them. */
+function isWorthNaming(nodes: readonly Node[]): boolean {
+  const calls = nodes.filter((n) => n.kind !== "variable").length;
+  return calls >= (nodes.some(ownsWeights) ? shortest : 5);
 }
 /** Its labels share a beginning, and what stands beside it has another. */
 function isModule({ line, start, end }: Stretch): boolean {

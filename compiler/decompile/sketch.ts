@@ -53,8 +53,8 @@ export interface Step {
 /** A variable that no layer owns: `param NAME: TYPE`, or `state` where it is not f32. */
 export interface Variable extends Weight {
   readonly name: string;
-  /** The path that it should have. */
-  readonly label: string;
+  /** The path that it should have; null: it has no name of its own. */
+  readonly label: string | null;
 }
 export interface Sketch {
   /** Of the model: `ResNet50`. */

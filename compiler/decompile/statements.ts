@@ -84,6 +84,7 @@ export function countUses(items: readonly Item[], leaving: readonly Value[]): Re
 
 const mostLayers = 3;
 const mostStages = 16;
+const mostHead = 60;
 const longest = 330;
 /** A pipeline goes on with another stage, unless it is long or comes to a natural end. */
 function continues({ term, roles }: Pending, next: Role): boolean {
@@ -91,6 +92,9 @@ function continues({ term, roles }: Pending, next: Role): boolean {
   if (roles.length >= mostStages) return false;
   const layers = roles.filter((r) => r === "layer" || r === "group").length;
   const last = roles.at(-1);
+  // A long list has a statement of its own.
+  const { head } = stagesOf(term);
+  if (head.kind === "call" && lengthOf(head) > mostHead && next !== "function") return false;
   if (next === "group") return layers === 0 && roles.length < 2;
   if (roles.includes("group")) return last === "group" && next === "function";
   if (last === "pool" && layers > 1 && next !== "function") return false;
@@ -99,10 +103,26 @@ function continues({ term, roles }: Pending, next: Role): boolean {
 
 const short = 42;
 /** Small enough for the middle of another expression. */
-const isShort = (t: Term): boolean => {
+function isShort(t: Term): boolean {
   const stages = labelledStages(t);
-  return lengthOf(t) <= (stages === 1 ? 50 : stages === 0 ? short : 30);
-};
+  return callsIn(t) <= 2 && lengthOf(t) <= (stages === 1 ? 50 : stages === 0 ? short : 30);
+}
+function callsIn(t: Term): number {
+  const inside = (list: readonly Term[]): number => list.reduce((n, x) => n + callsIn(x), 0);
+  switch (t.kind) {
+    case "call":
+      return 1 + inside([...t.args, ...Object.values(t.named)]);
+    case "list":
+      return inside(t.items);
+    case "unary":
+    case "index":
+      return callsIn(t.value);
+    case "binary":
+      return callsIn(t.left) + callsIn(t.right);
+    default:
+      return 0;
+  }
+}
 /** It has a line of its own in a list. */
 const isElement = (t: Term): boolean => lengthOf(t) <= 92;
 /** What a sum may take as a whole, x += x |> ...: a pipeline of two lines at most. */

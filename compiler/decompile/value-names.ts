@@ -4,6 +4,7 @@
  */
 import { holdsValue, stagesOf } from "./print-flow.ts";
 import type { Value } from "./program.ts";
+import { parametersOf } from "./signatures.ts";
 import type { Term } from "./sketch.ts";
 import { type Statement, termsOf } from "./statements.ts";
 
@@ -44,7 +45,9 @@ export function nameValues(statements: readonly Statement[], naming: Naming): Re
       const waits = (h: Value) => !given.has(h) && h !== v && h !== main && life !== undefined && lastUse(h) === life.last;
       const meets = life?.joined === "sum" && [...holders.values()].some(waits);
       const options = { at, life, meets, before: main === null ? undefined : names.get(main) };
-      const name = wanted.get(v) ?? first(candidates(s, v, options, naming), isFree) ?? fresh(isFree);
+      // A loop binds the name of what goes into it.
+      const again = s.kind === "loop" ? names.get(s.source) : undefined;
+      const name = again ?? wanted.get(v) ?? first(candidates(s, v, options, naming), isFree) ?? fresh(isFree);
       names.set(v, name);
       holders.set(name, v);
       bound.add(name);
@@ -71,40 +74,53 @@ interface Life {
   readonly last: number;
   /** It adds the value to another, or puts it beside others. */
   readonly joined: "sum" | "list" | null;
+  /** The parameter that the value fills, if that is a telling name: `attention(q, k, v)`. */
+  readonly fills: string | null;
 }
+type Use = Pick<Life, "joined" | "fills">;
+const plainUse: Use = { joined: null, fills: null };
+const tellingParameter = /^(q|k|v|key|value|mask)$/;
 function lifetimes(statements: readonly Statement[], leaving: readonly Value[]): ReadonlyMap<Value, Life> {
   const out = new Map<Value, Life>();
-  const note = (v: Value, at: number, joined: Life["joined"]): void => {
+  const note = (v: Value, at: number, use: Use): void => {
     const known = out.get(v);
-    out.set(v, { count: (known?.count ?? 0) + (known?.last === at ? 0 : 1), last: at, joined });
+    out.set(v, { count: (known?.count ?? 0) + (known?.last === at ? 0 : 1), last: at, ...use });
   };
   statements.forEach((s, at) => {
-    for (const t of termsOf(s)) eachValue(t, null, (v, joined) => note(v, at, joined));
+    for (const t of termsOf(s)) eachValue(t, plainUse, (v, use) => note(v, at, use));
   });
-  for (const v of leaving) note(v, statements.length, null);
+  for (const v of leaving) note(v, statements.length, plainUse);
   return out;
 }
-function eachValue(t: Term, within: Life["joined"], visit: (v: Value, within: Life["joined"]) => void): void {
+function eachValue(t: Term, use: Use, visit: (v: Value, use: Use) => void): void {
   switch (t.kind) {
     case "value":
-      visit(Number(t.name), within);
+      visit(Number(t.name), use);
       return;
     case "list":
-      for (const x of t.items) eachValue(x, "list", visit);
+      for (const x of t.items) eachValue(x, { joined: "list", fills: null }, visit);
       return;
     case "call":
-      for (const x of [...t.args, ...Object.values(t.named)]) eachValue(x, null, visit);
+      for (const [i, x] of t.args.entries()) eachValue(x, { joined: null, fills: filledBy(t.callee, i) }, visit);
+      for (const [name, x] of Object.entries(t.named))
+        eachValue(x, { joined: null, fills: tellingParameter.test(name) ? name : null }, visit);
       return;
     case "unary":
     case "index":
-      eachValue(t.value, null, visit);
+      eachValue(t.value, plainUse, visit);
       return;
     case "binary":
-      for (const x of [t.left, t.right]) eachValue(x, t.op === "+" ? "sum" : null, visit);
+      for (const x of [t.left, t.right]) eachValue(x, { joined: t.op === "+" ? "sum" : null, fills: null }, visit);
       return;
     default:
       return;
   }
+}
+
+/** The name of a function's parameter. */
+function filledBy(callee: string, at: number): string | null {
+  const name = parametersOf(callee)?.[at]?.name ?? "";
+  return at > 0 && tellingParameter.test(name) ? name : null;
 }
 
 interface Options {
@@ -126,8 +142,9 @@ function* candidates(s: Statement, v: Value, { at, life, meets, before }: Option
   const kept = life !== undefined && life.count > 1 && life.joined === "list" && life.last - at > 2;
   if (kept) for (let k = 1; k <= mostSkips; k++) yield `skip${k}`;
   if (meets) yield "skip";
+  if (life?.fills && life.count === 1) yield life.fills;
   if (s.kind === "bind" && s.term.kind === "list") yield "maps";
-  if (before !== undefined && (s.kind === "loop" || /^[a-z]$/.test(before))) yield before;
+  if (before !== undefined && /^[a-z]$/.test(before)) yield before;
   yield "x";
   const label = s.kind === "bind" ? labelName(s.term, naming.labelWords) : null;
   if (label !== null) yield label;

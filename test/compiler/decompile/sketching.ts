@@ -74,7 +74,7 @@ export function sketchOf({ name, doc, inputs, unlabelled, untyped }: Plan, write
       const id = `w${variables.length}`;
       draft.define(id, ops.param({}, { name: id, dtype: type.dtype, shape: type.shape }));
       note(id);
-      variables.push({ ...weight(type), name: id, label });
+      variables.push({ ...weight(type), name: id, label: unlabelled ? null : label });
       return id;
     },
     typeOf,
