@@ -72,9 +72,9 @@ function run(graph: Graph): Graph {
     const columns = panelColumns(node);
     const inputs = node.inputs.map((x, i) => {
       if (operands[i] === "image") return image(x, original.inputs[i]!);
-      return columns ? packed(x, columns.operand) : x;
+      return columns ? packed(x, columns.operand) : isGrouped(node) ? relayout(x, columnsLast, "columns last") : x;
     });
-    return withLayout({ ...node, inputs }, result === "image" ? asImage(original) : kernelGradient);
+    return withLayout({ ...node, inputs }, result === "image" ? asImage(original) : columnsLast);
   };
   const assign = (node: Node, original: Node): Node => {
     const roles = rolesOf(node);
@@ -103,8 +103,9 @@ function panelLayout(rank: number, columns: number): string {
   const window = Array.from({ length: rank - 2 }, (_, a) => a + 2);
   return [`${columns}/${panel}`, ...window, 1 - columns, `${columns}%${panel}`].join(" ");
 }
-/** The gradient of a kernel comes with its columns innermost, as the tile makes them. */
-const kernelGradient = layout("1 2 3 0");
+/** Kernels of grouped convolutions, and gradients of kernels, have their columns innermost, as lanes read and write them. */
+const columnsLast = layout("1 2 3 0");
+const isGrouped = (node: Node): boolean => (node.attrs.groups as number) > 1;
 
 const withLayout = (node: Node, l: Layout | null): Node =>
   sameLayout(node.type.layout, l) ? node : { ...node, type: { ...node.type, layout: l } };

@@ -1,13 +1,14 @@
 /** Loops for a CPU: register tiles where a contraction has the form, else vector loops along memory, else scalar ones. */
 import { at, buffer, i32, store } from "../../ir/kernel/build.ts";
 import { type Axes, type Computation, type Evaluated, makeAxes } from "../../ir/kernel/computation.ts";
-import { type Buffer, type Expr, type Kernel, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
+import type { Buffer, Expr, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
 import { haloOf, isRowMajor } from "../../ir/layout.ts";
 import { sizeOf } from "../../ir/type.ts";
 import { contraction } from "./contraction/contraction.ts";
 import { logicalIndex, orZero, physicalExtents, unravel } from "./elements.ts";
 import { type Folded, foldInLanes, foldSerially } from "./fold.ts";
 import { segments } from "./segments.ts";
+import { tiledFold } from "./tiled-fold.ts";
 import { canVectorize } from "./vectorize.ts";
 
 export function scheduleCpu(c: Computation): Kernel {
@@ -37,7 +38,7 @@ function finished(c: Computation, index: readonly Expr[], axes: Axes, folded: Fo
 /* ---- all elements ---------------------------------------------------------------------------------------------- */
 
 function elementwise(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] {
-  return flat(c, axes) ?? alongInnermost(c, axes) ?? alongFold(c, axes, scratch) ?? scalar(c, axes);
+  return flat(c, axes) ?? tiledFold(c, axes) ?? alongInnermost(c, axes) ?? alongFold(c, axes, scratch) ?? scalar(c, axes);
 }
 
 /** One loop over memory in its order, four elements at a time: where every operand moves with the result. */
@@ -108,19 +109,22 @@ function alongInnermost(c: Computation, axes: Axes): readonly Stmt[] | null {
 function alongFold(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] | null {
   const { fold } = c;
   if (!fold || c.output.layout.pad.some(([b, a]) => b + a > 0)) return null;
-  const zero = c.output.shape.map(() => i32(0));
-  const parts = buffer("parts", "scratch", [4], null, typeOf(fold.term(zero, axes).value));
+  const own: Buffer[] = [];
+  const partial = (i: number, type: Buffer["type"]): Buffer => {
+    own[i] ??= buffer(i === 0 ? "parts" : `parts_${i}`, "scratch", [4], null, type);
+    return own[i];
+  };
   let legal = true;
   const element: Element = (index) =>
     storeElement(c, index, axes, (i) => {
-      const folded = foldInLanes(fold, i, axes, parts);
+      const folded = foldInLanes(fold, i, axes, partial);
       const lanes = folded?.body[0];
       legal &&= lanes?.kind === "for" && canVectorize(lanes.body, lanes.axis, axes.ranges);
       return finished(c, i, axes, folded ?? foldSerially(fold, i, axes));
     });
   const loops = overDims(c, axes, (extent, indexAt) => [axes.loop("grid", "i", extent, (i) => element(indexAt(i)))]);
   if (!legal) return null;
-  scratch.push(parts);
+  scratch.push(...own);
   return loops;
 }
 

@@ -6,6 +6,7 @@ import { hoist } from "./hoist.ts";
 import { legalize } from "./legalize.ts";
 import { pointers } from "./pointers.ts";
 import { registers } from "./registers.ts";
+import { share } from "./share.ts";
 import { simplify } from "./simplify.ts";
 import { unroll } from "./unroll.ts";
 import { vectorize } from "./vectorize.ts";
@@ -26,6 +27,7 @@ export const wasmKernelPasses: readonly KernelPass[] = [
   { name: "simplify", run: simplify },
   { name: "hoist", run: hoist },
   { name: "flatten", run: flatten },
+  { name: "share", run: share },
   { name: "pointers", run: pointers },
 ];
 export const wgslKernelPasses: readonly KernelPass[] = [

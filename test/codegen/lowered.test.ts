@@ -9,7 +9,7 @@ import { bufferElements } from "../../ir/kernel/address.ts";
 import type { Buffer, Kernel } from "../../ir/kernel/kernel.ts";
 import { lowerGraph, noise, type Options } from "../compiler/lower/run.ts";
 import { nullDevice, runWgsl, softwareDevice, validate } from "./gpu.ts";
-import { interpretSingle, type Memory, type Numbers, planOf, runThreads, runWasm } from "./support.ts";
+import { interpretSingle, type Memory, type Numbers, planOf, renamed, runThreads, runWasm } from "./support.ts";
 
 const graphs: Record<string, string> = {
   network: `graph g(%x: f32[2,1,12,12]) {
@@ -103,16 +103,6 @@ describe.each(Object.entries(graphs))("%s", (_, text) => {
     for (const [buffer, values] of Object.entries(want)) expect(distance(got[buffer]!, values), buffer).toBeLessThan(1e-5);
   });
 });
-/** Buffers of different kernels have different names. */
-function renamed(k: Kernel): Kernel {
-  const by = new Map(k.buffers.map((b) => [b.name, { ...b, name: `${k.name}.${b.name}` }]));
-  const replace = <T>(x: T): T => {
-    if (Array.isArray(x)) return x.map(replace) as T;
-    if (typeof x !== "object" || x === null) return x;
-    return Object.fromEntries(Object.entries(x).map(([key, v]) => [key, key === "buffer" ? by.get((v as Buffer).name) : replace(v)])) as T;
-  };
-  return { ...k, buffers: k.buffers.map((b) => by.get(b.name)!), body: replace(k.body) };
-}
 /** Largest difference relative to the largest value; NaN on one side only is infinite. */
 function distance(got: Numbers, want: Numbers): number {
   const scale = Math.max(1e-3, ...[...want].filter(Number.isFinite).map(Math.abs));

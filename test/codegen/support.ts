@@ -113,6 +113,16 @@ export async function runThreads(kernels: readonly Kernel[], inputs: Memory, thr
   return results(placed, view);
 }
 
+/** Buffers of different kernels have different names. */
+export function renamed(k: Kernel): Kernel {
+  const by = new Map(k.buffers.map((b) => [b.name, { ...b, name: `${k.name}.${b.name}` }]));
+  const replace = <T>(x: T): T => {
+    if (Array.isArray(x)) return x.map(replace) as T;
+    if (typeof x !== "object" || x === null) return x;
+    return Object.fromEntries(Object.entries(x).map(([key, v]) => [key, key === "buffer" ? by.get((v as Buffer).name) : replace(v)])) as T;
+  };
+  return { ...k, buffers: k.buffers.map((b) => by.get(b.name)!), body: replace(k.body) };
+}
 /** What the outputs of a kernel hold according to the interpreter. */
 export function interpretSingle(kernel: Kernel, inputs: Memory): Record<string, Numbers> {
   const memory: Record<string, Numbers> = {};
