@@ -24,6 +24,7 @@ const constantOfShape: Rule = (c) => {
   const given = c.attributes.tensor("value");
   const fill = given ? c.constant(given) : known("f32", [1], [0]);
   const size = sizeOf(shape);
+  if (shape.some((d) => d < 0)) return unsupported(`its shape is [${shape.join(", ")}]`);
   if (size > most) return unsupported(`it makes ${size} elements`);
   const data = (fill.dtype === "f32" ? new Float32Array(size) : new Float64Array(size)).fill(fill.data[0]!);
   return known(fill.dtype, shape, data);

@@ -49,7 +49,8 @@ const gatherElements: Rule = (c) => {
 
 /** Row-major positions of the index vectors in the last axis of `ids`, among the first axes of `shape`. */
 function positions(c: Context, ids: Operand, shape: readonly number[]): Operand {
-  const depth = ids.shape.at(-1)!;
+  const depth = ids.shape.at(-1) ?? 0;
+  if (depth < 1 || depth > shape.length) return unsupported(`its indices have ${depth} places for ${shape.length} axes`);
   const extents = shape.slice(0, depth);
   const strides = stridesOf(extents);
   const rows = ids.shape.slice(0, -1);

@@ -53,6 +53,8 @@ function axesOf(c: Context, x: Operand): readonly Axis[] {
   const scales = upsample && c.opset < 9 ? c.attributes.floats("scales") : numbersOf(c, upsample || c.opset < 11 ? 1 : 2, "its scales");
   const sizes = c.opset < 11 ? null : numbersOf(c, 3, "its sizes");
   const roi = c.opset < 11 ? null : numbersOf(c, 1, "its region");
+  for (const list of [scales, sizes])
+    if (list && list.length !== which.length) unsupported(`it has ${list.length} sizes for ${which.length} axes`);
   const policy = c.attributes.string("keep_aspect_ratio_policy", "stretch");
   const wanted =
     sizes &&

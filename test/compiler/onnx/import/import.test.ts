@@ -171,6 +171,15 @@ describe("what cannot be imported", () => {
     const node = { ...op("Relu", ["x"], ["y"]), domain: "org.example" };
     expect(problemsOf({ nodes: [node], inputs: { x } })[0]!.reason).toContain('the domain "org.example"');
   });
+  test("operands that make no sense", () => {
+    const reason = (opType: string, weights: Record<string, ReturnType<typeof list>>) =>
+      problemsOf({ nodes: [op(opType, ["x", ...Object.keys(weights)], ["y"])], inputs: { x }, weights })[0]!.reason;
+    expect(reason("GatherND", { ids: ints([1, 3], [0, 0, 0]) })).toBe("its indices have 3 places for 2 axes");
+    expect(reason("Resize", { roi: floats([0], []), scales: floats([1], [2]) })).toBe("it has 1 sizes for 2 axes");
+    expect(reason("Reshape", { to: list(4, -1) })).toContain("does not reshape");
+    const negative = { nodes: [op("ConstantOfShape", ["s"], ["y"])], weights: { s: list(2, -3) } };
+    expect(problemsOf(negative)[0]!.reason).toBe("its shape is [2, -3]");
+  });
   test("shapes that do not fit", () => {
     const c = { nodes: [op("Conv", ["x", "w"], ["y"])], inputs: { x: noise([1, 3, 4, 4]) }, weights: { w: noise([2, 2, 1, 1]) } };
     expect(problemsOf(c)[0]!.reason).toBe("its weight has the shape [2, 2, 1, 1], where its operand needs [2, 3, 1, 1]");
