@@ -37,7 +37,8 @@ const reshape: Rule = (c) => {
   const size = sizeOf(x.shape);
   const rest = kept.reduce((n, d) => (d === -1 ? n : n * d), 1);
   const to = kept.map((d) => (d === -1 ? (rest === 0 ? 0 : size / rest) : d));
-  if (sizeOf(to) !== size || !to.every(Number.isInteger)) return unsupported(`[${x.shape.join(", ")}] does not reshape to [${wanted.join(", ")}]`);
+  if (sizeOf(to) !== size || !to.every(Number.isInteger))
+    return unsupported(`[${x.shape.join(", ")}] does not reshape to [${wanted.join(", ")}]`);
   return reshaped(c, x, to);
 };
 const flatten: Rule = (c) => {
