@@ -40,14 +40,15 @@ export const floats = attr<readonly number[]>("floats");
  * leaf: memory or a literal list. creation: computed from its attributes and the index alone. elementwise: result[i] from
  * operands at the same (broadcast) index. view: result[i] is one element of one operand, elsewhere, or a constant.
  * copy: the operand in memory of its own, which may have another layout. fold: one reduction per element, plainly lowered.
- * contraction: a sum of products that deserves a tile. composite: `decompose` says it in other operations. opaque:
- * everything else (e.g. `gradient`), gone before lowering.
+ * scatter: a fold in which every operand element adds to one row, which another operand names; a kernel of its own, because it
+ * may go through the operands instead of the result. contraction: a sum of products that deserves a tile. composite:
+ * `decompose` says it in other operations. opaque: everything else (e.g. `gradient`), gone before lowering.
  */
 type Kind<Operands extends readonly Role[]> =
   | { readonly kind: "leaf"; readonly lasts: Lasts }
   | { readonly kind: "view"; readonly access: Access }
   | { readonly kind: "contraction"; readonly operands: Operands; readonly result: Role }
-  | { readonly kind: "creation" | "elementwise" | "copy" | "fold" | "composite" | "opaque" };
+  | { readonly kind: "creation" | "elementwise" | "copy" | "fold" | "scatter" | "composite" | "opaque" };
 
 /** How long a leaf keeps its elements. always: they are its attribute `data`. update: until a graph updates it. run: for one run. */
 export type Lasts = "always" | "update" | "run";

@@ -23,7 +23,8 @@ export interface Group {
   readonly inputs: readonly Node[];
 }
 
-const isFold = (n: Node) => n.op.schema.kind === "fold" || n.op.schema.kind === "contraction";
+const foldKinds: ReadonlySet<OpKind> = new Set<OpKind>(["fold", "scatter", "contraction"]);
+const isFold = (n: Node) => foldKinds.has(n.op.schema.kind);
 const isConstant = ({ op: { schema } }: Node) => schema.kind === "leaf" && schema.lasts === "always";
 /** Constants of at most so many numbers are written into the code, as a tree of selects. */
 const shortestTable = 16;
@@ -153,7 +154,7 @@ function absorbFolds(order: readonly Node[], users: ReadonlyMap<Node, Use>): Abs
   const inside = new Set<Node>();
   const folds = order.filter(isFold).reverse();
   const contractions = folds.filter((f) => f.op.schema.kind === "contraction");
-  for (const f of [...contractions, ...folds.filter((f) => f.op.schema.kind === "fold")]) {
+  for (const f of [...contractions, ...folds.filter((f) => f.op.schema.kind !== "contraction")]) {
     const chain = chainFrom(f, users, (n) => inside.has(n) || ends.has(n));
     for (const n of chain.slice(0, -1)) inside.add(n);
     ends.set(chain.at(-1)!, f);
@@ -164,6 +165,7 @@ const longestChain = 40;
 /** From a fold along its only readers, while they are elementwise, of the same shape and in no other chain. */
 function chainFrom(f: Node, users: ReadonlyMap<Node, Use>, taken: (n: Node) => boolean): Node[] {
   const chain = [f];
+  if (f.op.schema.kind === "scatter") return chain;
   for (let at = f; ; ) {
     const { nodes, root } = users.get(at)!;
     const next = nodes[0];

@@ -6,7 +6,7 @@
  * Element by element, every index would be looked at for every row. Instead, blocks of rows go through the indices once each and
  * add what belongs to them, in the order of k; a block belongs to one thread, so the sums do not depend on their number.
  */
-import { add, and, at, declare, i32, le, load, local, lt, store } from "../../ir/kernel/build.ts";
+import { add, and, at, declare, f32, i32, le, load, local, lt, store } from "../../ir/kernel/build.ts";
 import type { Axes, Computation, FoldAxis } from "../../ir/kernel/computation.ts";
 import type { Expr, Stmt } from "../../ir/kernel/kernel.ts";
 import { mentions, substitute, substituteIn } from "../../ir/kernel/rewrite.ts";
@@ -29,7 +29,8 @@ interface Entry {
 export function segments(c: Computation, axes: Axes): readonly Stmt[] | null {
   const { fold, output } = c;
   const rows = output.shape[0];
-  if (fold?.op !== "sum" || rows === undefined || !isRowMajor(output.layout) || !recognise(c, axes)) return null;
+  if (fold?.op !== "sum" || rows === undefined || !isRowMajor(output.layout)) return null;
+  if (!recognise(c, axes) || !storesSum(c, axes)) return null;
   const size = Math.ceil(rows / blocks);
   return [axes.loop("grid", "block", Math.ceil(rows / size), (block) => rowsOf(c, at(block, size), size, axes))];
 }
@@ -58,28 +59,18 @@ function recognise(c: Computation, axes: Axes): boolean {
   return entry !== null && entry.lets.length === 0 && !probes.some((p) => mentions(entry.id, p.name)) && !mentions(entry.value, row);
 }
 
-/** Rows `from` to `from + size` - 1: zero, everything that is added to them, and how they end. */
+/** Rows `from` to `from + size` - 1: zero, then everything that is added to them. */
 function rowsOf(c: Computation, from: Expr, size: number, axes: Axes): readonly Stmt[] {
   const { output } = c;
   const inside = output.shape.slice(1);
   const width = sizeOf(inside);
   const rows = output.shape[0]!;
-  const within = (row: Expr, body: readonly Stmt[]): readonly Stmt[] =>
-    rows % size === 0 ? body : [{ kind: "if", cond: lt(row, i32(rows)), body }];
-  const all = (body: (index: readonly Expr[]) => readonly Stmt[]): Stmt =>
-    axes.loop("serial", "row", size, (r) => {
-      const row = add(from, r);
-      return within(
-        row,
-        columns(width, axes, (j) => body([row, ...unravel(j, inside)])),
-      );
-    });
-  const zero = all((index) => [store(output, index, { kind: "const", type: "f32", value: 0 })]);
-  const ends = all((index) => {
-    const end = c.finish(index, load(output, ...index), axes);
-    return [...end.lets, store(output, index, end.value)];
+  const zero = axes.loop("serial", "row", size, (r) => {
+    const row = add(from, r);
+    const body = columns(width, axes, (j) => [store(output, [row, ...unravel(j, inside)], f32(0))]);
+    return rows % size === 0 ? body : [{ kind: "if", cond: lt(row, i32(rows)), body }];
   });
-  return [zero, ...additions(c, from, size, axes), ...(storesSum(c, axes) ? [] : [ends])];
+  return [zero, ...additions(c, from, size, axes)];
 }
 /** Every fold position in order; those of other blocks are passed by. */
 function additions(c: Computation, from: Expr, size: number, axes: Axes): readonly Stmt[] {
@@ -123,7 +114,7 @@ function columns(width: number, axes: Axes, body: (j: Expr) => readonly Stmt[]):
   ]);
   return legal ? [wide, ...rest(fours * 4)] : rest(0);
 }
-/** Nothing is done to the sum before it is stored. */
+/** Sums rest in the output, so what is stored must be they: it may be memory that something after them would have read. */
 function storesSum(c: Computation, axes: Axes): boolean {
   const sum = local(axes.fresh("sum"));
   const index = c.output.shape.map((extent) => {

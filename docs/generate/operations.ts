@@ -13,6 +13,7 @@ const kinds: Readonly<Record<OpKind, string>> = {
   view: "An element of the result is one element of an operand, elsewhere, or a constant.",
   copy: "The operand in memory of its own.",
   fold: "An element of the result is a reduction.",
+  scatter: "A row of the result is the sum of the elements that name it.",
   contraction: "An element of the result is a sum of products, computed in tiles.",
   composite: "Short for several other operations, which the pass `decompose` puts in its place.",
   opaque: "Replaced by a pass of its own before anything is lowered.",

@@ -47,7 +47,7 @@ export const takeGrad = op({ name: "take_grad", inputs: ["dy", "ids"], attrs: { 
 });
 
 /** The same as take_grad, [rows, j...], by looking at every index for every row. */
-export const collect = op({ name: "collect", inputs: ["dy", "ids"], attrs: { rows: int() }, kind: "fold" }).rules({
+export const collect = op({ name: "collect", inputs: ["dy", "ids"], attrs: { rows: int() }, kind: "scatter" }).rules({
   infer: ({ dy, ids }, { rows }) => collected("collect", dy, ids, rows),
   grad: ({ ids }, _, _y, ddx) => ({ dy: take({ x: ddx, ids }) }),
   lower:

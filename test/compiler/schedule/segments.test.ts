@@ -21,7 +21,7 @@ async function run(y: Node, rows: readonly number[], threads: number) {
   return { result: [...result!], kernels: compiled.lowered.kernels };
 }
 
-test.each([1, 5, 16, 33, 100])("%i rows, followed by arithmetic", async (rows) => {
+test.each([1, 5, 16, 33, 100])("%i rows, arithmetic before and after them", async (rows) => {
   const drawn = Array.from({ length: count }, (_, i) => (i * i * 7) % rows);
   const sums = Array.from({ length: rows * width }, () => 0);
   drawn.forEach((row, i) => {
