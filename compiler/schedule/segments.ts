@@ -6,12 +6,13 @@
  * Element by element, every index would be looked at for every row. Instead, blocks of rows go through the indices once each and
  * add what belongs to them, in the order of k; a block belongs to one thread, so the sums do not depend on their number.
  */
-import { add, and, at, declare, f32, i32, le, load, local, lt, store } from "../../ir/kernel/build.ts";
+import { add, and, at, declare, i32, le, load, local, lt, store } from "../../ir/kernel/build.ts";
 import type { Axes, Computation, FoldAxis } from "../../ir/kernel/computation.ts";
-import type { Expr, Stmt } from "../../ir/kernel/kernel.ts";
+import { type Expr, elementType, type Stmt } from "../../ir/kernel/kernel.ts";
 import { mentions, substitute, substituteIn } from "../../ir/kernel/rewrite.ts";
 import { isRowMajor } from "../../ir/layout.ts";
 import { sizeOf } from "../../ir/type.ts";
+import { identity } from "./accumulate.ts";
 import { unravel } from "./elements.ts";
 import { canVectorize } from "./vectorize.ts";
 
@@ -65,9 +66,10 @@ function rowsOf(c: Computation, from: Expr, size: number, axes: Axes): readonly 
   const inside = output.shape.slice(1);
   const width = sizeOf(inside);
   const rows = output.shape[0]!;
+  const none = identity("sum", elementType(output));
   const zero = axes.loop("serial", "row", size, (r) => {
     const row = add(from, r);
-    const body = columns(width, axes, (j) => [store(output, [row, ...unravel(j, inside)], f32(0))]);
+    const body = columns(width, axes, (j) => [store(output, [row, ...unravel(j, inside)], none)]);
     return rows % size === 0 ? body : [{ kind: "if", cond: lt(row, i32(rows)), body }];
   });
   return [zero, ...additions(c, from, size, axes)];
@@ -116,7 +118,7 @@ function columns(width: number, axes: Axes, body: (j: Expr) => readonly Stmt[]):
 }
 /** Sums rest in the output, so what is stored must be they: it may be memory that something after them would have read. */
 function storesSum(c: Computation, axes: Axes): boolean {
-  const sum = local(axes.fresh("sum"));
+  const sum = local(axes.fresh("sum"), elementType(c.output));
   const index = c.output.shape.map((extent) => {
     const name = axes.fresh("p");
     axes.declare({ name, extent });

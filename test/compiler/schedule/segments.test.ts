@@ -36,3 +36,22 @@ test.each([1, 5, 16, 33, 100])("%i rows, arithmetic before and after them", asyn
   expect(sum.body.length).toBe(1);
   expect(sum.body[0]).toMatchObject({ kind: "for", loop: "grid", extent: Math.ceil(rows / Math.ceil(rows / 16)) });
 });
+
+test("sums of integers that are said with a comparison", async () => {
+  const places = ops.iota({}, { axis: 0, dtype: "i32", shape: [5] });
+  const column = ops.reshape({ x: places }, { shape: [5, 1] });
+  const zero = ops.full({}, { value: 0, dtype: "i32", shape: [] });
+  const matched = ops.where({ cond: ops.equal({ a: column, b: ids }), a: ids, b: zero });
+  const graph = {
+    name: "M",
+    inputs: [dy, ids],
+    outputs: [{ name: "y", value: ops.reduceSum({ x: matched }, { axes: [1] }) }],
+    updates: [],
+  };
+  const compiled = await compileGraphs("M", { forward: graph }, [], { target: "wasm" });
+  const net = await load(programOf(graph, "wasm", compiled));
+  const drawn = Int32Array.from({ length: count }, (_, i) => i % 7);
+  const { y } = await net.run({ dy: data, ids: drawn });
+  net.dispose();
+  expect([...y!]).toEqual([0, 1, 2, 3, 4].map((row) => row * drawn.filter((id) => id === row).length));
+});
