@@ -2,10 +2,10 @@
 import { at, buffer, i32, store } from "../../ir/kernel/build.ts";
 import { type Axes, type Computation, type Evaluated, makeAxes } from "../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
-import { haloOf, isRowMajor } from "../../ir/layout.ts";
-import { sizeOf } from "../../ir/type.ts";
+import { haloOf } from "../../ir/layout.ts";
 import { contraction } from "./contraction/contraction.ts";
-import { logicalIndex, orZero, physicalExtents, unravel } from "./elements.ts";
+import { logicalIndex, orZero, physicalExtents } from "./elements.ts";
+import { elementwise } from "./elementwise.ts";
 import { type Folded, foldInLanes, foldSerially } from "./fold.ts";
 import { segments } from "./segments.ts";
 import { tiledFold } from "./tiled-fold.ts";
@@ -14,7 +14,7 @@ import { canVectorize } from "./vectorize.ts";
 export function scheduleCpu(c: Computation): Kernel {
   const axes = makeAxes();
   const scratch: Buffer[] = [];
-  const body = (c.fold && (contraction(c, axes, scratch) ?? segments(c, axes))) ?? elementwise(c, axes, scratch);
+  const body = (c.fold && (contraction(c, axes, scratch) ?? segments(c, axes))) ?? elements(c, axes, scratch);
   return { name: c.name, buffers: [...c.inputs, c.output, ...scratch], body: [...zeroHalo(c.output, axes), ...body] };
 }
 
@@ -37,16 +37,9 @@ function finished(c: Computation, index: readonly Expr[], axes: Axes, folded: Fo
 
 /* ---- all elements ---------------------------------------------------------------------------------------------- */
 
-function elementwise(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] {
-  return flat(c, axes) ?? tiledFold(c, axes) ?? alongInnermost(c, axes) ?? alongFold(c, axes, scratch) ?? scalar(c, axes);
-}
-
-/** One loop over memory in its order, four elements at a time: where every operand moves with the result. */
-function flat(c: Computation, axes: Axes): readonly Stmt[] | null {
-  if (!isRowMajor(c.output.layout) || c.fold) return null;
-  const element = serialElement(c, axes);
-  const at4 = (position: Expr) => element(unravel(position, c.output.shape));
-  return inFours(sizeOf(c.output.shape), axes, "grid", at4);
+function elements(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] {
+  if (!c.fold) return elementwise(c, (index, a) => serialElement(c, a)(index), axes) ?? alongInnermost(c, axes) ?? scalar(c, axes);
+  return tiledFold(c, axes) ?? alongInnermost(c, axes) ?? alongFold(c, axes, scratch) ?? scalar(c, axes);
 }
 
 /** `extent` positions: a vector loop over whole fours and a scalar one over the rest; null when that is not possible. */

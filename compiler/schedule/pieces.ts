@@ -52,7 +52,11 @@ function cutsOf(e: Expr, axis: string, ranges: Ranges): readonly number[] {
   const below = e.op === "lt" ? 0 : 1;
   const above = e.op === "le" ? 1 : 0;
   const { scale } = own;
-  return scale > 0
-    ? [Math.ceil((below - hi) / scale), Math.ceil((above - lo) / scale)]
-    : [Math.floor((hi - below) / -scale) + 1, Math.floor((lo - above) / -scale) + 1];
+  const cuts =
+    scale > 0
+      ? [Math.ceil((above - lo) / scale), Math.ceil((below - hi) / scale)]
+      : [Math.floor((lo - above) / -scale) + 1, Math.floor((hi - below) / -scale) + 1];
+  if ((cuts[1]! - cuts[0]!) * Math.sign(scale) > 0) return cuts;
+  // Both hold between the cuts, so one of them is enough: that of the tests that come with min and max.
+  return [e.op === "min" ? Math.max(...cuts) : Math.min(...cuts)];
 }

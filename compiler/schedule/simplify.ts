@@ -10,17 +10,18 @@ import type { Expr, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
 import { bounds, isSmall, keyOf, linear, plus, type Ranges, simplifyIndex, times } from "../../ir/kernel/linear.ts";
 import { flatMapSame, mapExpr, mapSame, mapStmt, withBody } from "../../ir/kernel/rewrite.ts";
 
-export const simplify = (k: Kernel): Kernel => withBody(k, stmts(k.body, new Map()));
+export const simplify = (k: Kernel): Kernel => withBody(k, simplified(k.body, new Map()));
 /** The same for one expression, with the axes in scope. */
 export const simplifyValue = (e: Expr, ranges: Ranges): Expr => expr(e, ranges);
 
-const stmts = (body: readonly Stmt[], ranges: Ranges): readonly Stmt[] =>
+/** The same for statements inside of loops over `ranges`. */
+export const simplified = (body: readonly Stmt[], ranges: Ranges): readonly Stmt[] =>
   flatMapSame(body, (s): readonly Stmt[] => {
     const inner = s.kind === "for" ? new Map(ranges).set(s.axis, s.extent) : ranges;
     const inside = mapStmt(
       s,
       (e) => expr(e, ranges),
-      (b) => stmts(b, inner),
+      (b) => simplified(b, inner),
     );
     if (inside.kind === "if" && inside.cond.kind === "const") return inside.cond.value ? inside.body : [];
     if ((inside.kind === "for" || inside.kind === "if" || inside.kind === "outline") && inside.body.length === 0) return [];

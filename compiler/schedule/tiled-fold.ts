@@ -23,6 +23,7 @@ import type { FoldOp } from "../../ir/op.ts";
 import { identity, named, positionOf, type Running, running } from "./accumulate.ts";
 import { axisOf, extentsOf, type Fold, isLevel, renamed, type Term, termAt, tree } from "./fold.ts";
 import { type Piece, pieces } from "./pieces.ts";
+import { simplified } from "./simplify.ts";
 import { trial } from "./trial.ts";
 import { canVectorize } from "./vectorize.ts";
 
@@ -328,7 +329,7 @@ function tileLoop(c: Computation, s: Shape, p: Place, axes: Axes): Stmt {
       const end = c.finish(index(place), isPlain ? value : local(name, typeOf(value)), axes);
       return [...(isPlain ? [] : [declare(name, value)]), ...end.lets, store(c.output, index(place), end.value)];
     });
-    return [...acc.begin, ...byLevels(s, tile, index, lane, s.fold.axes, acc, [], axes), ...ends];
+    return simplified([...acc.begin, ...byLevels(s, tile, index, lane, s.fold.axes, acc, [], axes), ...ends], axes.ranges);
   });
 }
 type Index = (place: readonly Expr[]) => readonly Expr[];
