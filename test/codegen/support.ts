@@ -18,7 +18,7 @@ export interface Placed {
   readonly plan: Plan;
   readonly places: ReadonlyMap<string, Place & { readonly buffer: Buffer }>;
 }
-export function planOf(target: CodeTarget, kernels: readonly Kernel[], scratch = 65536): Placed {
+export function planOf(target: CodeTarget, kernels: readonly Kernel[], scratch = 2 ** 18): Placed {
   const places = new Map<string, Place & { buffer: Buffer }>();
   let arena = 0;
   const bytes = (b: Buffer) => alignUp(bufferElements(b) * storageBytes[target][b.type], tensorAlignment[target]);

@@ -7,16 +7,17 @@
  * shares every load of `a` and `b`. Weights lie in panels of eight columns because `assign-layouts` packed them; what does
  * not, and is used by enough rows, is copied into panels here, slice by slice where the sum is long.
  */
+import { flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
 import { add, at, buffer, eq, f32, i32, load, mul, outline, select, store } from "../../../ir/kernel/build.ts";
 import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
 import { unravel } from "../elements.ts";
-import { type Form, formOf, tileRows } from "./form.ts";
-import { type Panel, packPanel, panelsOf, widthOf } from "./panel.ts";
+import { type Form, finishesWide, formOf, lineElements, tileRows } from "./form.ts";
+import { type Panel, pack, panelsOf, widthOf } from "./panel.ts";
 import { joinable, positionOf, reduction, type Slices, slicesOf } from "./reduction.ts";
 import { grouped, phases } from "./split.ts";
-import { type Run, registerTile, splitRows } from "./tile.ts";
-import { sizeOf, type Work, workOf } from "./work.ts";
+import { nested, type Run, registerTile, splitRows } from "./tile.ts";
+import { probe, sizeOf, type Work, workOf } from "./work.ts";
 
 /** The tiled loops, or null when the computation has not this form. `scratch` receives the memory that they need. */
 export function contraction(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] | null {
@@ -31,7 +32,7 @@ export function contraction(c: Computation, axes: Axes, scratch: Buffer[]): read
     else return null;
   }
   const memory = memoryFor(plans, axes);
-  scratch.push(...[memory.packed, memory.parts].filter((b) => sizeOf(b.shape) > 0));
+  scratch.push(...[memory.packed, memory.rows, memory.parts].filter((b) => sizeOf(b.shape) > 0));
   return [...empty.flatMap((w) => zeros(w, axes)), ...plans.flatMap((p) => loops(p, memory, axes))];
 }
 
@@ -48,6 +49,8 @@ interface Plan {
   readonly inner: readonly number[];
   /** Free axes that pass by one panel beside the rows. */
   readonly passing: readonly number[];
+  /** Panels that rows pass by at once. */
+  readonly together: number;
 }
 
 /** Rows of `a` that stay in the second-level cache while all panels of `b` pass by; elements of them where that repeats packing. */
@@ -56,8 +59,12 @@ const blockElements = 2 ** 17;
 /** Sums that are packed whole, and slices of longer ones: a panel of those stays in the first-level cache. */
 const longestPacked = 1536;
 const sliceLength = 512;
-/** Rows that make packing a small part of the work. */
-const enoughRows = 48;
+/** Rows that make packing a small part of the work, and those that do where there is little to share among threads. */
+const enoughRows = 128;
+const fewerRows = 48;
+const enoughTasks = 8;
+/** Panels that make gathering rows a small part of the work. */
+const panelsTogether = 8;
 
 function planOf(work: Work, axes: Axes): Plan | null {
   const forms = [work, ...grouped(work, axes)].map((w) => formOf(w, axes));
@@ -66,10 +73,12 @@ function planOf(work: Work, axes: Axes): Plan | null {
 }
 function planFor(form: Form): Plan {
   const { extents, fold } = form.work;
-  const { row, packs } = form;
-  const slices = packs ? slicesOf(fold, longestPacked, sliceLength) : slicesOf(fold, Number.POSITIVE_INFINITY, 0);
+  const { row, packs, gathersRows } = form;
+  const slices = packs
+    ? slicesOf(fold, gathersRows ? sliceLength : longestPacked, sliceLength)
+    : slicesOf(fold, Number.POSITIVE_INFINITY, 0);
   const rows = row === null ? 1 : extents[row]!;
-  const most = packs ? Math.max(blockRows, Math.floor(blockElements / sizeOf(slices.fold))) : blockRows;
+  const most = packs && !gathersRows ? Math.max(blockRows, Math.floor(blockElements / sizeOf(slices.fold))) : blockRows;
   const others = extents.flatMap((n, axis) => (n === 1 || axis === row || axis === extents.length - 1 ? [] : [axis]));
   const passing = packs ? passingAxes(form, others) : [];
   const grid = others.filter((axis) => !passing.includes(axis));
@@ -81,34 +90,43 @@ function planFor(form: Form): Plan {
     outer: packs ? grid : grid.slice(0, 1),
     inner: packs ? [] : grid.slice(1),
     passing,
+    together: gathersRows ? panelsTogether : 1,
   };
 }
 /** Free axes that a panel is kept for: not those outer ones without which enough rows are left. */
-function passingAxes({ free, work }: Form, others: readonly number[]): readonly number[] {
+function passingAxes({ free, work, vectors, gathersRows }: Form, others: readonly number[]): readonly number[] {
   let left = sizeOf(free.map((axis) => work.extents[axis]!));
+  let tasks = Math.ceil(work.extents.at(-1)! / (4 * vectors * (gathersRows ? panelsTogether : 1)));
   return others.filter((axis) => {
     if (!free.includes(axis)) return false;
     const without = left / work.extents[axis]!;
-    if (without < enoughRows) return true;
+    if (without < (tasks < enoughTasks ? fewerRows : enoughRows)) return true;
     left = without;
+    tasks *= work.extents[axis]!;
     return false;
   });
 }
 
 interface Memory {
-  /** A panel of `b`. */
+  /** Panels of `b`. */
   readonly packed: Buffer;
+  /** A block of rows of `a`, tile behind tile. */
+  readonly rows: Buffer;
   /** Sums that wait for their next slice, or are finished column by column. */
   readonly parts: Buffer;
 }
 function memoryFor(plans: readonly Plan[], axes: Axes): Memory {
-  const most = (size: (p: Plan) => number) => Math.max(0, ...plans.map(size));
-  const width = (p: Plan) => Math.max(...p.panels.map(widthOf));
-  const packed = most((p) => (p.form.packs ? sizeOf(p.slices.fold) * width(p) : 0));
-  const parts = most((p) => (p.panels.some((x) => usesParts(p, x)) ? p.blocks[0]!.size * sizeOf(passingExtents(p)) * width(p) : 0));
+  const scratch = (name: string, size: (p: Plan, panel: Panel) => number) => {
+    const most = Math.max(0, ...plans.flatMap((p) => p.panels.map((panel) => size(p, panel))));
+    return buffer(axes.fresh(name), "scratch", [most]);
+  };
+  const panels = (p: Plan, panel: Panel) => Math.min(p.together, panel.count);
   return {
-    packed: buffer(axes.fresh("packed"), "scratch", [packed]),
-    parts: buffer(axes.fresh("parts"), "scratch", [parts]),
+    packed: scratch("packed", (p, panel) => (p.form.packs ? panels(p, panel) * panelElements(p, panel) : 0)),
+    rows: scratch("rows", (p) => (p.form.gathersRows ? (sizeOf(p.slices.fold) + lineElements) * p.blocks[0]!.size : 0)),
+    parts: scratch("parts", (p, panel) =>
+      usesParts(p, panel) ? p.blocks[0]!.size * sizeOf(passingExtents(p)) * panels(p, panel) * widthOf(panel) : 0,
+    ),
   };
 }
 const passingExtents = (p: Plan): number[] => p.passing.map((axis) => p.form.work.extents[axis]!);
@@ -121,11 +139,13 @@ const usesParts = (p: Plan, panel: Panel): boolean =>
 function overGrid(extents: readonly number[], axes: Axes, body: (index: readonly Expr[]) => readonly Stmt[]): Stmt {
   return axes.loop("grid", "g", sizeOf(extents), (g) => body(unravel(g, extents)));
 }
-/** Where tiles of a panel are: an index of the work with the first row and column in it. */
+/** Where tiles are: an index of the work with the first row and column in it. */
 interface Place {
   readonly index: readonly Expr[];
   readonly rows: number;
+  /** So many panels of this form. */
   readonly panel: Panel;
+  readonly panels: number;
 }
 
 /** grid over the other axes, blocks of rows and panels { [slices of the sum] { pack; tiles }; finish }. */
@@ -133,93 +153,154 @@ function loops(p: Plan, memory: Memory, axes: Axes): readonly Stmt[] {
   const { extents } = p.form.work;
   const { row } = p.form;
   const extentsOf = (list: readonly number[]) => list.map((axis) => extents[axis]!);
+  const one = (block: Run, panel: Panel, group: Run): Stmt =>
+    overGrid([...extentsOf(p.outer), block.count, group.count, ...extentsOf(p.inner)], axes, (g) => {
+      const [b, n] = g.slice(p.outer.length) as [Expr, Expr];
+      const first = at(n, group.size, group.start);
+      const set = new Map<number, Expr>([[extents.length - 1, at(first, panel.size, panel.start)]]);
+      if (row !== null) set.set(row, at(b, block.size, block.start));
+      p.outer.forEach((axis, i) => void set.set(axis, g[i]!));
+      p.inner.forEach((axis, i) => void set.set(axis, g[p.outer.length + 2 + i]!));
+      const index = extents.map((_, axis) => set.get(axis) ?? i32(0));
+      return task(p, memory, { index, rows: block.size, panel, panels: group.size }, axes);
+    });
   return p.blocks.flatMap((block) =>
-    p.panels.map((panel) =>
-      overGrid([...extentsOf(p.outer), block.count, panel.count, ...extentsOf(p.inner)], axes, (g) => {
-        const [b, n] = g.slice(p.outer.length) as [Expr, Expr];
-        const set = new Map<number, Expr>([[extents.length - 1, at(n, panel.size, panel.start)]]);
-        if (row !== null) set.set(row, at(b, block.size, block.start));
-        p.outer.forEach((axis, i) => void set.set(axis, g[i]!));
-        p.inner.forEach((axis, i) => void set.set(axis, g[p.outer.length + 2 + i]!));
-        const index = extents.map((_, axis) => set.get(axis) ?? i32(0));
-        return onePanel(p, memory, { index, rows: block.size, panel }, axes);
-      }),
-    ),
+    p.panels.flatMap((panel) => splitRows(panel.count, p.together).map((group) => one(block, panel, group))),
   );
 }
-function onePanel(p: Plan, memory: Memory, place: Place, axes: Axes): readonly Stmt[] {
+function task(p: Plan, memory: Memory, place: Place, axes: Axes): readonly Stmt[] {
   const { slices } = p;
-  const all = (slice: Expr): readonly Stmt[] => [...pack(p, memory, place, slice, axes), ...passing(p, memory, place, slice, axes)];
+  const all = (slice: Expr): readonly Stmt[] => [...packColumns(p, memory, place, slice, axes), ...passing(p, memory, place, slice, axes)];
   const sums = slices.count > 1 ? [axes.loop("serial", "slice", slices.count, all)] : all(i32(0));
   return usesParts(p, place.panel) ? [...sums, ...finishParts(p, memory, place, axes)] : sums;
 }
-const columnAt = (index: readonly Expr[], j: Expr) => [...index.slice(0, -1), add(index.at(-1)!, j)];
+/** `index` at column j of panel n. */
+const columnAt = (index: readonly Expr[], panel: Panel, n: Expr, j: Expr) => [
+  ...index.slice(0, -1),
+  add(index.at(-1)!, at(n, panel.size, j)),
+];
+const overPanels = ({ panels }: Place, axes: Axes, body: (n: Expr) => readonly Stmt[]): readonly Stmt[] =>
+  panels === 1 ? body(i32(0)) : [axes.loop("serial", "n", panels, body)];
+/** Elements of a panel of `b` for a slice. */
+const panelElements = (p: Plan, panel: Panel): number => sizeOf(p.slices.fold) * widthOf(panel) + lineElements;
 
-function pack(p: Plan, { packed }: Memory, { index, panel }: Place, slice: Expr, axes: Axes): readonly Stmt[] {
+function packColumns(p: Plan, { packed }: Memory, place: Place, slice: Expr, axes: Axes): readonly Stmt[] {
   if (!p.form.packs) return [];
-  const b = (column: Expr, k: readonly Expr[]) => p.form.work.factors(columnAt(index, column), p.slices.whole(slice, k)).b;
-  return [packPanel(packed, panel, p.slices.fold, b, p.form.isWide, axes)];
+  const { panel, index } = place;
+  const copy = (n: Expr) => {
+    const b = (j: Expr, k: readonly Expr[]) => p.form.work.factors(columnAt(index, panel, n, j), p.slices.whole(slice, k)).b;
+    const target = { to: packed, from: mul(n, i32(panelElements(p, panel))), width: widthOf(panel) };
+    return pack(target, panel.size, p.slices.fold, b, p.form.isWide, axes);
+  };
+  return [outline(axes.fresh("pack"), overPanels(place, axes, copy))];
 }
-/** Loops over the axes that pass by the panel, the innermost of which are tiles. */
+/** Copies a block of rows: a whole cache line of neighbouring rows for each term of the sum, then the next term. */
+function gatherRows(p: Plan, { rows }: Memory, { index, ...place }: Place, slice: Expr, axes: Axes): readonly Stmt[] {
+  const { work, row, gathersRows } = p.form;
+  if (!gathersRows || row === null) return [];
+  const { fold } = p.slices;
+  const a = (i: Expr, k: readonly Expr[]) => work.factors(index.with(row, add(index[row]!, i)), p.slices.whole(slice, k)).a;
+  const copies = splitRows(place.rows, tileRows).map((run) => {
+    const isWide = run.size === 4 && isContiguous(a, fold, axes);
+    const { loops: terms, k } = reduction(fold, 0, axes);
+    const copy = (i: Expr) => [
+      axes.loop("serial", "m", run.count, (m) => [store(rows, [gathered(p, run, m, i, k)], a(add(at(m, run.size, run.start), i), k))]),
+    ];
+    return isWide
+      ? axes.loop("vector", "j", 4, (lane) => nested(terms, copy(lane)))
+      : nested(terms, [axes.loop("unrolled", "r", run.size, copy)])[0]!;
+  });
+  return [outline(axes.fresh("gather"), copies)];
+}
+/** Where row i of tile m of a run lies among the gathered ones; a line between tiles keeps them out of each other's cache sets. */
+const gathered = (p: Plan, run: Run, m: Expr, i: Expr, k: readonly Expr[]): Expr => {
+  const { fold } = p.slices;
+  // The run before has tiles of one row more.
+  const before = run.start * sizeOf(fold) + (run.start / (run.size + 1)) * lineElements;
+  return add(at(m, run.size * sizeOf(fold) + lineElements, before), at(positionOf(k, fold), run.size, i));
+};
+/** Neighbouring rows are neighbours in memory. */
+function isContiguous(a: (i: Expr, k: readonly Expr[]) => Expr, fold: readonly number[], axes: Axes): boolean {
+  const row = probe(axes, tileRows);
+  const e = a(
+    row.axis,
+    fold.map((n) => probe(axes, n).axis),
+  );
+  return e.kind === "load" && strideOf(flattenIndex(e.buffer, e.index), row.name, axes.ranges) === 1;
+}
+/** Loops over the axes that pass by the panels, the innermost of which are tiles. */
 function passing(p: Plan, memory: Memory, place: Place, slice: Expr, axes: Axes): readonly Stmt[] {
   const nest = (i: number, position: Expr, index: readonly Expr[]): readonly Stmt[] => {
     const axis = p.passing[i];
-    if (axis === undefined) return tiles(p, memory, { ...place, index }, position, slice, axes);
+    if (axis === undefined) {
+      const here = { ...place, index };
+      return [...gatherRows(p, memory, here, slice, axes), ...tiles(p, memory, here, position, slice, axes)];
+    }
     const extent = p.form.work.extents[axis]!;
     return [axes.loop("serial", "i", extent, (e) => nest(i + 1, add(mul(position, i32(extent)), e), index.with(axis, e)))];
   };
   return nest(0, i32(0), place.index);
 }
-/** All rows of a block for one panel: a body worth a function, with the sum nested in the loop over tiles. */
+/** All rows of a block: a body worth a function, with the sum nested in the loop over tiles. */
 function tiles(p: Plan, memory: Memory, place: Place, position: Expr, slice: Expr, axes: Axes): readonly Stmt[] {
-  const { work, row, packs } = p.form;
-  const { panel, rows } = place;
-  const inParts = usesParts(p, panel);
+  const { work, row, packs, gathersRows } = p.form;
+  const { panel, rows, index } = place;
+  const { fold } = p.slices;
+  const width = widthOf(panel);
   return splitRows(rows, tileRows).map((run) =>
     outline(axes.fresh("panel"), [
       axes.loop("serial", "m", run.count, (m) => {
         const within = (i: Expr) => add(at(m, run.size, run.start), i);
-        const rowAt = (i: Expr) => (row === null ? place.index : place.index.with(row, add(place.index[row]!, within(i))));
-        const a = (i: Expr, k: readonly Expr[]) => work.factors(rowAt(i), p.slices.whole(slice, k)).a;
-        const b = (j: Expr, k: readonly Expr[]) =>
-          packs
-            ? load(memory.packed, at(positionOf(k, p.slices.fold), widthOf(panel), j))
-            : work.factors(columnAt(place.index, j), p.slices.whole(slice, k)).b;
-        const part = (i: Expr, j: Expr) => at(add(mul(position, i32(rows)), within(i)), widthOf(panel), j);
-        const joined = joinable(p.slices.fold, (k) => [a(i32(0), k), ...(packs ? [] : [b(i32(0), k)])], axes);
-        const { loops: reduce, k } = reduction(p.slices.fold, joined, axes);
-        const body = {
-          ...(p.slices.count > 1 ? { init: (i: Expr, j: Expr) => select(eq(slice, i32(0)), f32(0), load(memory.parts, part(i, j))) } : {}),
-          reduce,
-          a: (i: Expr) => a(i, k),
-          b: (j: Expr) => b(j, k),
-          finish: (i: Expr, j: Expr, sum: Expr) =>
-            inParts ? [store(memory.parts, [part(i, j)], sum)] : work.finish(columnAt(rowAt(i), j), sum),
+        const rowAt = (i: Expr) => (row === null ? index : index.with(row, add(index[row]!, within(i))));
+        const inPlace = (i: Expr, k: readonly Expr[]) => work.factors(rowAt(i), p.slices.whole(slice, k)).a;
+        const a = (i: Expr, k: readonly Expr[]) => (gathersRows ? load(memory.rows, gathered(p, run, m, i, k)) : inPlace(i, k));
+        const tile = (n: Expr): readonly Stmt[] => {
+          const b = (j: Expr, k: readonly Expr[]) =>
+            packs
+              ? load(memory.packed, add(mul(n, i32(panelElements(p, panel))), at(positionOf(k, fold), width, j)))
+              : work.factors(columnAt(index, panel, n, j), p.slices.whole(slice, k)).b;
+          const part = (i: Expr, j: Expr) => at(at(add(mul(position, i32(rows)), within(i)), place.panels, n), width, j);
+          const joined = joinable(fold, (k) => [a(i32(0), k), b(i32(0), k)], axes);
+          const { loops: reduce, k } = reduction(fold, joined, axes);
+          const init = (i: Expr, j: Expr) => select(eq(slice, i32(0)), f32(0), load(memory.parts, part(i, j)));
+          const body = {
+            ...(p.slices.count > 1 ? { init } : {}),
+            reduce,
+            a: (i: Expr) => a(i, k),
+            b: (j: Expr) => b(j, k),
+            finish: (i: Expr, j: Expr, sum: Expr) =>
+              usesParts(p, panel) ? [store(memory.parts, [part(i, j)], sum)] : work.finish(columnAt(rowAt(i), panel, n, j), sum),
+          };
+          return [registerTile({ rows: run.size, vectors: panel.vectors, lanes: panel.lanes }, body, axes)];
         };
-        return [registerTile({ rows: run.size, vectors: panel.vectors, lanes: panel.lanes }, body, axes)];
+        return overPanels(place, axes, tile);
       }),
     ]),
   );
 }
-
-/** Takes finished sums out of `parts`: four columns at a time where that is possible, then one by one. */
-function finishParts(p: Plan, { parts }: Memory, { index, rows, panel }: Place, axes: Axes): readonly Stmt[] {
+/** Four columns at a time where that is possible, then one by one. */
+function columnsOf(count: number, isWide: boolean, one: (j: Expr) => readonly Stmt[], axes: Axes): readonly Stmt[] {
+  const fours = isWide ? Math.floor(count / 4) : 0;
+  const wide = (v: Expr) => [axes.loop("vector", "j", 4, (lane) => one(at(v, 4, lane)))];
+  const rest = count - 4 * fours;
+  return [
+    ...(fours > 0 ? [axes.loop("serial", "v", fours, wide)] : []),
+    ...(rest > 0 ? [axes.loop("serial", "j", rest, (j) => one(at(j, 1, 4 * fours)))] : []),
+  ];
+}
+/** Takes finished sums out of `parts`. */
+function finishParts(p: Plan, { parts }: Memory, place: Place, axes: Axes): readonly Stmt[] {
   const { work, row, finishesWide } = p.form;
-  const extents = [...passingExtents(p), rows];
+  const { index, panel } = place;
+  const extents = [...passingExtents(p), place.rows, place.panels];
   return [
     axes.loop("serial", "r", sizeOf(extents), (r) => {
       const where = unravel(r, extents);
       const passed = new Map(p.passing.map((axis, i) => [axis, where[i]!]));
-      if (row !== null) passed.set(row, add(index[row]!, where.at(-1)!));
+      if (row !== null) passed.set(row, add(index[row]!, where.at(-2)!));
       const here = index.map((e, axis) => passed.get(axis) ?? e);
-      const one = (j: Expr) => work.finish(columnAt(here, j), load(parts, at(r, widthOf(panel), j)));
-      const fours = finishesWide && panel.lanes === 4 ? Math.floor(panel.size / 4) : 0;
-      const wide = (v: Expr) => [axes.loop("vector", "j", 4, (lane) => one(at(v, 4, lane)))];
-      const rest = panel.size - 4 * fours;
-      return [
-        ...(fours > 0 ? [axes.loop("serial", "v", fours, wide)] : []),
-        ...(rest > 0 ? [axes.loop("serial", "j", rest, (j) => one(at(j, 1, 4 * fours)))] : []),
-      ];
+      const one = (j: Expr) => work.finish(columnAt(here, panel, where.at(-1)!, j), load(parts, at(r, widthOf(panel), j)));
+      return columnsOf(panel.size, finishesWide && panel.lanes === 4, one, axes);
     }),
   ];
 }
@@ -227,5 +308,11 @@ function finishParts(p: Plan, { parts }: Memory, { index, rows, panel }: Place, 
 /** What an empty sum comes to. */
 function zeros(w: Work, axes: Axes): readonly Stmt[] {
   const columns = w.extents.at(-1)!;
-  return [overGrid(w.extents.slice(0, -1), axes, (g) => [axes.loop("serial", "j", columns, (j) => w.finish([...g, j], f32(0)))])];
+  const isWide = finishesWide(w, axes);
+  return [
+    overGrid(w.extents.slice(0, -1), axes, (g) => {
+      const one = (j: Expr) => w.finish([...g, j], f32(0));
+      return columnsOf(columns, isWide, one, axes);
+    }),
+  ];
 }

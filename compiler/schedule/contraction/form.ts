@@ -19,6 +19,8 @@ export interface Form {
   readonly vectors: number;
   /** `b` goes through memory of its own, in panels. */
   readonly packs: boolean;
+  /** Every term of the sum is in another cache line of `a`: rows of a tile are copied together for several panels. */
+  readonly gathersRows: boolean;
   /** Rows of `b` are contiguous in memory. */
   readonly isWide: boolean;
   /** Reads of `b` beside the last column stay inside its memory. */
@@ -73,7 +75,16 @@ function formWith(work: Work, axes: Axes): Form | null {
   const isRagged = extents[last]! % 4 !== 0 && !access.hasSlack;
   const packs = (!access.isPanel || isRagged) && shared >= rowsToPack[access.isWide ? "wide" : "gathered"];
   if (!packs && !access.isWide) return null;
-  return { work, row, free, vectors, packs, ...access };
+  const gathersRows = packs && row !== null && isScattered(a, k, axes);
+  return { work, row, free, vectors, packs, gathersRows, ...access };
+}
+/** Elements of a cache line. */
+export const lineElements = 16;
+/** Whether every step along the innermost fold axis leaves a cache line. */
+function isScattered(a: Expr, k: readonly Expr[], axes: Axes): boolean {
+  const innermost = k.findLast((e) => e.kind === "var" && axes.ranges.get(e.name)! > 1);
+  if (a.kind !== "load" || innermost?.kind !== "var") return false;
+  return Math.abs(strideOf(flattenIndex(a.buffer, a.index), innermost.name, axes.ranges)) > lineElements;
 }
 
 /** The axis whose tiles share most loads of `b`; of equally good ones the innermost, unless it is much shorter. */
@@ -107,13 +118,22 @@ function accessOf(work: Work, vectors: number, index: Probes, k: readonly Expr[]
   const isWide = b.kind === "load" && strideOf(flattenIndex(b.buffer, b.index), lane.name, axes.ranges) === 1;
   const innermost = k.findLast((e, i) => e.kind === "var" && work.fold[i]! > 1);
   const step = isWide && innermost?.kind === "var" ? strideOf(flattenIndex(b.buffer, b.index), innermost.name, axes.ranges) : 0;
-  const sum: Expr = { kind: "var", type: "f32", lanes: 1, name: axes.fresh("sum") };
   return {
     isWide,
     isPanel: isWide && step >= 0 && step <= width,
     hasSlack: staysInside(work.factors(beyond, k), axes),
-    finishesWide: columns >= 4 && canVectorize(work.finish(inside, sum), lane.name, axes.ranges),
+    finishesWide: finishesWide(work, axes),
   };
+}
+/** Whether four columns, from a multiple of four on, can be finished at once. */
+export function finishesWide({ extents, finish }: Work, axes: Axes): boolean {
+  const columns = extents.at(-1)!;
+  if (columns < 4) return false;
+  const lane = probe(axes, 4);
+  const column = at(probe(axes, Math.floor(columns / 4)).axis, 4, lane.axis);
+  const sum: Expr = { kind: "var", type: "f32", lanes: 1, name: axes.fresh("sum") };
+  const index = [...extents.slice(0, -1).map((n) => probe(axes, n).axis), column];
+  return canVectorize(finish(index, sum), lane.name, axes.ranges);
 }
 /** Whether `b` is a load inside its memory, wherever the axes are. */
 function staysInside({ b }: Factors, axes: Axes): boolean {

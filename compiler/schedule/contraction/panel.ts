@@ -1,9 +1,9 @@
-/** Columns in panels, and the copy of what the sum reads of `b` into one. */
+/** Columns in panels, and copies of what a sum reads into the order in which it is read. */
 import { add, at, i32, mul, store } from "../../../ir/kernel/build.ts";
 import type { Axes } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
-import { reduction } from "./reduction.ts";
-import type { Run } from "./tile.ts";
+import { positionOf, reduction } from "./reduction.ts";
+import { nested, type Run } from "./tile.ts";
 
 /** Equal panels; their `size` columns are worked off in `vectors` of `lanes`, the last of which may reach beyond them. */
 export interface Panel extends Run {
@@ -28,25 +28,29 @@ export function panelsOf(columns: number, vectors: number, hasSlack: boolean): r
   return panels;
 }
 
-/** Copies `b` at the columns of a panel into `to`, row behind row of the sum; what lies beside the last column is left alone. */
-export function packPanel(
-  to: Buffer,
-  panel: Panel,
+/** A block of `size` elements behind each other for every term of a sum, at `from` in `to`. */
+interface Target {
+  readonly to: Buffer;
+  readonly from: Expr;
+  readonly width: number;
+}
+/** Copies `size` neighbours for every term of the sum; `isWide`: they are contiguous in memory. What lies behind them is left alone. */
+export function pack(
+  { to, from, width }: Target,
+  size: number,
   fold: readonly number[],
-  b: (column: Expr, k: readonly Expr[]) => Expr,
+  element: (i: Expr, k: readonly Expr[]) => Expr,
   isWide: boolean,
   axes: Axes,
-): Stmt {
-  const width = widthOf(panel);
-  const fours = isWide ? Math.floor(panel.size / 4) : 0;
-  const copies = (column: (v: Expr) => Expr, count: number, axis: string): readonly Stmt[] => {
+): readonly Stmt[] {
+  const fours = isWide ? Math.floor(size / 4) : 0;
+  const copies = (place: (v: Expr) => Expr, count: number, axis: string): readonly Stmt[] => {
     const { loops, k } = reduction(fold, 0, axes);
-    const row = k.reduce<Expr>((p, e, i) => add(mul(p, i32(fold[i]!)), e), i32(0));
-    const step = axes.loop("unrolled", axis, count, (v) => [store(to, [at(row, width, column(v))], b(column(v), k))]);
-    return loops.reduceRight<readonly Stmt[]>((body, l) => [{ kind: "for", axis: l.name, extent: l.extent, loop: "serial", body }], [step]);
+    const row = add(from, mul(positionOf(k, fold), i32(width)));
+    const step = axes.loop("unrolled", axis, count, (v) => [store(to, [add(row, place(v))], element(place(v), k))]);
+    return nested(loops, [step]);
   };
   const wide = fours > 0 ? [axes.loop("vector", "j", 4, (lane) => copies((v) => at(v, 4, lane), fours, "v"))] : [];
-  const rest = panel.size - 4 * fours;
-  const narrow = rest > 0 ? copies((v) => at(v, 1, 4 * fours), rest, "c") : [];
-  return { kind: "outline", name: axes.fresh("pack"), body: [...wide, ...narrow] };
+  const rest = size - 4 * fours;
+  return [...wide, ...(rest > 0 ? copies((v) => at(v, 1, 4 * fours), rest, "c") : [])];
 }

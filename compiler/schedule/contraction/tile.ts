@@ -14,6 +14,9 @@ export interface ReduceLoop {
   readonly name: string;
   readonly extent: number;
 }
+export const nested = (loops: readonly ReduceLoop[], body: readonly Stmt[]): readonly Stmt[] =>
+  loops.reduceRight<readonly Stmt[]>((inner, l) => [{ kind: "for", axis: l.name, extent: l.extent, loop: "serial", body: inner }], body);
+
 export interface TileBody {
   /** Outermost first. */
   readonly reduce: readonly ReduceLoop[];
@@ -36,15 +39,11 @@ export function registerTile({ rows, vectors, lanes }: Tile, t: TileBody, axes: 
     return [declare(as, t.a(r)), unroll("v", vectors, (v) => [store(acc, [r, v], fma(local(as), load(bs, v), load(acc, r, v)))])];
   };
   const step = (lane: Expr): Stmt[] => [unroll("v", vectors, (v) => [store(bs, [v], t.b(column(v, lane)))]), unroll("r", rows, row)];
-  const nest = (i: number, lane: Expr): readonly Stmt[] => {
-    const l = t.reduce[i];
-    return l ? [{ kind: "for", axis: l.name, extent: l.extent, loop: "serial", body: nest(i + 1, lane) }] : step(lane);
-  };
   const body = (lane: Expr): Stmt[] => [
     array(acc),
     array(bs),
     unroll("r", rows, (r) => [unroll("v", vectors, (v) => [store(acc, [r, v], t.init?.(r, column(v, lane)) ?? f32(0))])]),
-    ...nest(0, lane),
+    ...nested(t.reduce, step(lane)),
     unroll("r", rows, (r) => [unroll("v", vectors, (v) => t.finish(r, column(v, lane), load(acc, r, v)))]),
   ];
   return axes.loop(lanes === 4 ? "vector" : "serial", "j", lanes, body);

@@ -83,7 +83,15 @@ const cases: Record<string, Case> = {
       return y = %1
       update @w = %2
     }`,
-    shows: /packed/,
+    shows: /outline gather/,
+  },
+  "gathered rows, more than one block of them and of panels": {
+    text: `graph g(%x: f32[600,103], %dy: f32[600,75]) {
+      %0 = permute(%x) {axes=[1,0]} : f32[103,600]
+      %1 = matmul(%0, %dy) : f32[103,75]
+      return y = %1
+    }`,
+    shows: /slice in 2[\s\S]*outline gather/,
   },
   "strided convolution": { text: forward(strided) },
   "its input gradient in phases": { text: inputGrad(strided), hides: /var as.*select/ },
