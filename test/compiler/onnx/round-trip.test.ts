@@ -1,0 +1,78 @@
+/** Exported, written, read, imported and printed again, a model computes the same. */
+import { describe, expect, test } from "vitest";
+import { decompile } from "../../../compiler/decompile/decompile.ts";
+import { readOnnx } from "../../../compiler/formats/onnx/read.ts";
+import { writeOnnx } from "../../../compiler/formats/onnx/write.ts";
+import type { Application } from "../../../compiler/frontend/elaborate/session.ts";
+import { type ElaborateRequest, elaborate } from "../../../compiler/frontend/elaborate.ts";
+import { exportOnnx } from "../../../compiler/onnx/export/export.ts";
+import { importModel } from "../../../compiler/onnx/import/import.ts";
+import { decompose } from "../../../compiler/passes/decompose.ts";
+import { differentiate } from "../../../compiler/passes/differentiate.ts";
+import { zooFiles } from "../../../compiler/prelude/text.ts";
+import type { Graph } from "../../../ir/graph/graph.ts";
+import { sizeOf } from "../../../ir/type.ts";
+import { disagreement } from "../../ir/ops/agree.ts";
+import { evaluateGraph } from "../../ir/ops/evaluate.ts";
+import { goldenNames, inputsOf, readGolden } from "../../zoo/support.ts";
+import { request } from "../frontend/elaborating.ts";
+
+type Numbers = Readonly<Record<string, ArrayLike<number>>>;
+/** Positive, so that it may be a variance. */
+const wave = (count: number, phase: number): Float32Array<ArrayBuffer> =>
+  Float32Array.from({ length: count }, (_, i) => 0.3 + 0.25 * Math.sin(1.7 * i + phase));
+const values = (graph: Graph, given: Numbers): Numbers => evaluateGraph(decompose.run(differentiate.run(graph)), given).outputs;
+
+function check(source: ElaborateRequest, inputs: Numbers): string {
+  const applications: Application[] = [];
+  const module = elaborate({ ...source, onApplication: (a) => applications.push(a) });
+  const variables = new Map(module.variables.map((v, i) => [v.name, wave(sizeOf(v.type.shape), i)]));
+  const { name, doc, forward } = module;
+  const dataOf = (path: string) => new Uint8Array(variables.get(path)!.buffer);
+  const model = exportOnnx({ name, doc, graph: differentiate.run(forward), applications, dataOf });
+  const result = importModel(readOnnx(writeOnnx(model), "m.onnx"), { file: "m.onnx", name: "", dims: {}, external: null });
+  if (result.kind === "problems") throw new Error(result.problems.map((p) => `${p.op}: ${p.reason}`).join("; "));
+  const { text, weights } = decompile(result.imported.sketch);
+  const again = elaborate(request(text));
+  const expected = values(forward, { ...inputs, ...Object.fromEntries(variables) });
+  const found = values(again.forward, { ...inputs, ...Object.fromEntries([...weights].map(([path, w]) => [path, w.data])) });
+  expect(Object.keys(found)).toEqual(Object.keys(expected));
+  for (const [output, numbers] of Object.entries(expected)) expect(disagreement(found[output]!, numbers, 1e-6)).toBeNull();
+  return text;
+}
+
+describe("small models of the zoo", () => {
+  test.each(goldenNames)("%s", (golden) => {
+    const { file, model, block, set, dims, inputs } = readGolden(golden);
+    const text = zooFiles[`${file}.dlm`]!;
+    const source = { path: `std/${file}.dlm`, text, resolve: () => null, model, trainBlock: block, dims, batch: null, set, train: true };
+    check(source, inputsOf(inputs) as Numbers);
+  });
+});
+
+/** y of x f32[2, 6, 8, 8], s f32[3, 5, 6] and ids i32[3, 4]. */
+const bodies: Readonly<Record<string, string>> = {
+  "layers of images": `y = x |> a: Conv2d(8, kernel=3, padding="same", groups=2) |> b: BatchNorm(affine=false) |> c: PReLU(8)
+       |> d: InstanceNorm(affine=true) |> e: ConvTranspose2d(4, kernel=3, stride=2, output_padding=1) |> f: GroupNorm(2)`,
+  pooling: `y = max_pool(x, 3, stride=2, padding=1) + avg_pool(x, 3, stride=2, padding=1, count_include_pad=false) +
+       avg_pool(x, 2) + adaptive_avg_pool(x, 4) * global_max_pool(x)`,
+  "pooling with positions": "v, at = max_pool(x, 2, return_indices=true)\n y = max_unpool(v, at, 2) + cast(sum(at), f32)",
+  sequences: `h, ends = s |> a: LSTM(4, layers=2, return_state=true)
+       y = (h |> b: GRU(3) |> c: RNN(2, act=relu)) + mean(ends[1])`,
+  attention: "y = s |> a: MultiHeadAttention(2, causal=true) |> b: LayerNorm |> c: Linear(7) |> gelu",
+  "functions of numbers": `y = where(x > 0.4, log_softmax(x, axis=1), softplus(x)) + clamp(sin(x), 0.1, 0.5) + erf(x) ** 2 +
+       silu(x) % 0.3 - floor(3 * x) / (abs(x) + 1) + var(x, 1, keepdims=true) + lrn(x, 3) + cumsum(x, 2)`,
+  integers: "y = ids // 3 + ids % 2 - max(ids, 1, keepdims=true) + cast(ids == 2 || !(ids < 3), i32) * argmax(s, axis=1)[:, :4]",
+  indices: `e = ids |> table: Embedding(9, 5)
+       y = e * take(transpose(s, 1, 2), ids % 2)[:, :, 0] + sum(one_hot(ids, 9)) + gather(s, 2, unsqueeze(ids, 2) % 6)[:, :, :1]`,
+  shapes: 'y = pad(permute(x, [0, 2, 3, 1])[:, ::2, 1:, -3:], [(1, 0), (0, 2)], mode="edge") |> flip(1) |> roll(2, axis=3)',
+  derivatives: `h = x |> a: Conv2d(4, kernel=3, stride=2, padding=1) |> relu |> max_pool(3, stride=2) |> avg_pool(1)
+       y = grad(sum(h ** 2), x)`,
+};
+describe("the standard library", () => {
+  test.each(Object.entries(bodies))("%s", (_, body) => {
+    const text = `model M(x: f32[2, 6, 8, 8], s: f32[3, 5, 6], ids: i32[3, 4]) -> y {\n ${body}\n}`;
+    const ids = Array.from({ length: 12 }, (_v, i) => (i * 5) % 9);
+    check(request(text), { x: wave(768, 1).map((v) => 2 * v - 0.4), s: wave(90, 2), ids });
+  });
+});
