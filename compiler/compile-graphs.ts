@@ -17,7 +17,6 @@ import { type Planned, planMemory, type Residents } from "./memory/plan.ts";
 import { verifyPlan } from "./memory/verify.ts";
 import { runPasses } from "./pass.ts";
 import { splitPrepareOf } from "./passes/index.ts";
-import { graphPasses } from "./pipeline.ts";
 import { referenceBackend } from "./reference.ts";
 import { type Target, targets } from "./targets.ts";
 
@@ -25,6 +24,8 @@ export interface CodeOptions {
   readonly target?: Program["target"];
   /** The same bits on every machine: no relaxed SIMD. */
   readonly reproducible?: boolean;
+  /** No pass that gives up accuracy for speed, and no relaxed SIMD. */
+  readonly exact?: boolean;
   /** Relaxed SIMD also in programs that train. */
   readonly relaxed?: boolean;
   /** Called after every pass; `text` prints the IR. */
@@ -57,7 +58,7 @@ export async function compileGraphs(
   options: CodeOptions = {},
 ): Promise<CompiledGraphs> {
   const target = targets[options.target ?? "wasm"];
-  const graphs = splitPrepare(optimize(given, options), options);
+  const graphs = splitPrepare(optimize(given, target, options), options);
   const lowered = lower(ordered(graphs), target.schedule);
   const planned = planMemory(name, lowered, residentsOf(graphs, variables), target.memory);
   const problems = verifyPlan(planned.plan, lowered, target.memory);
@@ -66,7 +67,8 @@ export async function compileGraphs(
   return { graphs, lowered, planned, plan, code: await emit(plan, lowered, planned, target, options) };
 }
 
-function optimize(graphs: Graphs, { onPass }: CodeOptions): Graphs {
+function optimize(graphs: Graphs, target: Target, { exact, onPass }: CodeOptions): Graphs {
+  const passes = target.graphPasses.filter((p) => !(exact && p.rounds));
   const verify = (g: Graph): void => {
     const problems = verifyGraph(g);
     invariant(problems.length === 0, problems.join("\n"), () => printGraph(g));
@@ -75,7 +77,7 @@ function optimize(graphs: Graphs, { onPass }: CodeOptions): Graphs {
     ordered(graphs).map(({ entry, graph }) => {
       const after = (name: string, g: Graph, ms: number) => onPass?.({ stage: "graph", name, entry, text: () => printGraph(g), ms });
       after("elaborate", graph, 0);
-      return [entry, runPasses(graphPasses, graph, { verify, after })];
+      return [entry, runPasses(passes, graph, { verify, after })];
     }),
   );
 }
@@ -110,7 +112,7 @@ async function emit(plan: Plan, lowered: Lowered, planned: Planned, target: Targ
   switch (target.name) {
     case "wasm": {
       const trains = plan.entries.some((e) => e.name === "step");
-      const wantsRelaxed = o.relaxed ?? !(o.reproducible || trains);
+      const wantsRelaxed = o.relaxed ?? !(o.exact || o.reproducible || trains);
       const plain = await emitWasm(plan, { relaxed: false });
       const relaxed = wantsRelaxed ? (await emitWasm(plan, { relaxed: true })).module : null;
       const differs = relaxed !== null && !sameBytes(relaxed, plain.module);

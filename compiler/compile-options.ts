@@ -32,6 +32,7 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
   batch: { is: isSize, expected: "a positive whole number" },
   set: { is: valuesAre(isText), expected: 'an object of strings: source text, such as { classes: "100" }' },
   train: flag,
+  exact: flag,
   reproducible: flag,
   relaxed: flag,
   resolve: call,

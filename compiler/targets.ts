@@ -4,19 +4,21 @@ import type { Computation } from "../ir/kernel/computation.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import type { Program } from "../ir/program.ts";
 import type { MemoryModel } from "./memory/plan.ts";
-import type { Pass } from "./pass.ts";
-import { wasmKernelPasses, wgslKernelPasses } from "./pipeline.ts";
+import type { GraphPass, Pass } from "./pass.ts";
+import { graphPasses, wasmGraphPasses, wasmKernelPasses, wgslKernelPasses } from "./pipeline.ts";
 import { scheduleCpu } from "./schedule/cpu.ts";
 import { scheduleGpu } from "./schedule/gpu.ts";
 
 export interface Target {
   readonly name: Program["target"];
+  readonly graphPasses: readonly GraphPass[];
   readonly schedule: (c: Computation) => Kernel;
   readonly kernelPasses: readonly Pass<Kernel>[];
   readonly memory: MemoryModel;
 }
 const wasm: Target = {
   name: "wasm",
+  graphPasses: wasmGraphPasses,
   schedule: scheduleCpu,
   kernelPasses: wasmKernelPasses,
   memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true },
@@ -25,10 +27,11 @@ export const targets: Record<Program["target"], Target> = {
   wasm,
   wgsl: {
     name: "wgsl",
+    graphPasses,
     schedule: scheduleGpu,
     kernelPasses: wgslKernelPasses,
     memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false },
   },
-  /** The interpreter runs the same loops as WebAssembly, unlowered and in double precision. */
-  reference: { ...wasm, name: "reference", kernelPasses: [], memory: { ...wasm.memory, inPlace: false } },
+  /** The interpreter runs the loops of WebAssembly, unlowered and in double precision, of the operations as they were given. */
+  reference: { ...wasm, name: "reference", graphPasses, kernelPasses: [], memory: { ...wasm.memory, inPlace: false } },
 };

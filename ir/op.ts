@@ -100,7 +100,21 @@ export interface Fold {
   /** Outermost first; named k0, k1, ... */
   readonly axes: readonly { readonly name: string; readonly extent: number }[];
   readonly body: Expr;
+  readonly blocks?: Blocks;
 }
+/** Constant, row by row. */
+export type Matrix = readonly (readonly number[])[];
+/**
+ * The same result in fewer operations, for schedules that can: its last two axes in square blocks that go through constant
+ * matrices. transform: one block, matrix X matrix', X[r, s] being the first of `reads` at [index of the other axes, r, s].
+ * convolution: the block of t x t (`output` has t rows) from [n, o, i, j] on is output Z output', Z the sum over c of, place by
+ * place, the second of `reads` at [o, c, p, q] times input X input', X[r, s] being the first at [n, c, i + r, j + s].
+ */
+export type Blocks<Element = (...index: readonly Expr[]) => Expr> = { readonly reads: readonly Element[] } & (
+  | { readonly kind: "transform"; readonly matrix: Matrix }
+  | { readonly kind: "convolution"; readonly channels: number; readonly input: Matrix; readonly output: Matrix }
+);
+
 /** `fold("sum", [C, R, S], (c, r, s) => ...)`. */
 export function fold(op: FoldOp, extents: readonly number[], body: (...index: Expr[]) => Expr): Fold {
   const axes = extents.map((extent, i) => ({ name: `k${i}`, extent }));

@@ -35,7 +35,8 @@ function optionsOf({ exact, relaxed, reproducible, seed: _, bindings, ...rest }:
   return {
     ...rest,
     dims: dimsOption(bindings),
-    ...(reproducible || exact ? { reproducible: true } : {}),
+    ...(exact ? { exact: true } : {}),
+    ...(reproducible ? { reproducible: true } : {}),
     ...(relaxed ? { relaxed: true } : {}),
   };
 }

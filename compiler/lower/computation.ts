@@ -1,11 +1,11 @@
 /** A group as index notation, its key, and which operands its result may overwrite. */
 import type { Node } from "../../ir/graph/graph.ts";
-import { bufferOf } from "../../ir/kernel/build.ts";
-import type { Axes, Computation } from "../../ir/kernel/computation.ts";
+import { bufferOf, i32 } from "../../ir/kernel/build.ts";
+import type { Axes, Blockwise, Computation } from "../../ir/kernel/computation.ts";
 import type { Buffer, Expr } from "../../ir/kernel/kernel.ts";
 import { sameLayout } from "../../ir/layout.ts";
 import { printType, sameType, sizeOf } from "../../ir/type.ts";
-import { evaluate, evaluateTerm, type Scope } from "./evaluate.ts";
+import { evaluate, evaluateInFold, type Scope } from "./evaluate.ts";
 import { type Group, ownCost } from "./group.ts";
 import { foldOf } from "./rule.ts";
 
@@ -60,15 +60,26 @@ export function computationOf(g: Group): Computation {
     inputs,
     output,
     fold: fold && {
-      ...foldOf(fold),
+      op: foldOf(fold).op,
+      axes: foldOf(fold).axes,
       term: (index, axes) => {
         for (const a of foldOf(fold).axes) axes.declare(a);
-        return evaluateTerm(fold, index, scope(axes, null));
+        return evaluateInFold(fold, index, scope(axes, null), (f) => f.body);
       },
+      blocks: blocksOf(fold, (axes) => scope(axes, null)),
     },
     finish: (index, folded: Expr | null, axes) =>
       evaluate(g.root, index, scope(axes, fold && folded ? { node: fold, value: folded } : null)),
   };
+}
+/** What blocks read, as written out in the group. */
+function blocksOf(fold: Node, scope: (axes: Axes) => Scope): Blockwise | null {
+  const { blocks } = foldOf(fold);
+  const anywhere = fold.type.shape.map(() => i32(0));
+  const reads = blocks?.reads.map(
+    (_, i) => (index: readonly Expr[], axes: Axes) => evaluateInFold(fold, anywhere, scope(axes), (f) => f.blocks!.reads[i]!(...index)),
+  );
+  return blocks && reads ? { ...blocks, reads } : null;
 }
 function usesIn(inner: readonly Node[]): Map<Node, number> {
   const uses = new Map<Node, number>();

@@ -26,12 +26,12 @@ export function evaluate(node: Node, index: readonly Expr[], scope: Scope): Eval
   const value = valueAt(node, index, state);
   return { lets: state.lets, value };
 }
-/** What the fold `node` reduces, at a logical index of its result. */
-export function evaluateTerm(node: Node, index: readonly Expr[], scope: Scope): Evaluated {
+/** A value that the rule of the fold `node` speaks of, such as what it reduces, at a logical index of its result. */
+export function evaluateInFold(node: Node, index: readonly Expr[], scope: Scope, part: (fold: Fold) => Expr): Evaluated {
   const state = { scope, lets: [] as Stmt[], known: new Map<string, Expr>(), ids: new Map<Node, number>() };
   const fold = lowered(node, index, state);
   invariant(fold.kind === "fold", `${node.op.schema.name} is not a fold`);
-  return { lets: state.lets, value: nameShared(fold.body, state) };
+  return { lets: state.lets, value: nameShared(part(fold), state) };
 }
 
 interface State {

@@ -25,11 +25,12 @@ const cached = <T>(compute: (n: Node) => T): ((n: Node) => T) => {
   };
 };
 
-/** What a fold reduces with and over. */
-export const foldOf: (n: Node) => Pick<Fold, "op" | "axes"> = cached((n) => {
+/** What a fold reduces with and over, and which blocks its result has; what these read is that of unknown operands. */
+export const foldOf: (n: Node) => Pick<Fold, "op" | "axes" | "blocks"> = cached((n) => {
   const result = ruleOf(n);
   invariant(result.kind === "fold", `${n.op.schema.name} is declared a ${n.op.schema.kind} but does not lower to a fold`);
-  return { op: result.op, axes: result.axes };
+  const { op, axes, blocks } = result;
+  return { op, axes, ...(blocks ? { blocks } : {}) };
 });
 
 /** Scalar operations of one element, weighed; operands are free. */

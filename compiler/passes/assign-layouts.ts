@@ -57,7 +57,12 @@ function run(graph: Graph): Graph {
   };
   const packed = (node: Node, columns: number): Node => {
     const text = panelLayout(node.type.shape.length, columns);
-    return relayout(node, layout(text), text);
+    return isReshaped(node) ? inPanels(node, columns, layout(text)) : relayout(node, layout(text), text);
+  };
+  /** Made in panels at once, out of an operand in panels. */
+  const inPanels = (node: Node, columns: number, to: Layout): Node => {
+    const inputs = node.inputs.map((x) => packed(x, columns));
+    return withLayout({ ...node, inputs }, to);
   };
 
   const product = (node: Node, original: Node): Node => {
@@ -103,6 +108,8 @@ function panelLayout(rank: number, columns: number): string {
   const window = Array.from({ length: rank - 2 }, (_, a) => a + 2);
   return [`${columns}/${panel}`, ...window, 1 - columns, `${columns}%${panel}`].join(" ");
 }
+/** Computed from an operand along the same axes, such as the transform of a kernel. */
+const isReshaped = ({ op: { schema } }: Node): boolean => schema.kind === "fold" && schema.sameAxes === true;
 /** Kernels of grouped convolutions, and gradients of kernels, have their columns innermost, as lanes read and write them. */
 const columnsLast = layout("1 2 3 0");
 const isGrouped = (node: Node): boolean => (node.attrs.groups as number) > 1;

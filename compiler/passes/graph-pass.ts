@@ -4,6 +4,8 @@ import { type Graph, type Node, rewrite } from "../../ir/graph/graph.ts";
 /** A pure function on graphs. It gives back the same object when nothing changed. */
 export interface GraphPass {
   readonly name: string;
+  /** Results are those of the operations but for rounding; left out where they are to be exact. */
+  readonly rounds?: true;
   readonly run: (graph: Graph) => Graph;
 }
 

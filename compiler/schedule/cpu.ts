@@ -3,6 +3,7 @@ import { at, buffer, i32, store } from "../../ir/kernel/build.ts";
 import { type Axes, type Computation, type Evaluated, makeAxes } from "../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
 import { haloOf } from "../../ir/layout.ts";
+import { blockwise } from "./contraction/blockwise.ts";
 import { contraction } from "./contraction/contraction.ts";
 import { logicalIndex, orZero, physicalExtents } from "./elements.ts";
 import { elementwise } from "./elementwise.ts";
@@ -14,7 +15,8 @@ import { canVectorize } from "./vectorize.ts";
 export function scheduleCpu(c: Computation): Kernel {
   const axes = makeAxes();
   const scratch: Buffer[] = [];
-  const body = (c.fold && (contraction(c, axes, scratch) ?? segments(c, axes))) ?? elements(c, axes, scratch);
+  const tiled = blockwise(c, axes, scratch) ?? (c.fold && (contraction(c, axes, scratch) ?? segments(c, axes)));
+  const body = tiled ?? elements(c, axes, scratch);
   return { name: c.name, buffers: [...c.inputs, c.output, ...scratch], body: [...zeroHalo(c.output, axes), ...body] };
 }
 

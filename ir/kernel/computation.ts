@@ -2,7 +2,7 @@
  * Index notation: what one kernel computes, element by element, before anyone has chosen loops. Lowering makes it from a
  * group of graph nodes, a schedule turns it into a kernel.
  */
-import type { FoldOp } from "../op.ts";
+import type { Blocks, FoldOp } from "../op.ts";
 import type { Buffer, Expr, LoopKind, Stmt } from "./kernel.ts";
 
 /** A value and the variables it needs, in order. */
@@ -15,6 +15,8 @@ export interface FoldAxis {
   readonly extent: number;
 }
 
+export type Blockwise = Blocks<(index: readonly Expr[], axes: Axes) => Evaluated>;
+
 export interface Computation {
   readonly name: string;
   /** What is read; every buffer once. */
@@ -25,6 +27,8 @@ export interface Computation {
     readonly axes: readonly FoldAxis[];
     /** What is folded, at a logical index of the output, in terms of the fold axes. */
     readonly term: (index: readonly Expr[], axes: Axes) => Evaluated;
+    /** The same without `term`, block by block. */
+    readonly blocks: Blockwise | null;
   } | null;
   /** What is stored at a logical index, given the finished fold (null when there is none). */
   readonly finish: (index: readonly Expr[], folded: Expr | null, axes: Axes) => Evaluated;

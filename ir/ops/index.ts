@@ -54,6 +54,7 @@ import {
   tanh,
 } from "./unary.ts";
 import { where } from "./where.ts";
+import { winogradConv2d, winogradWeights } from "./winograd.ts";
 
 export const ops = {
   // leaf
@@ -129,6 +130,7 @@ export const ops = {
   maxPool3dGrad,
   avgPool3d,
   avgPool3dGrad,
+  winogradWeights,
   // contraction
   matmul,
   conv2d,
@@ -137,6 +139,7 @@ export const ops = {
   conv3d,
   conv3dInputGrad,
   conv3dWeightGrad,
+  winogradConv2d,
   // composite
   stopGradient,
   takeGrad,

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { splitPrepare } from "../../../compiler/passes/index.ts";
-import { graphPasses } from "../../../compiler/pipeline.ts";
+import { wasmGraphPasses } from "../../../compiler/pipeline.ts";
 import type { Graph } from "../../../ir/graph/graph.ts";
 import { parseGraph } from "../../../ir/graph/parse.ts";
 import { printGraph } from "../../../ir/graph/print.ts";
@@ -15,7 +15,7 @@ import { equivalent } from "./numeric.ts";
 
 type Run = (graph: Graph) => readonly Graph[];
 const runs = new Map<string, Run>([
-  ...graphPasses.map((p): [string, Run] => [p.name, (g) => [p.run(g)]]),
+  ...wasmGraphPasses.map((p): [string, Run] => [p.name, (g) => [p.run(g)]]),
   ["split-prepare", (g) => [splitPrepare(g).prepare, splitPrepare(g).main]],
 ]);
 
@@ -41,7 +41,8 @@ describe.each(files)("%s", (file) => {
     const again = names.reduce((g, name) => runs.get(name)!(g).at(-1)!, main);
     expect(printGraph(again)).toBe(printGraph(main));
   });
-  test.skipIf(names.includes("differentiate"))("means the same", () => equivalent(graph, results));
+  // Transformed convolutions have a thousand terms for each element: `schedule/winograd.test.ts` looks at their values.
+  test.skipIf(names.includes("differentiate") || names.includes("winograd"))("means the same", () => equivalent(graph, results));
 });
 
 test("every pass has its files", () => {

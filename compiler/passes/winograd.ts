@@ -1,0 +1,101 @@
+/**
+ * Convolutions with stride 1 by small blocks where that is less work: kernels are transformed (once, if nothing updates them), and
+ * blocks of the image on the way. The gradient by the image is a convolution by the kernels turned around.
+ *
+ *     @w = param "w" f32[32,16,3,3]                       @w = param "w" f32[32,16,3,3]
+ *     %0 = conv2d(%x, @w) {padding=[1,1,1,1]}      =>     %0 = winograd_weights(@w) : f32[32,16,6,6]
+ *            : f32[1,32,28,28]                            %1 = winograd_conv2d(%x, %0) {padding=[1,1,1,1]} : f32[1,32,28,28]
+ *
+ * The same but for rounding, whose errors grow by about four: `--exact` leaves it out.
+ */
+import type { Graph, Node } from "../../ir/graph/graph.ts";
+import { withOrigin } from "../../ir/op.ts";
+import { ops } from "../../ir/ops/index.ts";
+import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
+import { timesOf } from "./prepare-time.ts";
+
+export const winograd: GraphPass = { name: "winograd", rounds: true, run };
+
+function run(graph: Graph): Graph {
+  const times = timesOf(graph);
+  const transformed = new Map<Node, Map<string, Node>>();
+  /** Kernels transformed in one way; once for all convolutions by them. */
+  const weights = (w: Node, tile: number, isGradient: boolean): Node => {
+    const known = transformed.get(w) ?? new Map<string, Node>();
+    transformed.set(w, known);
+    const key = `${tile} ${isGradient}`;
+    const node =
+      known.get(key) ??
+      ops.winogradWeights({ w: isGradient ? ops.permute({ x: w }, { axes: [1, 0, 2, 3] }) : w }, { tile, reversed: isGradient });
+    known.set(key, node);
+    return node;
+  };
+  return rewriteNodes(graph, (node, original) => {
+    const form = formOf(node);
+    if (!form) return node;
+    const tile = bestTile(form, times.get(original.inputs[1]!) === "run");
+    if (tile === null) return node;
+    const [x, w] = node.inputs as readonly [Node, Node];
+    return withOrigin(node.origin, () => ops.winogradConv2d({ x, u: weights(w, tile, form.isGradient) }, { padding: form.padding, tile }));
+  });
+}
+
+/** A convolution with stride 1 by a square kernel. */
+interface Form {
+  readonly isGradient: boolean;
+  readonly padding: readonly number[];
+  readonly taps: number;
+  readonly channels: number;
+  /** [N, O, H, W] of the result. */
+  readonly result: readonly [number, number, number, number];
+}
+function formOf({ op, inputs, attrs, type }: Node): Form | null {
+  const isGradient = op === ops.conv2dInputGrad;
+  if (op !== ops.conv2d && !isGradient) return null;
+  const { stride, dilation, groups, padding } = attrs as { stride: number[]; dilation: number[]; groups: number; padding: number[] };
+  const [outputs, channels, taps, across] = inputs[1]!.type.shape as [number, number, number, number];
+  if (groups !== 1 || taps !== across || [...stride, ...dilation].some((d) => d !== 1)) return null;
+  // A window of the gradient reaches as far beyond dy as the kernel reaches beyond its padding.
+  const around = isGradient ? padding.map((p) => taps - 1 - p) : padding;
+  if (around.some((p) => p < 0)) return null;
+  return { isGradient, padding: around, taps, channels: isGradient ? outputs : channels, result: type.shape as unknown as Form["result"] };
+}
+
+/* ---- what it costs, in multiply-adds of a register tile -------------------------------------------------------- */
+
+/** Tiles worth looking at, for each extent of a kernel: errors grow with the number of points. */
+const tilesFor: Readonly<Record<number, readonly number[]>> = { 3: [4, 2], 5: [2] };
+/** Fewer channels are too short for sums, or too few for the vectors of the transforms. */
+const fewestChannels = 16;
+/** A sum of a register tile begins and ends. */
+const sumStart = 8;
+/** To transform an element of the image to a point, or a point to the result. */
+const perPoint = 6;
+/** To read a number of the kernels from memory. */
+const perWeight = 4;
+/** To pack and transform a kernel, for each of its points. */
+const perTransformed = 27;
+
+/** null: the convolution as it stands is less work. */
+function bestTile(form: Form, transformsEachRun: boolean): number | null {
+  const { channels, result, taps } = form;
+  if (Math.min(channels, result[1]) < fewestChannels) return null;
+  let [best, least] = [null as number | null, directCost(form)];
+  for (const tile of tilesFor[taps] ?? []) {
+    const cost = tiledCost(form, tile, transformsEachRun);
+    if (cost < least) [best, least] = [tile, cost];
+  }
+  return best;
+}
+function directCost({ channels, taps, result: [batch, outputs, height, width] }: Form): number {
+  const kernel = channels * outputs * taps ** 2;
+  return kernel * (batch * height * width + perWeight);
+}
+function tiledCost({ channels, taps, result: [batch, outputs, height, width] }: Form, tile: number, transformsEachRun: boolean): number {
+  const points = (tile + taps - 1) ** 2;
+  const tiles = batch * Math.ceil(height / tile) * Math.ceil(width / tile);
+  const products = tiles * outputs * (channels + sumStart);
+  const transforms = perPoint * tiles * (channels + outputs);
+  const weights = (perWeight + (transformsEachRun ? perTransformed : 0)) * channels * outputs;
+  return points * (products + transforms + weights);
+}

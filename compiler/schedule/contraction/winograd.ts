@@ -1,0 +1,258 @@
+/**
+ * Convolution by transformed blocks (see `ir/ops/winograd.ts`) as one kernel. Tiles of the result go through three steps that meet
+ * in scratch memory of one thread:
+ *
+ *     grid groups of tiles, slices of panels {
+ *       v[point, tile, c] = input X input'                                   for each tile, four channels at a time
+ *       panels of 8 columns {
+ *         m[point, tile, o] = sum over c of v[point, tile, c] * u[o, c, point]        register tiles
+ *         y = finish(output m output')                                       for each tile, four columns at a time
+ *       }
+ *     }
+ */
+import { add, at, buffer, div, eq, i32, load, lt, min, mod, outline, store, when } from "../../../ir/kernel/build.ts";
+import type { Axes, Blockwise, Computation, Evaluated } from "../../../ir/kernel/computation.ts";
+import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
+import { canVectorize } from "../vectorize.ts";
+import { registerTile, splitRows } from "./tile.ts";
+import { blockBuffer, inLanes, sandwich } from "./transform.ts";
+
+type Convolution = Extract<Blockwise, { kind: "convolution" }>;
+
+/** Rows of a register tile and columns of a panel: 8 accumulators fit the registers of every engine. */
+const tileRows = 4;
+const panelColumns = 8;
+/** Transformed tiles of a group should stay in the second-level cache beside the kernels that pass by. */
+const groupBytes = 2 ** 18;
+/** So many parts keep threads evenly busy; a part that shares its tiles with others transforms them again, so it is at least so wide. */
+const wantedParts = 8;
+const narrowestSlice = 64;
+
+interface Shape {
+  /** Results of a tile along an axis, and points. */
+  readonly tile: number;
+  readonly points: number;
+  readonly channels: number;
+  readonly outputs: number;
+  /** Extents of the result. */
+  readonly height: number;
+  readonly width: number;
+  /** Tiles of an image, and of all. */
+  readonly down: number;
+  readonly across: number;
+  readonly tiles: number;
+}
+function shapeOf(c: Computation, { input, output, channels }: Convolution): Shape {
+  const [batch, outputs, height, width] = c.output.shape as [number, number, number, number];
+  const tile = output.length;
+  const [down, across] = [Math.ceil(height / tile), Math.ceil(width / tile)];
+  return { tile, points: input.length, channels, outputs, height, width, down, across, tiles: batch * down * across };
+}
+interface Parts {
+  /** Tiles of a group; the last group may have fewer. */
+  readonly size: number;
+  readonly groups: number;
+  /** Each does a part of the panels of a group. */
+  readonly slices: number;
+}
+function partsOf(s: Shape): Parts {
+  const most = Math.max(tileRows, Math.floor(groupBytes / (4 * s.points ** 2 * (s.channels + panelColumns))));
+  const size = groupSize(s.tiles, most);
+  const groups = Math.ceil(s.tiles / size);
+  const panels = Math.floor(s.outputs / panelColumns);
+  let slices = 1;
+  while (slices * groups < wantedParts && panels % (2 * slices) === 0 && s.outputs / (2 * slices) >= narrowestSlice) slices *= 2;
+  return { size, groups, slices };
+}
+/** What a register tile of 1 to 4 rows costs: short ones wait for their own sums. */
+const rowCost = [0, 3, 3, 3.2, 4] as const;
+/** Tiles of a group, at most `most` and not much fewer, such that equal groups cover all tiles with the least work. */
+function groupSize(tiles: number, most: number): number {
+  const cost = (size: number) =>
+    Math.ceil(tiles / size) * splitRows(size, tileRows).reduce((sum, run) => sum + run.count * rowCost[run.size as 1 | 2 | 3 | 4], 0);
+  let best = Math.min(tiles, most);
+  for (let size = best; size > 0 && size >= most / 2; size--) if (cost(size) < cost(best)) best = size;
+  return best;
+}
+
+/** The loops, or null where columns of the kernels do not lie side by side. */
+export function winograd(c: Computation, blocks: Convolution, axes: Axes, scratch: Buffer[]): readonly Stmt[] | null {
+  const s = shapeOf(c, blocks);
+  const parts = partsOf(s);
+  const memory = memoryOf(blocks, s, parts, axes);
+  const step: Step = { c, blocks, s, parts, memory, axes };
+  if (!readsPanels(step)) return null;
+  scratch.push(memory.v, memory.m, memory.before, memory.after);
+  return [axes.loop("grid", "part", parts.groups * parts.slices, (part) => onePart(step, part))];
+}
+interface Memory {
+  /** Transformed tiles [point, tile, channel], and sums [point, tile, column of a panel]. */
+  readonly v: Buffer;
+  readonly m: Buffer;
+  /** Blocks on their way through the transforms. */
+  readonly before: Buffer;
+  readonly after: Buffer;
+}
+function memoryOf({ input, output }: Convolution, { points, channels }: Shape, { size }: Parts, axes: Axes): Memory {
+  const planes = (name: string, columns: number) => {
+    const [rows, row] = unaligned(size, columns);
+    const layout = {
+      dims: [0, 1, 2].map((axis) => ({ axis, div: 1, mod: 0 })),
+      pad: [
+        [0, 0],
+        [0, rows - size],
+        [0, row - columns],
+      ] as const,
+    };
+    return buffer(axes.fresh(name), "scratch", [points ** 2, size, columns], layout);
+  };
+  return {
+    v: planes("v", channels),
+    m: planes("m", panelColumns),
+    before: blockBuffer(axes.fresh("before"), input),
+    after: blockBuffer(axes.fresh("after"), output),
+  };
+}
+/** Rows, and planes of rows, a multiple of 4096 bytes apart would share places in the cache. */
+function unaligned(rows: number, columns: number): readonly [rows: number, columns: number] {
+  const row = columns % 1024 === 0 ? columns + 16 : columns;
+  return [(rows * row) % 1024 === 0 ? rows + 1 : rows, row];
+}
+
+interface Step {
+  readonly c: Computation;
+  readonly blocks: Convolution;
+  readonly s: Shape;
+  readonly parts: Parts;
+  readonly memory: Memory;
+  readonly axes: Axes;
+}
+function readsPanels({ blocks, s, axes }: Step): boolean {
+  if (s.outputs < panelColumns) return false;
+  const name = axes.fresh("lane");
+  axes.declare({ name, extent: 4 });
+  const zero = i32(0);
+  const { lets, value } = blocks.reads[1]!([{ kind: "var", type: "i32", lanes: 1, name }, zero, zero, zero], axes);
+  const target = buffer("target", "scratch", [4]);
+  return lets.length === 0 && canVectorize([store(target, [{ kind: "var", type: "i32", lanes: 1, name }], value)], name, axes.ranges);
+}
+
+function onePart(step: Step, part: Expr): readonly Stmt[] {
+  const { s, parts, axes } = step;
+  const group = div(part, i32(parts.slices));
+  const slice = mod(part, i32(parts.slices));
+  const full = Math.floor(s.outputs / panelColumns);
+  const perSlice = full / parts.slices;
+  const rest = s.outputs - full * panelColumns;
+  const panels = axes.loop("serial", "n", perSlice, (n) =>
+    onePanel(step, group, at(slice, perSlice * panelColumns, at(n, panelColumns)), panelColumns),
+  );
+  const last = rest > 0 ? onePanel(step, group, i32(full * panelColumns), rest) : [];
+  const ragged = rest > 0 && parts.slices > 1 ? [when(eq(slice, i32(0)), last)] : last;
+  return [transformTiles(step, group), panels, ...ragged];
+}
+
+/** Where a tile of a group lies; behind the last tile, that one again. */
+interface Place {
+  readonly number: Expr;
+  readonly image: Expr;
+  readonly top: Expr;
+  readonly left: Expr;
+}
+function placeOf({ s, parts }: Step, group: Expr, t: Expr): Place {
+  const number = at(group, parts.size, t);
+  const tile = parts.groups * parts.size > s.tiles ? min(number, i32(s.tiles - 1)) : number;
+  const inImage = mod(tile, i32(s.down * s.across));
+  return {
+    number,
+    image: div(tile, i32(s.down * s.across)),
+    top: at(div(inImage, i32(s.across)), s.tile),
+    left: at(mod(inImage, i32(s.across)), s.tile),
+  };
+}
+
+function transformTiles(step: Step, group: Expr): Stmt {
+  const { blocks, s, parts, memory, axes } = step;
+  return axes.loop("serial", "t", parts.size, (t) => {
+    const { image, top, left } = placeOf(step, group, t);
+    const channel = (c: Expr, lane: Expr) => {
+      const read = (p: Expr, q: Expr) => blocks.reads[0]!([image, c, add(top, p), add(left, q)], axes);
+      const write = (p: Expr, q: Expr, value: Expr) => [store(memory.v, [at(p, s.points, q), t, c], value)];
+      return sandwich({ matrix: blocks.input, read, write }, memory.before, lane, axes);
+    };
+    return [outline(axes.fresh("input"), inLanes(s.channels, axes, channel))];
+  });
+}
+
+/** `columns` columns from `first` on: products at all points, then the results of all tiles. */
+function onePanel(step: Step, group: Expr, first: Expr, columns: number): readonly Stmt[] {
+  return [...products(step, first, columns), transformResults(step, group, first, columns)];
+}
+function products(step: Step, first: Expr, columns: number): readonly Stmt[] {
+  const { parts, axes, s } = step;
+  const vectors = Math.floor(columns / 4);
+  const rest = columns - 4 * vectors;
+  const wide = vectors > 0 ? [{ start: 0, vectors, lanes: 4 as const }] : [];
+  const ragged = rest > 0 ? [{ start: 4 * vectors, vectors: 1, lanes: rest as 1 | 2 | 3 }] : [];
+  return [...wide, ...ragged].flatMap((panel) =>
+    splitRows(parts.size, tileRows).map((run) =>
+      outline(axes.fresh("panel"), [
+        axes.loop("serial", "point", s.points ** 2, (point) => [
+          axes.loop("serial", "i", run.count, (i) => [productTile(step, point, at(i, run.size, run.start), run.size, first, panel)]),
+        ]),
+      ]),
+    ),
+  );
+}
+interface Columns {
+  readonly start: number;
+  readonly vectors: number;
+  readonly lanes: 1 | 2 | 3 | 4;
+}
+function productTile(
+  { blocks, s, memory, axes }: Step,
+  point: Expr,
+  row0: Expr,
+  rows: number,
+  first: Expr,
+  { start, vectors, lanes }: Columns,
+): Stmt {
+  const k = { name: axes.fresh("k"), extent: s.channels };
+  axes.declare(k);
+  const channel: Expr = { kind: "var", type: "i32", lanes: 1, name: k.name };
+  const [p, q] = [div(point, i32(s.points)), mod(point, i32(s.points))];
+  const column = (j: Expr) => at(j, 1, start);
+  const body = {
+    reduce: [k],
+    a: (i: Expr) => load(memory.v, point, add(row0, i), channel),
+    b: (j: Expr) => blocks.reads[1]!([add(first, column(j)), channel, p, q], axes).value,
+    finish: (i: Expr, j: Expr, sum: Expr) => [store(memory.m, [point, add(row0, i), column(j)], sum)],
+  };
+  return registerTile({ rows, vectors, lanes }, body, axes);
+}
+function transformResults(step: Step, group: Expr, first: Expr, columns: number): Stmt {
+  const { c, blocks, s, parts, memory, axes } = step;
+  return axes.loop("serial", "t", parts.size, (t) => {
+    const { number, image, top, left } = placeOf(step, group, t);
+    const column = (j: Expr, lane: Expr) => {
+      const read = (p: Expr, q: Expr): Evaluated => ({ lets: [], value: load(memory.m, at(p, s.points, q), t, j) });
+      const write = (p: Expr, q: Expr, value: Expr): readonly Stmt[] => {
+        if (s.across === 1 && q.kind === "const" && q.value >= s.width) return [];
+        const [i, k] = [add(top, p), add(left, q)];
+        const index = [image, add(first, j), i, k];
+        const end = c.finish(index, value, axes);
+        return within(s, i, k, [...end.lets, store(c.output, index, end.value)]);
+      };
+      return sandwich({ matrix: blocks.output, read, write }, memory.after, lane, axes);
+    };
+    const body = [outline(axes.fresh("output"), inLanes(columns, axes, column))];
+    return parts.groups * parts.size > s.tiles ? [when(lt(number, i32(s.tiles)), body)] : body;
+  });
+}
+/** Tiles may reach beyond the lower and the right edge. */
+function within(s: Shape, i: Expr, j: Expr, body: readonly Stmt[]): readonly Stmt[] {
+  const down = s.height % s.tile > 0;
+  const right = s.width % s.tile > 0;
+  const inRow = right ? [when(lt(j, i32(s.width)), body)] : body;
+  return down ? [when(lt(i, i32(s.height)), inRow)] : inRow;
+}
