@@ -9,7 +9,7 @@ export interface Property {
   readonly doc: string;
 }
 /** Names that every binding declares. */
-export const declaredNames = ["Tensor", "Inputs", "Outputs", "StepInputs", "StepResult", "Metrics", "LoadOptions", "Net"] as const;
+export const declaredNames = ["Tensor", "Inputs", "Outputs", "StepInputs", "StepResult", "Metrics", "LoadOptions", "LoadedNet"] as const;
 
 /** The program's name as an identifier that is free in the binding. */
 export function bindingName(program: Program): string {

@@ -54,7 +54,8 @@ function writeDts(
 ): string {
   const file = project.createSourceFile(`${stem}.d.ts`);
   const name = bindingName(program);
-  file.addImportDeclaration({ isTypeOnly: true, namedImports: ["LoadOptions", "Net"], moduleSpecifier: runtime });
+  const namedImports = ["LoadOptions", { name: "Net", alias: "LoadedNet" }];
+  file.addImportDeclaration({ isTypeOnly: true, namedImports, moduleSpecifier: runtime });
   addTensor(file);
   const forward = signaturesOf(program, "forward");
   const step = signaturesOf(program, "step");
@@ -114,7 +115,7 @@ function addNet(file: SourceFile, program: Program, name: string): void {
   file.addInterface({
     isExported: true,
     name,
-    extends: ['Omit<Net, "run" | "step" | "evaluate">'],
+    extends: ['Omit<LoadedNet, "run" | "step" | "evaluate">'],
     docs: [`${program.name}, loaded.`],
     properties: properties.map((p) => ({ isReadonly: true, name: p.name, type: p.type, docs: [p.doc] })),
   });
