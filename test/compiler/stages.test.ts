@@ -38,3 +38,16 @@ describe.each(examples)("%s", (name) => {
     if (program.code.kind === "wgsl") expect(await validate(device, program.code)).toEqual([]);
   });
 });
+
+test("convolutions go by transformed blocks on WebAssembly alone, and not where results are to be exact", async () => {
+  const operations = async (options: object) => {
+    const { graphs } = await compileStages(source("tiny-resnet.dlm"), { train: true, batch: 8, ...options });
+    return Object.values(graphs).map(printGraph).join("\n");
+  };
+  const blocks = /winograd_conv2d\(/;
+  expect(await operations({})).toMatch(blocks);
+  expect(await operations({ reproducible: true })).toMatch(blocks);
+  expect(await operations({ exact: true })).not.toMatch(blocks);
+  expect(await operations({ target: "wgsl" })).not.toMatch(blocks);
+  expect(await operations({ target: "reference" })).not.toMatch(blocks);
+});
