@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fail } from "../../ir/diagnostic.ts";
 import type { Companion } from "../formats/source.ts";
 import { saveInFolder } from "./companions.ts";
-import { exists, makeFolder, readBytes, readText, remove, writeAtomically } from "./files.ts";
+import { checkWritable, exists, makeFolder, readBytes, readText, remove, writeAtomically } from "./files.ts";
 
 /** What the run was made of; a resumed run must have the same. */
 export interface RunState {
@@ -46,6 +46,12 @@ export function writeCheckpoint(folder: string, state: RunState, variables: Uint
   saveInFolder(folder, companions);
   writeAtomically(join(folder, stateName), `${JSON.stringify(content, null, 2)}\n`);
   if (before !== null && before !== file) remove(join(folder, before));
+}
+
+/** Fails where no checkpoint could be written. Makes the folder. */
+export function checkCheckpointFolder(folder: string): void {
+  checkWritable(join(folder, stateName));
+  if (exists(join(folder, stateName))) parseState(folder);
 }
 
 export function readCheckpoint(folder: string): { readonly state: RunState; readonly path: string; readonly variables: Uint8Array } {

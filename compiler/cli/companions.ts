@@ -1,7 +1,7 @@
 /** Files beside weights that say what the numbers of the data mean: `W.vocab.json` and `W.labels.txt` beside `W.safetensors`. */
 import { basename, dirname, join } from "node:path";
 import type { Companion, CompanionEnding } from "../formats/source.ts";
-import { exists, isFile, readText, writeAtomically } from "./files.ts";
+import { checkWritable, exists, isFile, readText, writeAtomically } from "./files.ts";
 import type { Arguments } from "./options.ts";
 
 const besideWeights = (weights: string, ending: CompanionEnding): string =>
@@ -12,6 +12,11 @@ const inFolder = (folder: string, ending: CompanionEnding): string => join(folde
 
 export function saveBesideWeights(weights: string, companions: readonly Companion[]): void {
   for (const { ending, text } of companions) writeAtomically(besideWeights(weights, ending), text);
+}
+/** Fails where weights and what lies beside them could not be saved. */
+export function checkBesideWeights(weights: string, companions: readonly Companion[]): void {
+  checkWritable(weights);
+  for (const { ending } of companions) checkWritable(besideWeights(weights, ending));
 }
 export function saveInFolder(folder: string, companions: readonly Companion[]): void {
   for (const { ending, text } of companions) writeAtomically(inFolder(folder, ending), text);

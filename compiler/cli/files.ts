@@ -1,6 +1,8 @@
 /** Reading and writing files, with the user's mistakes told apart and whole files or none written. */
 import {
+  accessSync,
   closeSync,
+  constants,
   existsSync,
   fchmodSync,
   fsyncSync,
@@ -82,6 +84,19 @@ export function makeFolder(path: string): void {
 
 /** Makes the folder of a file that will be written, where it is missing. */
 export const makeFolderOf = (path: string): void => makeFolder(dirname(path));
+
+/** Fails where `writeAtomically` would: for results that take long to compute. Makes the file's folder. */
+export function checkWritable(path: string): void {
+  makeFolderOf(path);
+  try {
+    const target = targetOf(path);
+    const before = statSync(target, { throwIfNoEntry: false });
+    if (before?.isDirectory()) fail("file", `cannot write ${path}: ${causes.EISDIR}`, null);
+    accessSync(before && !before.isFile() ? target : dirname(target), constants.W_OK);
+  } catch (error) {
+    refuse("write", path, error);
+  }
+}
 
 let temporaries = 0;
 

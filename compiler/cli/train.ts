@@ -1,10 +1,10 @@
 /** `dlm train FILE --data SPEC`: training with progress, validation, checkpoints. */
-import { fail } from "../../ir/diagnostic.ts";
+import { CompileError, fail } from "../../ir/diagnostic.ts";
 import type { Net } from "../../runtime/index.ts";
 import { feedOf } from "../formats/feed.ts";
 import { loadProgram, weightFiles, weightsOf } from "./build.ts";
-import { type RunState, readCheckpoint } from "./checkpoint-folder.ts";
-import { saveBesideWeights } from "./companions.ts";
+import { checkCheckpointFolder, type RunState, readCheckpoint } from "./checkpoint-folder.ts";
+import { checkBesideWeights, saveBesideWeights } from "./companions.ts";
 import { describeScore, entryOf } from "./evaluate.ts";
 import {
   buildTraining,
@@ -19,7 +19,7 @@ import {
   type TrainingBuild,
   valOf,
 } from "./examples.ts";
-import { exists, makeFolderOf, writeAtomically } from "./files.ts";
+import { checkWritable, exists, writeAtomically } from "./files.ts";
 import { exit, type Io, note, warn } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
 import { accumulateOf, runState } from "./run-state.ts";
@@ -76,14 +76,15 @@ async function train(args: Arguments, io: Io): Promise<number> {
   const run = runState(args, settings, plan, build, examples, resumed?.state ?? null);
   if (resumed && run.step >= run.steps && !isOutMissing(args)) return nothingLeft(args, run, io);
   tell(plan, build, examples, resumed !== null, io);
-  for (const option of ["out", "log", "plot"]) if (args.has(option)) makeFolderOf(args.get(option)!);
   const file = resumed?.path ?? weightFiles(args);
   const net = await loadProgram(build.stages.program, loadOptionsOf(args, plan, run, resumed?.variables ?? null), io, file);
   try {
     if (resumed) await checkPhase(net, accumulateOf(build.stages));
+    checkOutputs(args, examples);
     if (run.step >= run.steps) return await saveFinished(args, net, run, examples, io);
     const make = (log: TrainLog) => trainingOf(args, plan, build, net, examples, run, log);
-    return await finish(args, net, await trainWithLog(args, run, make, io), examples, io);
+    const trained = await trainWithLog(args, run, make, io).catch((error) => saveSoFar(args, net, examples, error, io));
+    return await finish(args, net, trained, examples, io);
   } finally {
     await net.dispose();
   }
@@ -180,6 +181,27 @@ function trainingOf(
   const { source, normalisation, train: split, feed, validation } = examples;
   const evaluation = { net, source, normalisation, smaller, options: { threads: net.threads } };
   return { net, data: { split, feed }, validation: validation && { split: validation, evaluation }, run, accumulate, checkpoint, log };
+}
+
+/** What could not be written in the end is told before the first step. */
+function checkOutputs(args: Arguments, examples: Examples): void {
+  const [out, folder] = [args.get("out"), checkpointFolder(args)];
+  if (out !== undefined) checkBesideWeights(out, examples?.source.companions ?? []);
+  for (const option of ["log", "plot"]) if (args.has(option)) checkWritable(args.get(option)!);
+  if (folder !== undefined) checkCheckpointFolder(folder);
+}
+
+/** A file that cannot be read or written ends a run, such as a checkpoint on a full disk: its weights are saved all the same. */
+async function saveSoFar(args: Arguments, net: Net, examples: Examples, error: unknown, io: Io): Promise<never> {
+  const out = args.get("out");
+  if (out === undefined || !(error instanceof CompileError) || error.diagnostics.some((d) => d.code !== "file")) throw error;
+  try {
+    await saveWeights(out, net, examples);
+    note(io, `the weights so far are in ${out}`);
+  } catch (second) {
+    throw second instanceof CompileError ? new CompileError([...error.diagnostics, ...second.diagnostics]) : second;
+  }
+  throw error;
 }
 
 /** Whatever happens, the curves so far are drawn. */

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { NdArray } from "../../../compiler/formats/array.ts";
 import { writeNpz } from "../../../compiler/formats/npz.ts";
@@ -341,5 +341,37 @@ describe("progress", () => {
     expect(Math.max(...frames.map((f) => f.length))).toBeLessThan(50);
     expect(frames[20]).toMatch(/^step \[=+ *\] 20\/40/);
     expect(frames.at(-1)).toBe("");
+  });
+});
+
+describe("outputs of training", () => {
+  test.each([
+    ["weights in place of a folder", ["--out", "d"], "cannot write d: it is a folder"],
+    ["weights below a file", ["--out", "a.csv/w"], "cannot create a.csv: a file with this name is in the way"],
+    ["a plot in place of a folder", ["--plot", "d"], "cannot write d: it is a folder"],
+    ["a log in place of a folder", ["--log", "d"], "cannot write d: it is a folder"],
+    ["a checkpoint in place of a file", ["--checkpoint", "a.csv"], "cannot create a.csv: a file with this name is in the way"],
+    ["a checkpoint over a foreign state", ["--checkpoint", "foreign"], "foreign/state.json is not the state of a checkpoint"],
+  ])("%s is refused before the first step", async (_, given, message) => {
+    const at = folder(files);
+    for (const name of ["d", "foreign"]) mkdirSync(at(name));
+    writeFileSync(at("foreign/state.json"), "{}");
+    const argv = ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--batch", "8", given[0]!, at(given[1]!)];
+    const { code, err } = await dlm(given[0] === "--log" ? argv : [...argv, "--log", at("l.jsonl")], { toolchain });
+    expect(code).toBe(1);
+    expect(err.replaceAll(`${at("")}/`, "")).toContain(`error[file]: ${message}`);
+    expect(err).not.toContain("step");
+    expect(existsSync(at("l.jsonl"))).toBe(false);
+  });
+  test("a checkpoint that cannot be written ends the run, and the weights are saved", async () => {
+    const at = folder(files);
+    mkdirSync(at("c/step-10.safetensors"), { recursive: true });
+    const argv = ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--batch", "8", "--epochs", "3", "--no-shuffle"];
+    const failed = await dlm([...argv, "--checkpoint", at("c"), "--out", at("w")], { toolchain });
+    expect(failed.code).toBe(1);
+    expect(failed.err).toContain(`note: the weights so far are in ${at("w")}\n`);
+    expect(failed.err).toContain(`error[file]: cannot write ${at("c/step-10.safetensors")}: it is a folder`);
+    await dlm([...argv.slice(0, -3), "--no-shuffle", "--steps", "10", "--out", at("ten")], { toolchain });
+    expect(readFileSync(at("w"))).toEqual(readFileSync(at("ten")));
   });
 });
