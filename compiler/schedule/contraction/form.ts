@@ -39,6 +39,9 @@ const fewRows = 2;
 /** So many rows make up for packing `b`: where its rows are contiguous, and where they are gathered. */
 const rowsToPack = { wide: 24, gathered: 8 } as const;
 
+/** Fewer columns do not make up for gathering rows. */
+const columnsToGather = 16;
+
 /** Null when the work has not the form of a tile. */
 export function formOf(work: Work, axes: Axes): Form | null {
   for (const swap of [false, true]) {
@@ -75,7 +78,7 @@ function formWith(work: Work, axes: Axes): Form | null {
   const isRagged = extents[last]! % 4 !== 0 && !access.hasSlack;
   const packs = (!access.isPanel || isRagged) && shared >= rowsToPack[access.isWide ? "wide" : "gathered"];
   if (!packs && !access.isWide) return null;
-  const gathersRows = packs && row !== null && isScattered(a, k, axes);
+  const gathersRows = packs && row !== null && extents[last]! > columnsToGather && isScattered(a, k, axes);
   return { work, row, free, vectors, packs, gathersRows, ...access };
 }
 /** Elements of a cache line. */
