@@ -42,7 +42,9 @@ describe.each(examples)("%s", (name) => {
 test("convolutions go by transformed blocks on WebAssembly alone, and not where results are to be exact", async () => {
   const operations = async (options: object) => {
     const { graphs } = await compileStages(source("tiny-resnet.dlm"), { train: true, batch: 8, ...options });
-    return Object.values(graphs).map(printGraph).join("\n");
+    return Object.values(graphs)
+      .map((g) => g && printGraph(g))
+      .join("\n");
   };
   const blocks = /winograd_conv2d\(/;
   expect(await operations({})).toMatch(blocks);
