@@ -17,7 +17,7 @@ function isTaken({ shape }: Field, given: Given | undefined, resize: boolean): b
   if (!given || given.kind === "random") return true;
   if (given.kind === "array") return sameShape(long(shape), long(given.array.shape));
   const [height, width] = shape.slice(-2);
-  const isOne = sizeOf(shape.slice(0, -3)) === 1;
+  const isOne = shape.length > 2 && sizeOf(shape.slice(0, -3)) === 1;
   return isOne && (resize || (height === given.picture.height && width === given.picture.width));
 }
 /** Axes of extent 1 may come and go. */

@@ -100,6 +100,7 @@ export function bindDimensions(source: string, path: string, settings: CompileSe
 
 function namedExtents(dims: readonly (FreeDimension | null)[], given: Given | undefined): [string, number][] {
   if (!given || given.kind === "random") return [];
+  if (given.kind === "image" && dims.length < 3) return [];
   const shape = given.kind === "array" ? given.array.shape : [1, 0, given.picture.height, given.picture.width].slice(4 - dims.length);
   if (shape.length !== dims.length) return [];
   return dims.flatMap((d, axis): [string, number][] => {
@@ -189,13 +190,14 @@ function describeScale(input: Field, given: Given): string | null {
   return `input ${input.name}: the bytes of ${given.path} are ${words}`;
 }
 
-/** One picture as [1, C, H, W] or [C, H, W] or [H, W]. */
+/** One picture as [1, C, H, W] or [C, H, W]. An input of lower rank holds other things than pixels, such as features [N, F]. */
 function imageValues(input: Field, path: string, picture: Picture, options: ImageOptions): TensorData {
   const [height, width] = input.shape.slice(-2);
-  const channels = input.shape.length > 2 ? input.shape.at(-3)! : 1;
-  if (input.dtype !== "f32" || height === undefined || width === undefined || sizeOf(input.shape) !== channels * height * width)
+  const channels = input.shape.at(-3);
+  const isOne = channels !== undefined && sizeOf(input.shape.slice(0, -3)) === 1;
+  if (input.dtype !== "f32" || !isOne || height === undefined || width === undefined)
     return fail("data", `${path} is a picture, but the input \`${input.name}\` is ${typeOf(input)}`, null, {
-      help: "pictures go to inputs like f32[1, 3, 224, 224]",
+      help: "pictures go to inputs like f32[1, 3, 224, 224]; other inputs take arrays, .npy",
     });
   const original = imageOf(picture, channels, path);
   const image = options.resize ? resize(original, height, width) : original;

@@ -118,8 +118,15 @@ describe("inputs", () => {
       picture(1, 2, 1, [0, 0]),
       "error[data]: p.png is a picture, but the input `x` is f32[2,1,1,2]",
     ],
+    [
+      "features",
+      input("x", "f32", [1, 2]),
+      picture(1, 3, 1, [0, 0, 0]),
+      "error[data]: p.png is a picture, but the input `x` is f32[1,2]\n  help: pictures go to",
+    ],
   ])("%s is refused", (_, field, given, message) => {
     expect(() => fill(field, given)).toThrow(message);
+    if (given.kind === "image" && !message.includes("pixels")) expect(() => fill(field, given, { resize: true })).toThrow(message);
   });
   test("an unknown name is refused", () => {
     expect(() => fillInputs([input("x", "f32", [1])], new Map([["y", array([1], [1])]]), plain)).toThrow(
@@ -140,6 +147,7 @@ describe("free dimensions", () => {
   });
   test("a picture is one example and leaves defaults alone", () => {
     expect(bind({ image: picture(1, 5, 6, new Array(30).fill(0)) })).toEqual({ N: 1, W: 5 });
+    expect(bind({ ids: picture(1, 5, 6, new Array(30).fill(0)) })).toEqual({});
   });
   test("nothing to bind: random inputs, other ranks, other models", () => {
     expect(bind({ image: { kind: "random", seed: 0 } })).toEqual({});
