@@ -9,7 +9,7 @@ import { type Io, note } from "./io.ts";
 import type { Arguments } from "./options.ts";
 import { type CompileSettings, dimsOption } from "./settings.ts";
 import { tensorBytes } from "./tensor-files.ts";
-import { nearestNames } from "./weight-names.ts";
+import { warnUseless, weightHelp } from "./weight-names.ts";
 
 /** Compiles a file; warnings go to standard error. */
 export async function buildFile(path: string, settings: CompileSettings, more: Partial<CompileOptions>, io: Io): Promise<Stages> {
@@ -44,11 +44,13 @@ function optionsOf({ exact, relaxed, reproducible, seed: _, bindings, ...rest }:
 /** Loads a program with the weights of the command line, which came from `file`; what the runtime has to tell goes to standard error. */
 export async function loadProgram(program: Program, options: LoadOptions, io: Io, file: string | null = null): Promise<Net> {
   const { load } = await io.toolchain();
+  const { weights, allowMissing = [] } = options;
   const net = await naming(
     file,
     async () => load(program, program.code.kind === "wgsl" ? { ...options, gpu: await gpuSource() } : options),
-    () => nearestNames(program, options.weights ?? []),
+    (named) => weightHelp(program, weights ?? [], allowMissing, named),
   );
+  if (weights && file !== null) warnUseless(program, weights, allowMissing, file, io);
   for (const text of net.notes) note(io, text);
   return net;
 }
@@ -57,12 +59,12 @@ export async function loadProgram(program: Program, options: LoadOptions, io: Io
 export const weightFiles = (args: Arguments): string | null => args.all("weights").join(", ") || null;
 
 /** Weights and checkpoints that do not fit are named; `more` is what there is to say about weights. */
-export async function naming<T>(file: string | null, work: () => Promise<T>, more: () => string): Promise<T> {
+export async function naming<T>(file: string | null, work: () => Promise<T>, more: (file: string) => string): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (file === null || !(error instanceof DlmError) || (error.code !== "weights" && error.code !== "checkpoint")) throw error;
-    throw new DlmError(error.code, `${file}: ${error.message}${error.code === "weights" ? more() : ""}`, error);
+    throw new DlmError(error.code, `${file}: ${error.message}${error.code === "weights" ? more(file) : ""}`, error);
   }
 }
 

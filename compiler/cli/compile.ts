@@ -14,7 +14,7 @@ import { exit, type Io, note } from "./io.ts";
 import { type Arguments, type Command, table } from "./options.ts";
 import { bytes, scaled } from "./progress.ts";
 import { compileOptions, compileSettings, jsonOption, loadOptions, type Target, targetOf, targets } from "./settings.ts";
-import { nearestNames } from "./weight-names.ts";
+import { warnUseless, weightHelp } from "./weight-names.ts";
 
 export const compileCommand: Command = {
   name: "compile",
@@ -60,8 +60,9 @@ async function compile(args: Arguments, io: Io): Promise<number> {
   const weights = await naming(
     weightFiles(args),
     async () => weightFile(args, given, programs[0]!, stem, io),
-    () => nearestNames(programs[0]!, given ?? []),
+    (file) => weightHelp(programs[0]!, given ?? [], args.all("allow-missing"), file),
   );
+  if (given) warnUseless(programs[0]!, given, args.all("allow-missing"), weightFiles(args)!, io);
   const files = await filesOf(programs, weights, stem);
   makeFolder(folder);
   for (const [name, content] of Object.entries(files)) writeAtomically(join(folder, name), content);

@@ -7,7 +7,7 @@ import type { Arguments } from "./options.ts";
 import { pairs } from "./settings.ts";
 
 /** `*` stands for any characters, dots included; each is a group, as short as can be. */
-const patternOf = (glob: string): RegExp => new RegExp(`^${glob.split("*").map(escaped).join("(.*?)")}$`, "s");
+export const patternOf = (glob: string): RegExp => new RegExp(`^${glob.split("*").map(escaped).join("(.*?)")}$`, "s");
 const escaped = (text: string): string => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
 
 /** `--only` and `--drop`, by the names of the files; each must match a tensor of one of them. */
