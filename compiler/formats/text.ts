@@ -44,7 +44,7 @@ async function sourceFor(file: TextFile, demand: Demand): Promise<DataSource> {
   const examples = pairs
     ? pairsOf(tokens, vocabulary, file, demand.inputs)
     : windowsOf(tokens, vocabulary, file, demand, await demand.streams());
-  const room = Number.isFinite(limit) && limit > vocabulary.size ? `, of ${limit} that the model takes` : "";
+  const room = roomOf(vocabulary, limit, demand);
   const notes = [`${file.spec.rest}: ${tokens.length} ${words[vocabulary.unit]}, ${vocabulary.size} different ones${room}`];
   const companions = [{ ending: ".vocab.json", text: vocabulary.file }] as const;
   return { ...plainSource, spec: file.spec.text, notes, companions, ...examples };
@@ -74,6 +74,15 @@ function vocabularyOf({ spec, text, unit }: TextFile, wanted: Unit, limit: numbe
   const vocabulary = known ?? learnVocabulary(wanted, text, limit);
   if (vocabulary.size > limit) tooLarge(vocabulary, limit, found?.path ?? spec.rest, hints.extent(limit, vocabulary.size));
   return vocabulary;
+}
+
+/** How many times the vocabulary a model may take before it is worth a word. */
+const roomy = 4;
+/** Tokens that never occur cost parameters and time; weights that are there already are made for them. */
+function roomOf({ size }: Vocabulary, limit: number, { fresh, companion, hints }: Demand): string {
+  if (!Number.isFinite(limit) || limit <= size) return "";
+  const less = limit >= roomy * size && fresh && !companion(".vocab.json") ? hints.extent(limit, size) : null;
+  return `, of ${limit} that the model takes${less === null ? "" : `: ${less} makes a smaller model`}`;
 }
 
 function tooLarge({ unit, size }: Vocabulary, limit: number, where: string, hint: string | null): never {

@@ -109,6 +109,17 @@ describe("windows", () => {
     ]);
     expect(notes).toEqual(["t: 11 characters, 11 different ones, of 20 that the model takes"]);
   });
+  test("how to make a model smaller that takes many more tokens, where no vocabulary is set yet", async () => {
+    const hints = { size: () => null, extent: (now: number, wanted: number) => `--set vocab=${wanted} (${now})` };
+    const notesFor = async (limit: number, more: object) =>
+      (await sourceOf("text:t", { t: letters }, sequence(2, 3, limit), { hints, ...more })).notes;
+    const plain = (limit: number) => [`t: 11 characters, 11 different ones, of ${limit} that the model takes`];
+    expect(await notesFor(44, { fresh: true })).toEqual([`${plain(44)}: --set vocab=11 (44) makes a smaller model`]);
+    expect(await notesFor(43, { fresh: true })).toEqual(plain(43));
+    expect(await notesFor(44, { fresh: false })).toEqual(plain(44));
+    const text = learnVocabulary("char", letters, 44).file;
+    expect(await notesFor(44, { fresh: true, companion: () => ({ path: "v", text }) })).toEqual(plain(44));
+  });
   test("streams: row i of a batch goes on where row i of the batch before ended", async () => {
     const { train, ordered } = await sourceOf("text:t", { t: "abcdefghijklmnop" }, sequence(2, 3), { streams: async () => true });
     expect(ordered).toBe(true);
