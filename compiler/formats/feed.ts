@@ -115,14 +115,20 @@ const listed = (fields: readonly DataField[]): string => fields.map((f) => `${f.
 function checkSize(input: Field, fields: readonly DataField[], hint: SizeHint): void {
   const size = fields.reduce((n, f) => n + sizeOf(f.shape), 0);
   if (size === exampleSize(input)) return;
-  const help = fields.length === 1 ? hint(input.name, input.shape.slice(1), fields[0]!.shape) : null;
+  const flags = fields.length === 1 ? hint(input.name, input.shape.slice(1), fields[0]!.shape) : null;
+  const help = flags === null ? oneHotHelp(input, fields[0]!) : `add ${flags}`;
   fail(
     "data",
     `the input \`${input.name}\` takes ${values(exampleSize(input))} (${input.shape.slice(1).join(", ")}) per example, ` +
       `but \`${fields[0]!.name}\` has ${values(size)} (${fields[0]!.shape.join(", ")})`,
     null,
-    help === null ? {} : { help: `add ${help}` },
+    help === null ? {} : { help },
   );
+}
+/** A row of values for one whole number; null: it is something else. */
+function oneHotHelp(input: Field, { name, shape }: DataField): string | null {
+  if (input.dtype !== "i32" || exampleSize(input) !== 1 || shape.length !== 1) return null;
+  return `one-hot labels become class numbers by ${name}.argmax(axis=1) when writing the array`;
 }
 
 /** The same extents in another order (height, width, channels) would reshape into nonsense. */

@@ -161,6 +161,20 @@ describe("feeding", () => {
     );
     expect(() => feed(input("scalar", "f32", []))).toThrow("`scalar` is f32[], but every input needs the batch as its first dimension");
   });
+  test("one-hot labels for class numbers", async () => {
+    const source = await npz({ labels: bytes([2, 10]), pair: bytes([2, 2, 5]) });
+    const refusal = (input: Field) => {
+      try {
+        return feedOf([input], source, null) && "";
+      } catch (error) {
+        return String(error);
+      }
+    };
+    const help = "help: one-hot labels become class numbers by labels.argmax(axis=1) when writing the array";
+    expect(refusal(input("labels", "i32", [2]))).toContain(`takes 1 value () per example, but \`labels\` has 10 values (10)\n  ${help}`);
+    for (const other of [input("labels", "f32", [2]), input("labels", "i32", [2, 5]), input("pair", "i32", [2])])
+      expect(refusal(other)).toMatch(/per example, but `\w+` has 10 values \([\d, ]+\)$/);
+  });
   test("labels that the model cannot index with", async () => {
     const source = await csv("label\n3\n10\n");
     const feed = feedOf([input("label", "i32", [2], 10)], source, null);
