@@ -71,8 +71,9 @@ function trimmed(all: readonly Part[]): readonly Part[] {
 /** A declaration must be shorter than what it replaces. Declarations of variables come for nothing. */
 function isWorthIt(places: readonly Part[]): boolean {
   if (places.length < (places.some((p) => p.scope.form === null) ? 2 : 3)) return false;
-  const calls = nodesOf(places[0]!).filter((n) => n.kind !== "variable").length;
-  return calls >= 3 && places.length * (calls - 1.5) - calls - 1 > 0;
+  const nodes = nodesOf(places[0]!);
+  const calls = nodes.filter((n) => n.kind !== "variable").length;
+  return calls >= (nodes.some(ownsWeights) ? 3 : 5) && places.length * (calls - 1.5) - calls - 1 > 0;
 }
 /** What stands beside it does not share the beginning of its labels. */
 function isModule({ scope: { nodes }, start, end }: Part): boolean {

@@ -87,9 +87,9 @@ function grown(items: readonly Written[], id: Value, index: string): readonly It
   };
   const start: StepItem = {
     kind: "step",
-    operands: [source],
+    operands: [source, source],
     results: [all[0]],
-    build: ([x]) => list([x!, termOf(first, [x!])]),
+    build: ([x, y]) => list([x!, termOf(first, [y!])]),
     role: null,
     piped: false,
     listed: false,

@@ -1,5 +1,6 @@
 /** What a body consists of before it is text: steps and loops over values, with labels and numbers in place. */
 import { isUpperCase } from "../frontend/elaborate/paths.ts";
+import { isStage } from "./print-flow.ts";
 import type { Declared, Node, Value } from "./program.ts";
 import type { Term } from "./sketch.ts";
 import { type Constant, fill } from "./template.ts";
@@ -58,7 +59,7 @@ export function itemOf(w: Written): StepItem | VariableItem {
     results,
     build: (values) => termOf(w, values),
     role: roleOf(node),
-    piped: firstArgument(node) === "value",
+    piped: isPiped(node),
     listed: firstArgument(node) === "list",
   };
 }
@@ -90,6 +91,7 @@ function roleOf(node: Node): Role | null {
   if (isUpperCase(callee)) return /Norm$/.test(callee) ? "norm" : "layer";
   return /pool/.test(callee) ? "pool" : shapes.test(callee) ? "shape" : "function";
 }
+const isPiped = (node: Node): boolean => firstArgument(node) === "value" && (node.kind !== "leaf" || isStage(node.template.callee));
 function firstArgument(node: Node): Term["kind"] | null {
   if (node.kind !== "leaf") return "value";
   const { term } = node.template;

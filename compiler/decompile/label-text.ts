@@ -22,8 +22,8 @@ export function commonPrefix(labels: readonly string[]): string {
   return first.slice(0, length).join(".");
 }
 /** What stands behind a prefix that is known to be there. */
-export const without = (prefix: string, label: string): string =>
-  prefix === "" ? label : label === prefix ? "_" : label.slice(prefix.length + 1);
+export const without = (prefix: string | null, label: string): string =>
+  !prefix ? label : label === prefix ? "_" : label.slice(prefix.length + 1);
 
 /** How nodes are labelled: what their labels begin with, and how they go on (`?` where there is none). */
 export interface Labelling {
@@ -37,10 +37,11 @@ export function labellingOf(nodes: readonly Node[]): Labelling {
   const prefix = commonPrefix(given);
   return { prefix, endings: given.length === 0 ? "" : labels.map((l) => (l === null ? "?" : without(prefix, l))).join() };
 }
-/** Of layers and variables, also of those inside of groups. */
+/** Of layers and variables, also of those inside of groups. A variable that is called `constant_5` belongs to no part. */
 export function labelsIn(nodes: readonly Node[]): readonly (string | null)[] {
   return nodes.flatMap((n) => {
     if (n.kind === "group") return labelsIn(n.nodes);
-    return n.kind === "variable" || n.layer ? [n.label] : [];
+    if (n.kind === "variable") return [n.label?.includes(".") ? n.label : null];
+    return n.layer ? [n.label] : [];
   });
 }

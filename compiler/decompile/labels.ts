@@ -31,7 +31,7 @@ export function labelAll(model: readonly Node[], declarations: readonly Declarat
       nodes.flatMap((n, i) => pathsOf(n, labelled[i]!, paths)),
     );
   }
-  return { model: bodyLabels(model, "", paths, nameOf), byForm };
+  return { model: bodyLabels(model, null, paths, nameOf), byForm };
 }
 /** An occurrence labelled as most are. */
 function usual(occurrences: readonly Group[]): Group {
@@ -48,7 +48,8 @@ function pathsOf(n: Node, label: string | null, paths: Paths): readonly string[]
   return own.map((path) => (path === "" ? label : joinPath(label === "_" ? "" : label, path)));
 }
 
-function bodyLabels(nodes: readonly Node[], prefix: string, paths: Paths, nameOf: (form: number) => string): BodyLabels {
+/** `prefix`: what labels begin with that belong to the body; null: it is the model's. */
+function bodyLabels(nodes: readonly Node[], prefix: string | null, paths: Paths, nameOf: (form: number) => string): BodyLabels {
   const used = new Set<string>();
   const labels = new Set<string>();
   const take = (n: Node, label: string): boolean => {
@@ -67,13 +68,17 @@ function bodyLabels(nodes: readonly Node[], prefix: string, paths: Paths, nameOf
   return nodes.map((n, i) => {
     if (wanted[i] !== null || !ownsWeights(n)) return wanted[i]!;
     const base = baseOf(n, nameOf);
-    const counter = counters.get(base) ?? numbered(base, 1);
+    const counter = counters.get(base) ?? (n.kind === "variable" ? named(base) : numbered(base, 1));
     counters.set(base, counter);
     return firstOf(counter, (l) => take(n, l));
   });
 }
 function* numbered(base: string, from: number): Generator<string> {
   for (let k = from; ; k++) yield `${base}${k}`;
+}
+function* named(base: string): Generator<string> {
+  yield base;
+  yield* numbered(base, 2);
 }
 function firstOf(labels: Generator<string>, fits: (label: string) => boolean): string {
   for (;;) {
@@ -82,10 +87,11 @@ function firstOf(labels: Generator<string>, fits: (label: string) => boolean): s
   }
 }
 
-function wantedLabel(n: Node, prefix: string): string | null {
-  if (n.kind !== "group") return n.label && without(prefix, n.label);
+function wantedLabel(n: Node, prefix: string | null): string | null {
+  if (n.kind === "leaf") return n.label && without(prefix, n.label);
+  if (n.kind === "variable") return n.label && (prefix === null || n.label.includes(".")) ? without(prefix, n.label) : null;
   const { prefix: own, endings } = labellingOf(n.nodes);
-  return endings === "" ? null : own === prefix ? "_" : without(prefix, own);
+  return endings === "" ? null : own === (prefix ?? "") ? "_" : without(prefix, own);
 }
 
 const short: Readonly<Record<string, string>> = {
@@ -104,7 +110,13 @@ const short: Readonly<Record<string, string>> = {
   MultiHeadAttention: "attn",
 };
 function baseOf(n: Node, nameOf: (form: number) => string): string {
-  if (n.kind === "variable") return n.dtype === "f32" ? "weight" : "state";
+  if (n.kind === "variable")
+    return (
+      n.label
+        ?.split(".")
+        .at(-1)
+        ?.replace(/_*\d*$/, "") || (n.dtype === "f32" ? "weight" : "state")
+    );
   if (n.kind === "group") {
     const word = snakeCase(nameOf(n.form)).replace(/\d+$/, "").split("_").at(-1)!;
     return /^(residual|bottleneck|)$/.test(word) ? "block" : word;

@@ -1,5 +1,4 @@
 /** What layers that were found are called: as their labels say (`denselayer1` is a DenseLayer), else by what they are made of. */
-import { snakeCase } from "../frontend/elaborate/paths.ts";
 import type { Declaration } from "./declarations.ts";
 import { labellingOf } from "./label-text.ts";
 import type { Leaf, Node } from "./program.ts";
@@ -9,8 +8,8 @@ export function nameLayers(declarations: readonly Declaration[], taken: Readonly
   const used = new Set(taken);
   const names = new Map<number, string>();
   for (const d of declarations) {
-    const base = labelName(d) ?? structuralName(d.occurrences[0].nodes);
-    const wanted = d.layer ? base : snakeCase(base);
+    const { nodes } = d.occurrences[0];
+    const wanted = d.layer ? (labelName(d) ?? structuralName(nodes)) : functionName(nodes);
     let name = wanted;
     for (let k = 2; used.has(name); k++) name = `${wanted}${k}`;
     used.add(name);
@@ -60,7 +59,12 @@ function structuralName(nodes: readonly Node[]): string {
   if (convolutions.some(isDepthwise)) return narrow ? "InvertedBlock" : "SeparableConv";
   if (convolutions.length > 0) return "ConvBlock";
   if (has("Linear")) return adds > 0 ? "FeedForward" : "LinearBlock";
-  return has("permute", "reshape", "transpose") ? "Rearrange" : "Block";
+  return "Block";
+}
+function functionName(nodes: readonly Node[]): string {
+  const calls = new Set(flat(nodes).map((n) => n.template.callee));
+  if (calls.has("softmax")) return "attend";
+  return calls.has("permute") || calls.has("reshape") || calls.has("transpose") ? "rearrange" : "combine";
 }
 const flat = (nodes: readonly Node[]): readonly Leaf[] =>
   nodes.flatMap((n) => (n.kind === "group" ? flat(n.nodes) : n.kind === "leaf" ? [n] : []));

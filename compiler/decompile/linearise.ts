@@ -56,17 +56,28 @@ function reached(roots: readonly Node[], maker: ReadonlyMap<Value, Node>): Reado
   return live;
 }
 
-/** What does not depend on weights and is used more than once, with all that it needs; variables with several users. */
+/**
+ * What does not depend on weights and is used more than once, with all that it needs; variables with several users. What a
+ * layer takes is where the model itself begins, and so is everything of a model without weights.
+ */
 function sharedPreparations(nodes: readonly Node[], maker: ReadonlyMap<Value, Node>): ReadonlySet<Node> {
   const heavy = new Set<Node>();
   const users = new Map<Node, number>();
+  const streams = new Set<Node>();
   for (const node of nodes) {
     const sources = new Set(node.operands.flatMap((v) => maker.get(v) ?? []));
-    for (const source of sources) users.set(source, (users.get(source) ?? 0) + 1);
+    for (const source of sources) {
+      users.set(source, (users.get(source) ?? 0) + 1);
+      if (ownsWeights(node)) streams.add(source);
+    }
     if (ownsWeights(node) || [...sources].some((s) => heavy.has(s))) heavy.add(node);
   }
-  const shared = nodes.filter((n) => (users.get(n) ?? 0) > 1 && (!heavy.has(n) || n.kind === "variable"));
-  return reached(shared, maker);
+  if (heavy.size === 0) return heavy;
+  const isShared = (n: Node): boolean => n.kind === "variable" || !(heavy.has(n) || streams.has(n));
+  return reached(
+    nodes.filter((n) => (users.get(n) ?? 0) > 1 && isShared(n)),
+    maker,
+  );
 }
 
 /** Every value right before what needs it, first operands first. */

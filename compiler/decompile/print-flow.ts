@@ -6,7 +6,7 @@ import type { Call, Term } from "./sketch.ts";
 export function stagesOf(t: Term): { readonly head: Term; readonly stages: readonly Call[] } {
   const stages: Call[] = [];
   let head = t;
-  while (head.kind === "call" && head.args[0] && flows(head.args[0]) && !takesList.has(head.callee)) {
+  while (head.kind === "call" && head.args[0] && flows(head.args[0]) && isStage(head.callee)) {
     stages.push(head);
     head = head.args[0];
   }
@@ -24,7 +24,9 @@ export function stagesOf(t: Term): { readonly head: Term; readonly stages: reado
   }
   return { head, stages: stages.reverse() };
 }
-const takesList = new Set(["concat", "stack"]);
+const plainCalls = new Set(["concat", "stack", "where", "maximum", "minimum"]);
+/** Whether one of its values is more than the others: what a pipeline carries. */
+export const isStage = (callee: string): boolean => !plainCalls.has(callee);
 /** Something that a pipeline carries: no list, no constant. */
 const flows = (t: Term): boolean => t.kind === "value" || t.kind === "index" || t.kind === "call" || isExpression(t);
 const isExpression = (t: Term): boolean => (t.kind === "binary" || t.kind === "unary") && holdsValue(t);

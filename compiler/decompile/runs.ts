@@ -121,13 +121,15 @@ function closely({ places, length }: Candidate): { readonly form: Found; readonl
   if (!isWorthNaming(nodesOf(first)) || cutsRepetition(most, length)) return null;
   const labels = labellingOf(nodesOf(first)).endings;
   const gain = gainOf(most.length, length);
+  // An activation belongs to what stands before it.
+  const offset = ownsWeights(nodesOf(first)[0]!) ? 0 : 0.5;
   const bonus = labels === "" ? 0 : most.every(isModule) ? labelBonus : -labelBonus;
   return {
     form: formOf(
       most.map((p) => ({ ...p, scope: p.line.scope })),
       { tokenOf: first.line.tokenOf, labels, everywhere: true },
     ),
-    gain: gain + (gain < 0 && bonus > 0 ? 0 : bonus),
+    gain: gain - offset + (gain < 0 && bonus > 0 ? 0 : bonus),
   };
 }
 /** Variables come for nothing; functions without weights are as good as a name for a few of them. */

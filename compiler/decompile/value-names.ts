@@ -42,9 +42,14 @@ export function nameValues(statements: readonly Statement[], naming: Naming): Re
     const main = mainValue(s);
     for (const v of s.results) {
       const life = lives.get(v);
-      const waits = (h: Value) => !given.has(h) && h !== v && h !== main && life !== undefined && lastUse(h) === life.last;
-      const meets = life?.joined === "sum" && [...holders.values()].some(waits);
-      const options = { at, life, meets, before: main === null ? undefined : names.get(main) };
+      if (life === undefined) {
+        names.set(v, "_");
+        continue;
+      }
+      const waits = (h: Value) => !given.has(h) && h !== v && h !== main && lastUse(h) === life.last;
+      const meets = life.joined === "sum" && [...holders.values()].some(waits);
+      const several = s.results.filter((r) => lives.has(r)).length > 1;
+      const options = { at, life, several, meets, before: main === null ? undefined : names.get(main) };
       // A loop binds the name of what goes into it.
       const again = s.kind === "loop" ? names.get(s.source) : undefined;
       const name = again ?? wanted.get(v) ?? first(candidates(s, v, options, naming), isFree) ?? fresh(isFree);
@@ -109,9 +114,11 @@ function eachValue(t: Term, use: Use, visit: (v: Value, use: Use) => void): void
     case "index":
       eachValue(t.value, plainUse, visit);
       return;
-    case "binary":
-      for (const x of [t.left, t.right]) eachValue(x, { joined: t.op === "+" ? "sum" : null, fills: null }, visit);
+    case "binary": {
+      const isSum = t.op === "+" && holdsValue(t.left) && holdsValue(t.right);
+      for (const x of [t.left, t.right]) eachValue(x, isSum ? { joined: "sum", fills: null } : plainUse, visit);
       return;
+    }
     default:
       return;
   }
@@ -125,24 +132,26 @@ function filledBy(callee: string, at: number): string | null {
 
 interface Options {
   readonly at: number;
-  readonly life: Life | undefined;
+  readonly life: Life;
+  /** It is one of several results that are used. */
+  readonly several: boolean;
   /** A branch that waits will be added to it. */
   readonly meets: boolean;
   /** What the value is called that flows into it. */
   readonly before: string | undefined;
 }
 const mostSkips = 99;
-function* candidates(s: Statement, v: Value, { at, life, meets, before }: Options, naming: Naming): Generator<string> {
+function* candidates(s: Statement, v: Value, { at, life, several, meets, before }: Options, naming: Naming): Generator<string> {
   const hint = naming.hints.get(v);
   if (hint !== undefined) yield hint;
-  if (s.results.length > 1) {
+  if (several) {
     yield* s.results.length === 3 ? ["q", "k", "v"] : ["a", "b", "c"];
     return;
   }
-  const kept = life !== undefined && life.count > 1 && life.joined === "list" && life.last - at > 2;
+  const kept = life.count > 1 && life.joined === "list" && life.last - at > 2;
   if (kept) for (let k = 1; k <= mostSkips; k++) yield `skip${k}`;
   if (meets) yield "skip";
-  if (life?.fills && life.count === 1) yield life.fills;
+  if (life.fills && life.count === 1) yield life.fills;
   if (s.kind === "bind" && s.term.kind === "list") yield "maps";
   if (before !== undefined && /^[a-z]$/.test(before)) yield before;
   yield "x";

@@ -19,7 +19,7 @@ export function weightPaths(model: readonly Node[], labels: Labels): Paths {
       const at = joinPath(path, label);
       if (n.kind === "group") visit(n.nodes, labels.byForm.get(n.form)!, at);
       else {
-        if (n.label !== null && n.label !== at) renamed.push([n.label, at]);
+        if (n.label !== null && n.label !== at && (n.kind === "leaf" || n.label.includes("."))) renamed.push([n.label, at]);
         if (n.kind === "variable") weights.set(at, n.weight);
         else for (const [name, weight] of n.weights) weights.set(joinPath(at, name), weight);
       }

@@ -14,10 +14,11 @@ export function plainly({ inputs, steps, variables: free, outputs }: Sketch): {
 } {
   const weights = new Map<string, Weight>();
   const nameOf = (v: string) => `v_${v.replace(/\W/g, "_")}`;
-  const lines = inputs.map((i) => `${nameOf(i.name)} = ${i.name}`);
+  const lines: string[] = [];
   for (const v of free) {
     const type = `${v.type.dtype}[${v.type.shape.join(", ")}]`;
-    lines.push(v.type.dtype === "f32" ? `param ${nameOf(v.name)}: ${type} = zeros` : `state ${nameOf(v.name)}: ${type} = 0`);
+    const [word, start] = v.type.dtype === "f32" ? ["param", "zeros"] : ["state", v.type.dtype === "bool" ? "false" : "0"];
+    lines.push(`${word} ${nameOf(v.name)}: ${type} = ${start}`);
     weights.set(nameOf(v.name), v);
   }
   steps.forEach(({ results, term, weights: own }, k) => {
@@ -26,7 +27,7 @@ export function plainly({ inputs, steps, variables: free, outputs }: Sketch): {
     for (const [path, w] of own) weights.set(`l${k}.${path}`, w);
   });
   for (const { name, value } of outputs) lines.push(`${name} = ${nameOf(value)}`);
-  const head = inputs.map((i) => `${i.name}: ${printType(i.type)}`).join(", ");
+  const head = inputs.map((i) => `${nameOf(i.name)}: ${printType(i.type)}`).join(", ");
   const body = lines.map((l) => `  ${l}\n`).join("");
   return { text: `model Plain(${head}) -> ${outputs.map((o) => o.name).join(", ")} {\n${body}}\n`, weights };
 }
@@ -37,6 +38,7 @@ export function checked(sketch: Sketch): Decompiled {
   const plain = plainly(sketch);
   const module = build(made.text);
   expect(declared(made.weights)).toEqual([...variables(module)].sort());
+  expect(module.forward.inputs.map((i) => i.attrs.name)).toEqual(sketch.inputs.map((i) => i.name));
   const identities = new Map<Weight, number>();
   for (const w of plain.weights.values()) identities.set(w, identities.size);
   const shown = (graph: Graph, weights: ReadonlyMap<string, Weight>) => show(graph, (path) => `w${identities.get(weights.get(path)!)}`);
@@ -54,6 +56,11 @@ const declared = (weights: ReadonlyMap<string, Weight>): readonly string[] => {
 function show(graph: Graph, nameOf: (path: string) => string): readonly string[] {
   const lines: string[] = [];
   const known = new Map<Node, number>();
+  const detail = (node: Node): string => {
+    const { name } = node.op.schema;
+    if (name === "input") return String(graph.inputs.indexOf(node));
+    return name === "param" || name === "state" ? nameOf(String(node.attrs.name)) : JSON.stringify(node.attrs);
+  };
   const visit = (root: Node): number => {
     const stack = [root];
     for (let node = stack.at(-1); node; node = stack.at(-1)) {
@@ -64,9 +71,7 @@ function show(graph: Graph, nameOf: (path: string) => string): readonly string[]
       }
       stack.pop();
       if (known.has(node)) continue;
-      const attrs =
-        node.op.schema.name === "param" || node.op.schema.name === "state" ? nameOf(String(node.attrs.name)) : JSON.stringify(node.attrs);
-      lines.push(`${node.op.schema.name}(${node.inputs.map((n) => known.get(n)).join()}) ${attrs} ${printType(node.type)}`);
+      lines.push(`${node.op.schema.name}(${node.inputs.map((n) => known.get(n)).join()}) ${detail(node)} ${printType(node.type)}`);
       known.set(node, known.size);
     }
     return known.get(root)!;

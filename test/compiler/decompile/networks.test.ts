@@ -4,10 +4,11 @@ import { expect, test } from "vitest";
 import { build, parameterCount } from "../frontend/elaborating.ts";
 import { checked } from "./checking.ts";
 import * as networks from "./networks.ts";
+import * as transformers from "./transformers.ts";
 
 const goldens = join(import.meta.dirname, "goldens");
 
-for (const [name, network] of Object.entries(networks)) {
+for (const [name, network] of Object.entries({ ...networks, ...transformers })) {
   test(`${name} with its labels`, async () => {
     const { text } = checked(network());
     await expect(text).toMatchFileSnapshot(join(goldens, `${name}.dlm`));
@@ -19,7 +20,7 @@ for (const [name, network] of Object.entries(networks)) {
 }
 
 test("labels that fit are kept, all of them", () => {
-  for (const network of Object.values(networks)) {
+  for (const network of Object.values({ ...networks, ...transformers })) {
     const sketch = network();
     const wanted = sketch.steps.flatMap(({ term, weights }) =>
       [...weights.keys()].map((path) => `${term.kind === "call" ? term.label : ""}.${path}`),

@@ -1,6 +1,6 @@
-/** Well-known networks as sketches, labelled as torchvision and others label them. */
-import { binary, bool, float, int, ints, list, type Sketch, text, value, word } from "../../../compiler/decompile/sketch.ts";
-import { f32, i32 } from "../../../ir/type.ts";
+/** Well-known convolutional networks as sketches, labelled as torchvision and timm label them. */
+import { binary, bool, float, int, ints, list, type Sketch, value } from "../../../compiler/decompile/sketch.ts";
+import { f32 } from "../../../ir/type.ts";
 import { type Pen, type Plan, sketchOf } from "./sketching.ts";
 
 export type Options = Pick<Plan, "unlabelled" | "untyped">;
@@ -192,61 +192,60 @@ export const unet: Net = (options) =>
     return { logits: p.layer("head", "Conv2d", [x, int(2)], { kernel: int(1) }) };
   });
 
-const reshape = (p: Pen, x: string, shape: readonly number[]) => p.fn("reshape", [x, ints(shape)]);
-const heads = (p: Pen, x: string, t: number, n: number, d: number) =>
-  p.fn("permute", [reshape(p, x, [1, t, n, d / n]), ints([0, 2, 1, 3])]);
-
-/** GPT-2: one product for queries, keys and values; a causal mask; the output shares no weights. */
-export const gpt2: Net = (options) =>
-  sketchOf({ name: "GPT2", doc: "Imported from gpt2.onnx.", inputs: { input_ids: i32(1, 64) }, ...options }, (p) => {
-    const [t, d, n, depth] = [64, 768, 12, 12];
-    const linear = (x: string, label: string, out: number) => p.layer(label, "Linear", [x, int(out)]);
-    const places = p.fn("arange", [int(t)]);
-    let x = p.term(
-      sum(p.layer("wte", "Embedding", ["input_ids", int(50257), int(d)]), p.layer("wpe", "Embedding", [places, int(1024), int(d)])),
-    );
-    for (let i = 0; i < depth; i++) {
-      const at = (name: string) => `h.${i}.${name}`;
-      let y = p.layer(at("ln_1"), "LayerNorm", [x]);
-      const [q, k, v] = p.terms(3, {
-        kind: "call",
-        callee: "split",
-        args: [value(linear(y, at("attn.c_attn"), 3 * d)), int(3)],
-        named: { axis: int(-1) },
-        label: null,
-      }) as [string, string, string];
-      const mixed = p.fn("attention", [heads(p, q, t, n, d), heads(p, k, t, n, d), heads(p, v, t, n, d)], { causal: bool(true) });
-      y = reshape(p, p.fn("permute", [mixed, ints([0, 2, 1, 3])]), [1, t, d]);
-      x = p.term(sum(x, linear(y, at("attn.c_proj"), d)));
-      y = linear(p.layer(at("ln_2"), "LayerNorm", [x]), at("mlp.c_fc"), 4 * d);
-      y = p.fn("gelu", [y], { approximate: text("tanh") });
-      x = p.term(sum(x, linear(y, at("mlp.c_proj"), d)));
-    }
-    x = p.layer("ln_f", "LayerNorm", [x]);
-    return { logits: p.layer("lm_head", "Linear", [x, int(50257)], { bias: off }) };
+/** Squeeze and excitation, kernels of several sizes. */
+export const efficientnet: Net = (options) =>
+  sketchOf({ name: "EfficientNet", inputs: { image: f32(1, 3, 64, 64) }, ...options }, (p) => {
+    const silu = (x: string) => p.fn("silu", [x]);
+    let x = silu(normed(p, "image", ["conv_stem", "bn1"], { out: 32, kernel: 3, stride: 2, padding: 1 }));
+    let channels = 32;
+    const plan = [
+      [1, 16, 1, 1, 3],
+      [6, 24, 2, 2, 3],
+      [6, 40, 2, 2, 5],
+      [6, 80, 3, 2, 3],
+      [6, 112, 3, 1, 5],
+      [6, 192, 4, 2, 5],
+      [6, 320, 1, 1, 3],
+    ] as const;
+    plan.forEach(([expand, out, count, first, kernel], i) => {
+      for (let j = 0; j < count; j++) {
+        const at = (name: string) => `blocks.${i}.${j}.${name}`;
+        const hidden = channels * expand;
+        const stride = j === 0 ? first : 1;
+        const [narrow, ...norms] = expand > 1 ? (["conv_pwl", "bn2", "bn3"] as const) : (["conv_pw", "bn1", "bn2"] as const);
+        let y = expand > 1 ? silu(normed(p, x, [at("conv_pw"), at("bn1")], { out: hidden, kernel: 1 })) : x;
+        y = silu(normed(p, y, [at("conv_dw"), at(norms[0])], { out: hidden, kernel, stride, padding: kernel >> 1, groups: hidden }));
+        const pooled = p.fn("mean", [y, ints([2, 3])], { keepdims: bool(true) });
+        const squeezed = silu(p.layer(at("se.conv_reduce"), "Conv2d", [pooled, int(channels / 4)], { kernel: int(1) }));
+        const gate = p.fn("sigmoid", [p.layer(at("se.conv_expand"), "Conv2d", [squeezed, int(hidden)], { kernel: int(1) })]);
+        y = normed(p, p.term(binary("*", value(y), value(gate))), [at(narrow), at(norms[1])], { out, kernel: 1 });
+        x = stride === 1 && channels === out ? p.term(sum(y, x)) : y;
+        channels = out;
+      }
+    });
+    return head(p, silu(normed(p, x, ["conv_head", "bn2"], { out: 1280, kernel: 1 })), "classifier", 1000);
   });
 
-/** BERT: a mask for all blocks, normalisation behind each part, two outputs. */
-export const bert: Net = (options) =>
-  sketchOf({ name: "Bert", inputs: { input_ids: i32(1, 16), attention_mask: i32(1, 16) }, ...options }, (p) => {
-    const [t, d, n, depth] = [16, 64, 4, 6];
-    const linear = (x: string, label: string, out: number) => p.layer(label, "Linear", [x, int(out)]);
-    const given = p.fn("cast", [p.fn("reshape", ["attention_mask", ints([1, 1, 1, t])]), word("f32")]);
-    const mask = p.term(binary("*", binary("-", float(1), value(given)), float(-10000)));
-    const words = p.layer("embeddings.word_embeddings", "Embedding", ["input_ids", int(1000), int(d)]);
-    const placed = p.term(sum(words, p.variable("embeddings.position_embeddings", f32(1, t, d))));
-    let x = p.layer("embeddings.LayerNorm", "LayerNorm", [placed]);
-    for (let i = 0; i < depth; i++) {
-      const at = (name: string) => `encoder.layer.${i}.${name}`;
-      const [q, k, v] = ["query", "key", "value"].map((name) => heads(p, linear(x, at(`attention.self.${name}`), d), t, n, d));
-      const scores = p.term(binary("/", value(p.term(binary("@", value(q!), value(p.fn("transpose", [k!]))))), float(Math.sqrt(d / n))));
-      const weights = p.fn("softmax", [p.term(sum(scores, mask))]);
-      const mixed = p.fn("permute", [p.term(binary("@", value(weights), value(v!))), ints([0, 2, 1, 3])]);
-      const y = linear(reshape(p, mixed, [1, t, d]), at("attention.output.dense"), d);
-      x = p.layer(at("attention.output.LayerNorm"), "LayerNorm", [p.term(sum(y, x))]);
-      const inner = p.fn("gelu", [linear(x, at("intermediate.dense"), 4 * d)]);
-      x = p.layer(at("output.LayerNorm"), "LayerNorm", [p.term(sum(linear(inner, at("output.dense"), d), x))]);
-    }
-    const first = p.term({ kind: "index", value: value(x), items: [{ kind: "all" }, int(0)] });
-    return { last_hidden_state: x, pooler_output: p.fn("tanh", [linear(first, "pooler.dense", d)]) };
+/** Channels last inside of blocks; a parameter that no layer owns. */
+export const convnext: Net = (options) =>
+  sketchOf({ name: "ConvNeXt", inputs: { image: f32(1, 3, 64, 64) }, ...options }, (p) => {
+    const permuted = (x: string, ...axes: number[]) => p.fn("permute", [x, ints(axes)]);
+    const layerNorm = (x: string, label: string) => p.layer(label, "LayerNorm", [x], { eps: float(1e-6) });
+    const channelNorm = (x: string, label: string) => permuted(layerNorm(permuted(x, 0, 2, 3, 1), label), 0, 3, 1, 2);
+    const patches = (x: string, label: string, out: number, k: number) =>
+      p.layer(label, "Conv2d", [x, int(out)], { kernel: int(k), stride: int(k) });
+    let x = channelNorm(patches("image", "stem.0", 96, 4), "stem.1");
+    [3, 3, 9, 3].forEach((depth, i) => {
+      const channels = 96 << i;
+      if (i > 0) x = patches(channelNorm(x, `stages.${i}.downsample.0`), `stages.${i}.downsample.1`, channels, 2);
+      for (let j = 0; j < depth; j++) {
+        const at = (name: string) => `stages.${i}.blocks.${j}.${name}`;
+        const around = { kernel: int(7), padding: int(3), groups: int(channels) };
+        let y = layerNorm(permuted(p.layer(at("conv_dw"), "Conv2d", [x, int(channels)], around), 0, 2, 3, 1), at("norm"));
+        y = p.fn("gelu", [p.layer(at("mlp.fc1"), "Linear", [y, int(4 * channels)])]);
+        y = p.term(binary("*", value(p.layer(at("mlp.fc2"), "Linear", [y, int(channels)])), value(p.variable(at("gamma"), f32(channels)))));
+        x = p.term(sum(permuted(y, 0, 3, 1, 2), x));
+      }
+    });
+    return head(p, x, "head.fc", 1000);
   });

@@ -38,22 +38,24 @@ export interface Plan {
 /** `write` gives the outputs by name. */
 export function sketchOf({ name, doc, inputs, unlabelled, untyped }: Plan, write: (pen: Pen) => Readonly<Record<string, string>>): Sketch {
   const draft = newDraft();
+  // The draft's own names: a value may be called like a function.
+  const inDraft = (id: string): string => `v_${id}`;
   const steps: Step[] = [];
   const variables: Variable[] = [];
   const types = new Map<string, TensorType>();
   const note = (id: string): void => {
-    const v = draft.valueOf(id);
+    const v = draft.valueOf(inDraft(id));
     if (v.kind === "tensor") types.set(id, v.node.type);
   };
   for (const [id, type] of Object.entries(inputs)) {
-    draft.input(id, type);
+    draft.input(inDraft(id), type);
     note(id);
   }
   let values = 0;
   const add = (count: number, term: Term, weights: ReadonlyMap<string, Weight>): readonly string[] => {
     const results = Array.from({ length: count }, () => `v${values++}`);
     const unique = term.kind === "call" && /^[A-Z]/.test(term.callee) ? { ...term, label: `l${values}` } : term;
-    draft.run(`${results.join(", ")} = ${printTerm(unique)}`);
+    draft.run(`${results.map(inDraft).join(", ")} = ${printTerm(unique, inDraft)}`);
     for (const id of results) note(id);
     steps.push({ results, term, weights });
     return results;
@@ -72,7 +74,7 @@ export function sketchOf({ name, doc, inputs, unlabelled, untyped }: Plan, write
     },
     variable: (label, type) => {
       const id = `w${variables.length}`;
-      draft.define(id, ops.param({}, { name: id, dtype: type.dtype, shape: type.shape }));
+      draft.define(inDraft(id), ops.param({}, { name: id, dtype: type.dtype, shape: type.shape }));
       note(id);
       variables.push({ ...weight(type), name: id, label: unlabelled ? null : label });
       return id;

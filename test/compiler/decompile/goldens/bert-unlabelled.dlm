@@ -9,8 +9,8 @@ layer TransformerBlock(x: f32[N, T, D], mask) {
 }
 
 model Bert(input_ids: i32[1, 16], attention_mask: i32[1, 16]) -> last_hidden_state, pooler_output {
-  param weight1: f32[1, 16, 64] = zeros
-  x = ((input_ids |> embed1: Embedding(1000, 64)) + weight1) |> ln1: LayerNorm
+  param weight: f32[1, 16, 64] = zeros
+  x = ((input_ids |> embed1: Embedding(1000, 64)) + weight) |> ln1: LayerNorm
   mask = (1.0 - (attention_mask |> reshape([1, 1, 1, 16]) |> cast(f32))) * -10000.0
   for i in range(6) { x = x |> block{i + 1}: TransformerBlock(mask) }
   pooler_output = x[:, 0] |> fc1: Linear(64) |> tanh
