@@ -11,9 +11,10 @@ import { requireSound } from "../ir/kernel/verify.ts";
 import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
 import type { Code, Program } from "../ir/program.ts";
+import { tensor } from "../ir/type.ts";
 import { type Graphs, ordered } from "./graphs.ts";
 import { lower } from "./lower/lower.ts";
-import { type Planned, planMemory, type Residents } from "./memory/plan.ts";
+import { type Border, type Planned, planMemory, type Residents } from "./memory/plan.ts";
 import { verifyPlan } from "./memory/verify.ts";
 import { runPasses } from "./pass.ts";
 import { splitPrepareOf } from "./passes/index.ts";
@@ -28,6 +29,9 @@ export interface CodeOptions {
   readonly exact?: boolean;
   /** Relaxed SIMD also in programs that train. */
   readonly relaxed?: boolean;
+  /** Each entry of a WebAssembly program gets a further output, `$times`: milliseconds from the start of the run to the end
+   *  of each call of the plan, after a 0. */
+  readonly profile?: boolean;
   /** Called after every pass; `text` prints the IR. */
   readonly onPass?: (event: PassEvent) => void;
 }
@@ -48,6 +52,8 @@ export interface CompiledGraphs {
   /** With kernels as the code generators take them. */
   readonly plan: Plan;
   readonly code: Code;
+  /** The outputs `$times`, where asked for. */
+  readonly clocks: readonly Border[];
 }
 
 /** `variables`: everything that survives between runs, in the order of its memory; prepared values are added here. */
@@ -60,11 +66,12 @@ export async function compileGraphs(
   const target = targets[options.target ?? "wasm"];
   const graphs = splitPrepare(optimize(given, target, options), options);
   const lowered = lower(ordered(graphs), target.schedule);
-  const planned = planMemory(name, lowered, residentsOf(graphs, variables), target.memory);
+  const clocks = clocksOf(lowered, options);
+  const planned = planMemory(name, lowered, residentsOf(graphs, variables, clocks), target.memory);
   const problems = verifyPlan(planned.plan, lowered, target.memory);
   invariant(problems.length === 0, `the memory plan is wrong:\n${problems.join("\n")}`);
   const plan: Plan = { ...planned.plan, kernels: lowered.kernels.map((k) => lowerKernel(k, target, options)) };
-  return { graphs, lowered, planned, plan, code: await emit(plan, lowered, planned, target, options) };
+  return { graphs, lowered, planned, plan, code: await emit({ plan, lowered, planned, clocks }, target, options), clocks };
 }
 
 function optimize(graphs: Graphs, target: Target, { exact, onPass }: CodeOptions): Graphs {
@@ -97,24 +104,35 @@ function lowerKernel(kernel: Kernel, target: Target, { onPass }: CodeOptions): K
   return lowered;
 }
 /** What has memory of its own outside the arena. */
-function residentsOf(graphs: Graphs, variables: Residents["variables"]): Residents {
+function residentsOf(graphs: Graphs, variables: Residents["variables"], clocks: readonly Border[]): Residents {
   const nameOf = (n: Graph["inputs"][number]) => String(n.attrs.name);
   const prepared = (graphs.prepare?.updates ?? []).map((u) => ({ kind: "prepared" as const, name: nameOf(u.target), type: u.target.type }));
   return {
     variables: [...variables, ...prepared],
     inputs: ordered(graphs).flatMap(({ entry, graph }) => graph.inputs.map((n) => ({ entry, name: nameOf(n), type: n.type }))),
-    outputs: ordered(graphs).flatMap(({ entry, graph }) =>
-      graph.outputs.map((o) => ({ entry, name: o.name, type: { ...o.value.type, layout: null } })),
-    ),
+    outputs: [
+      ...ordered(graphs).flatMap(({ entry, graph }) =>
+        graph.outputs.map((o) => ({ entry, name: o.name, type: { ...o.value.type, layout: null } })),
+      ),
+      ...clocks,
+    ],
   };
 }
-async function emit(plan: Plan, lowered: Lowered, planned: Planned, target: Target, o: CodeOptions): Promise<Code> {
+/** No name of the language begins with a dollar sign. */
+export const timesName = "$times";
+const clocksOf = ({ entries }: Lowered, { profile, target = "wasm" }: CodeOptions): readonly Border[] =>
+  profile && target === "wasm"
+    ? entries.map(({ name, calls }) => ({ entry: name, name: timesName, type: tensor("f32", [calls.length + 1]) }))
+    : [];
+type Emitted = Pick<CompiledGraphs, "plan" | "lowered" | "planned" | "clocks">;
+async function emit({ plan, lowered, planned, clocks }: Emitted, target: Target, o: CodeOptions): Promise<Code> {
   switch (target.name) {
     case "wasm": {
       const trains = plan.entries.some((e) => e.name === "step");
       const wantsRelaxed = o.relaxed ?? !(o.exact || o.reproducible || trains);
-      const plain = await emitWasm(plan, { relaxed: false });
-      const relaxed = wantsRelaxed ? (await emitWasm(plan, { relaxed: true })).module : null;
+      const places = new Map(clocks.map((c) => [c.entry, planned.output(c.entry, c.name)]));
+      const plain = await emitWasm(plan, { relaxed: false, clocks: places });
+      const relaxed = wantsRelaxed ? (await emitWasm(plan, { relaxed: true, clocks: places })).module : null;
       const differs = relaxed !== null && !sameBytes(relaxed, plain.module);
       return { kind: "wasm", ...plain, relaxed: differs ? relaxed : null };
     }

@@ -35,6 +35,7 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
   exact: flag,
   reproducible: flag,
   relaxed: flag,
+  profile: flag,
   resolve: call,
   onPass: call,
   onApplication: call,

@@ -15,7 +15,7 @@ import type { Module } from "./frontend/module.ts";
 import { parse } from "./frontend/parse.ts";
 import { flopsOf, type Graphs } from "./graphs.ts";
 import { inputRanges } from "./ranges.ts";
-import { constantsOf, residentVariables, signaturesOf, variablesOf } from "./signature.ts";
+import { constantsOf, residentVariables, signaturesOf, variablesOf, withClocks } from "./signature.ts";
 import { readAverages } from "./training/average.ts";
 import { buildInit } from "./training/init.ts";
 import { buildStep, type TrainingStep } from "./training/step.ts";
@@ -98,7 +98,7 @@ function bindingOf(module: Module, o: CompileOptions): Binding {
   const entries = { forward: averaged(module.forward), step: training.step, evaluate: averaged(module.training.evaluate) };
   return { module, training, init, entries };
 }
-function assemble(bindings: readonly Binding[], { graphs, lowered, planned, code }: CompiledGraphs, o: CompileOptions): Program {
+function assemble(bindings: readonly Binding[], { graphs, lowered, planned, code, clocks }: CompiledGraphs, o: CompileOptions): Program {
   const { plan } = planned;
   const { module, training } = bindings[0]!;
   const ranges = bindings.map(({ module: m }) => inputRanges([m.forward, ...(m.training ? [m.training.step] : [])]));
@@ -108,7 +108,7 @@ function assemble(bindings: readonly Binding[], { graphs, lowered, planned, code
     name: module.name,
     doc: module.doc,
     target: o.target ?? "wasm",
-    entries: signaturesOf(graphs, planned, ranges, module.docs),
+    entries: withClocks(signaturesOf(graphs, planned, ranges, module.docs), clocks, planned),
     ...(bindings.length > 1 ? { bindings: bindings.map((b) => b.module.dims) } : {}),
     variables: variablesOf(module, training, planned),
     ...constantsOf(lowered, planned),
@@ -134,4 +134,4 @@ function codeBytes(code: Code): number {
   }
 }
 
-export type { PassEvent } from "./compile-graphs.ts";
+export { type PassEvent, timesName } from "./compile-graphs.ts";

@@ -1,5 +1,5 @@
 /** The graphs of a program by entry. */
-import { type Graph, topological } from "../ir/graph/graph.ts";
+import { flopsOfNodes, type Graph, topological } from "../ir/graph/graph.ts";
 import { bindingOf, type EntryId, entryNames, entryOf } from "../ir/program.ts";
 
 /** An entry is there where the program has it. */
@@ -13,13 +13,4 @@ export const ordered = (graphs: Graphs): readonly { readonly entry: EntryId; rea
 const rank = (id: EntryId) => bindingOf(id) * entryNames.length + entryNames.indexOf(entryOf(id));
 
 /** Floating-point operations of one run. */
-export const flopsOf = (graph: Graph): number =>
-  topological(graph)
-    .map((v) =>
-      v.op.flops(
-        v.inputs.map((x) => x.type),
-        v.attrs,
-        v.type,
-      ),
-    )
-    .reduce((n, flops) => n + flops, 0);
+export const flopsOf = (graph: Graph): number => flopsOfNodes(topological(graph));

@@ -4,7 +4,7 @@ import { bindingOf, type Field, type Program, type Signature, type Variable } fr
 import type { TensorType } from "../ir/type.ts";
 import type { Module } from "./frontend/module.ts";
 import { type Graphs, ordered } from "./graphs.ts";
-import type { Planned, Residents } from "./memory/plan.ts";
+import type { Border, Planned, Residents } from "./memory/plan.ts";
 import type { Range } from "./ranges.ts";
 import type { TrainingStep } from "./training/step.ts";
 
@@ -65,6 +65,14 @@ export function signaturesOf(
     outputs: graph.outputs.map((o) => field(o.name, o.value.type, planned.output(entry, o.name))),
   }));
 }
+
+/** Times are outputs like others. */
+export const withClocks = (entries: readonly Signature[], clocks: readonly Border[], planned: Planned): Signature[] =>
+  entries.map((e) => {
+    const own = clocks.filter((c) => c.entry === e.name);
+    const fields = own.map(({ name, type }): Field => ({ name, dtype: type.dtype, shape: type.shape, ...planned.output(e.name, name) }));
+    return { ...e, outputs: [...e.outputs, ...fields] };
+  });
 
 /** Tables that the runtime has to write; nothing where there are none. */
 export function constantsOf({ constants }: Lowered, planned: Planned): Pick<Program, "constants"> {

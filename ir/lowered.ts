@@ -32,6 +32,8 @@ export interface LoweredCall {
   /** Inputs that are read at the very element that is written and nowhere else: the output may take their memory. */
   readonly inPlace: readonly Value[];
   readonly origin: Origin | null;
+  /** Floating-point operations, as their definitions count them: a faster algorithm does not have fewer. */
+  readonly flops: number;
 }
 export interface LoweredEntry {
   readonly name: EntryId;

@@ -13,6 +13,8 @@ export interface Call {
   readonly kernel: string;
   readonly args: readonly Place[];
   readonly origin: Origin | null;
+  /** Floating-point operations, as in `LoweredCall`. */
+  readonly flops: number;
 }
 /** A tensor in the arena, alive during the calls `first` to `last` (inclusive). */
 export interface Interval {

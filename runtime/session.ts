@@ -27,6 +27,8 @@ export interface StepResult {
   readonly loss: number;
   /** The other outputs of one element, by name. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Of programs compiled with `profile`: milliseconds from the start of the run to the end of each call, after a 0. */
+  readonly times?: OutputValues;
 }
 
 /**
@@ -215,10 +217,10 @@ class Session implements Net {
   }
 }
 
-function result(outputs: Readonly<Record<string, OutputValues>>): StepResult {
+function result({ $times: times, ...outputs }: Readonly<Record<string, OutputValues>>): StepResult {
   const numbers = Object.entries(outputs).flatMap(([name, v]) => (v.length === 1 ? [[name, v[0]!] as const] : []));
   const { loss, ...metrics } = Object.fromEntries(numbers);
-  return { loss: loss ?? Number.NaN, metrics };
+  return { loss: loss ?? Number.NaN, metrics, ...(times ? { times } : {}) };
 }
 
 /** Seeds are 32 bits, given with or without sign. */

@@ -38,7 +38,7 @@ export function whyNoThreads(): string | null {
 const workerSource = `
 const serve = ({ module, memory, words, entries, leads, thread, threads }, post) => {
   const control = new Int32Array(memory.buffer, words, ${threadWords});
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, now: () => performance.now() } });
   let seen = Atomics.load(control, ${RUN});
   post("ready");
   for (;;) {

@@ -77,11 +77,14 @@ async function compile(program: Program, file: Uint8Array<ArrayBuffer>): Promise
 
 async function instantiate(program: Program, module: WebAssembly.Module, memory: WebAssembly.Memory): Promise<WebAssembly.Instance> {
   try {
-    return await WebAssembly.instantiate(module, { env: { memory } });
+    return await WebAssembly.instantiate(module, { env: { memory, now } });
   } catch (e) {
     return fail("artefact", `the module of ${program.name} cannot be linked: ${messageOf(e)}`, e);
   }
 }
+
+/** Programs that were compiled to be profiled ask for the time. */
+const now = (): number => performance.now();
 
 function allocate(program: Program, file: Uint8Array, limitsOffset: number, bytes: number, shared: boolean): WebAssembly.Memory {
   const [flags, at] = unsigned(file, limitsOffset);

@@ -5,8 +5,8 @@
 import { fail, invariant } from "../../ir/diagnostic.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
-import type { Call, Entry, Plan } from "../../ir/plan.ts";
-import { type Code, type Region, regions } from "../../ir/program.ts";
+import type { Call, Entry, Place, Plan } from "../../ir/plan.ts";
+import { type Code, type EntryId, type Region, regions } from "../../ir/program.ts";
 import { isShared } from "../effects.ts";
 import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
 import { addBarrier, barrierBytes } from "./functions.ts";
@@ -18,6 +18,9 @@ import { sharedPhases } from "./share.ts";
 export interface WasmOptions {
   /** Multiply-add may be rounded once: faster, but not the same bits on every machine. */
   readonly relaxed: boolean;
+  /** Where an entry notes the time: f32[calls + 1], milliseconds from its start to the end of each call, the first being 0.
+   *  The module then imports `env.now`, a function () -> f64. */
+  readonly clocks?: ReadonlyMap<EntryId, Place>;
 }
 export type WasmModule = Omit<Extract<Code, { kind: "wasm" }>, "kind" | "relaxed">;
 
@@ -67,7 +70,7 @@ export async function emitWasm(plan: Plan, options: WasmOptions): Promise<WasmMo
   const { bases, bytes } = layoutOf(plan);
   const module = await withModule(
     options,
-    (u) => build(u, plan),
+    (u) => build(u, plan, options),
     ({ m }) => Uint8Array.from(m.emitBinary()),
   );
   return { module, bases, bytes, limitsOffset: findMemoryLimits(module) };
@@ -76,11 +79,11 @@ export async function emitWasm(plan: Plan, options: WasmOptions): Promise<WasmMo
 export const printWat = (plan: Plan, options: WasmOptions = { relaxed: false }): Promise<string> =>
   withModule(
     options,
-    (u) => build(u, plan),
+    (u) => build(u, plan, options),
     ({ m }) => m.emitText(),
   );
 
-function build(u: Unit, plan: Plan): void {
+function build(u: Unit, plan: Plan, { clocks }: WasmOptions): void {
   checkPlan(plan);
   const { bases, pages } = layoutOf(plan);
   // Without `setMemory` the import would have no maximum.
@@ -88,7 +91,8 @@ function build(u: Unit, plan: Plan): void {
   u.m.addMemoryImport("memory", "env", "memory", false);
   const barrier = addBarrier(u, bases.control);
   for (const k of plan.kernels) addKernel(u, k, barrier);
-  for (const e of plan.entries) addEntry(u, plan, e, bases, barrier);
+  if (clocks?.size) u.m.addFunctionImport(nowFunction, "env", "now", u.b.none, u.b.f64);
+  for (const e of plan.entries) addEntry(u, plan, e, bases, barrier, clocks?.get(e.name) ?? null);
 }
 function checkPlan(plan: Plan): void {
   invariant(new Set(plan.kernels.map((k) => k.name)).size === plan.kernels.length, `${plan.name}: two kernels have one name`);
@@ -100,28 +104,42 @@ function checkPlan(plan: Plan): void {
 
 /* ---- entries --------------------------------------------------------------------------------------------------- */
 
-/** Parameters thread and threads, local: address of this thread's scratch. */
-const [threadLocal, threadsLocal, scratchLocal] = [0, 1, 2] as const;
+/** Parameters thread and threads, locals: address of this thread's scratch, and when a run with a clock began. */
+const [threadLocal, threadsLocal, scratchLocal, startLocal] = [0, 1, 2, 3] as const;
 
-function addEntry(u: Unit, plan: Plan, entry: Entry, bases: WasmLayout["bases"], barrier: string): void {
+function addEntry(u: Unit, plan: Plan, entry: Entry, bases: WasmLayout["bases"], barrier: string, clock: Place | null): void {
   const { b, m } = u;
   const get = (local: number) => m.local.get(local, b.i32);
   const wait = () => m.if(m.i32.gt_u(get(threadsLocal), m.i32.const(1)), m.call(barrier, [get(threadsLocal)], b.none));
+  const address = ({ region, offset }: Place) => m.i32.const((bases[region] + offset) | 0);
   const scratch = m.i32.add(m.i32.const(bases.scratch | 0), m.i32.mul(get(threadLocal), m.i32.const(plan.sizes.scratch)));
   const name = `entry.${entry.name}`;
   const kernels = new Map(plan.kernels.map((k) => [k.name, k]));
-  const body: Ref[] = [m.local.set(scratchLocal, scratch)];
+  const body: Ref[] = [m.local.set(scratchLocal, scratch), ...(clock ? startClock(u, address(clock)) : [])];
   const conflicts = dependences();
-  for (const call of entry.calls) {
+  entry.calls.forEach((call, i) => {
     const kernel = kernels.get(call.kernel);
     invariant(kernel, `${entry.name} calls ${call.kernel}, which the plan does not have`);
-    if (conflicts(accessOf(kernel, call))) body.push(wait());
-    const addresses = call.args.map((p) => m.i32.const((bases[p.region] + p.offset) | 0));
-    body.push(m.call(kernel.name, [...addresses, get(scratchLocal), get(threadLocal), get(threadsLocal)], b.none));
-  }
-  if (entry.calls.length > 0) body.push(wait());
-  m.addFunction(name, b.createType([b.i32, b.i32]), b.none, [b.i32], m.block(null, body));
+    if (!clock && conflicts(accessOf(kernel, call))) body.push(wait());
+    body.push(m.call(kernel.name, [...call.args.map(address), get(scratchLocal), get(threadLocal), get(threadsLocal)], b.none));
+    // What a call took is known when all threads have finished it.
+    if (clock) body.push(wait(), noteTime(u, address(clock), i + 1));
+  });
+  if (entry.calls.length > 0 && !clock) body.push(wait());
+  m.addFunction(name, b.createType([b.i32, b.i32]), b.none, clock ? [b.i32, b.f64] : [b.i32], m.block(null, body));
   m.addFunctionExport(name, entry.name);
+}
+
+/** Kernels have no dots in their names. */
+const nowFunction = "clock.now";
+/** Every thread reads the clock; the first one keeps it. */
+function startClock({ b, m }: Unit, clock: Ref): Ref[] {
+  return [m.local.set(startLocal, m.call(nowFunction, [], b.f64)), m.f32.store(0, 4, clock, m.f32.const(0))];
+}
+function noteTime({ b, m }: Unit, clock: Ref, position: number): Ref {
+  const passed = m.f64.sub(m.call(nowFunction, [], b.f64), m.local.get(startLocal, b.f64));
+  const store = m.f32.store(4 * position, 4, clock, m.f32.demote(passed));
+  return m.if(m.i32.eqz(m.local.get(threadLocal, b.i32)), store);
 }
 
 interface Range {

@@ -10,7 +10,7 @@ import { type Group, ownCost } from "./group.ts";
 import { foldOf } from "./rule.ts";
 
 /** Nodes that the group computes, operands first. */
-function innerNodes(g: Group): Node[] {
+export function innerNodes(g: Group): Node[] {
   const outside = new Set(g.inputs);
   const seen = new Set<Node>();
   const order: Node[] = [];

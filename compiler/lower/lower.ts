@@ -1,13 +1,13 @@
 /** Graph to kernel calls: groups become computations, a schedule makes them loops, equal ones are made once. */
 import { invariant } from "../../ir/diagnostic.ts";
-import type { Graph, Node, VariableKind } from "../../ir/graph/graph.ts";
+import { flopsOfNodes, type Graph, type Node, type VariableKind } from "../../ir/graph/graph.ts";
 import type { Computation } from "../../ir/kernel/computation.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
 import type { Home, Lowered, LoweredCall, LoweredEntry, Table, Value } from "../../ir/lowered.ts";
 import { op } from "../../ir/op.ts";
 import type { EntryId } from "../../ir/program.ts";
 import { printType, tensor } from "../../ir/type.ts";
-import { computationOf, inPlaceInputs, keyOfGroup } from "./computation.ts";
+import { computationOf, innerNodes, inPlaceInputs, keyOfGroup } from "./computation.ts";
 import { type Group, groupNodes, isMemory, isTable } from "./group.ts";
 
 export type Schedule = (c: Computation) => Kernel;
@@ -92,6 +92,7 @@ function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: T
     output,
     inPlace: inPlaceInputs(g).map(valueAt),
     origin: g.root.origin,
+    flops: flopsOfNodes(innerNodes(g)),
   });
   const calls = groups.map((g) => call(g, valueAt(g.root)));
   for (const c of copies) {

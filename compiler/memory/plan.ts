@@ -148,7 +148,9 @@ function planEntry(
   const offsets = new Map(owners.map((v, i) => [v, assigned.offsets[i]!]));
   const placeOf = (v: Value): Place =>
     v.home.kind === "arena" ? { region: "arena", offset: offsets.get(ownerOf(v))! } : residence(v, e.name);
-  const calls = e.calls.map((c): Call => ({ kernel: c.kernel, args: [...c.inputs, c.output].map(placeOf), origin: c.origin }));
+  const calls = e.calls.map(
+    (c): Call => ({ kernel: c.kernel, args: [...c.inputs, c.output].map(placeOf), origin: c.origin, flops: c.flops }),
+  );
   const intervals = [...lives].map(
     ([v, l]): Interval => ({ name: v.name, bytes: bytesOf(v.type, model), first: l.first, last: l.last, offset: placeOf(v).offset }),
   );

@@ -120,3 +120,16 @@ export function usersOf(nodes: readonly Node[]): Map<Node, Node[]> {
 }
 
 export type { DType, Shape, TensorType };
+
+/** Floating-point operations that the operations count; a multiply-add counts two. */
+export const flopsOfNodes = (nodes: readonly Node[]): number =>
+  nodes.reduce(
+    (sum, { op, inputs, attrs, type }) =>
+      sum +
+      op.flops(
+        inputs.map((x) => x.type),
+        attrs,
+        type,
+      ),
+    0,
+  );

@@ -30,7 +30,7 @@ export function planOf(target: CodeTarget, kernels: readonly Kernel[], scratch =
   }
   const calls = kernels.map((k): Call => {
     const args = k.buffers.filter(isBound).map(({ name }) => ({ region: places.get(name)!.region, offset: places.get(name)!.offset }));
-    return { kernel: k.name, args, origin: null };
+    return { kernel: k.name, args, origin: null, flops: 0 };
   });
   const distinct = [...new Map(kernels.map((k) => [k.name, k])).values()];
   const entry = { name: "forward" as const, calls, intervals: [], lowerBound: arena };

@@ -44,7 +44,7 @@ const place = (f: Field) => ({ region: f.region, offset: f.offset });
 const sizes: Record<Region, number> = { control: 256, parameters: 0, optimizer: 0, state: 0, prepared: 0, io: 320, arena: 0, scratch: 0 };
 const entry = (name: EntryName, kernel: Kernel, to: Field) => ({
   name,
-  calls: [{ kernel: kernel.name, args: [place(image), place(to)], origin: null }],
+  calls: [{ kernel: kernel.name, args: [place(image), place(to)], origin: null, flops: 0 }],
   intervals: [],
   lowerBound: 0,
 });

@@ -177,7 +177,7 @@ const sum = kernel(
 const planWith = (offsets: readonly number[], name = "sum"): Plan => {
   const { plan } = planOf("wgsl", [{ ...sum, name }]);
   const args = offsets.map((offset) => ({ region: "arena" as const, offset }));
-  return { ...plan, entries: [{ ...plan.entries[0]!, calls: [{ kernel: name, args, origin: null }] }] };
+  return { ...plan, entries: [{ ...plan.entries[0]!, calls: [{ kernel: name, args, origin: null, flops: 0 }] }] };
 };
 
 test("the same place is bound once, an overlap is refused", async () => {

@@ -1,0 +1,102 @@
+import { describe, expect, test } from "vitest";
+import { describeProfile, profileOf } from "../../../compiler/cli/profile.ts";
+import type { Call } from "../../../ir/plan.ts";
+import { dlm, folder } from "./harness.ts";
+
+const net = `model Net(x: f32[N, 8]) -> logits {
+  h = x |> hidden: Linear(16) |> relu
+  logits = h |> head: Linear(4)
+}
+train Net {
+  input label: i32[N]
+  loss = cross_entropy(logits, label)
+  optimizer = sgd(lr=0.1)
+}
+`;
+
+describe("dlm bench", () => {
+  test("an inference as JSON", async () => {
+    const at = folder({ "net.dlm": net });
+    const { code, out } = await dlm(["bench", at("net.dlm"), "--runs", "5", "--json", "--dim", "N=2"]);
+    expect(code).toBe(0);
+    const result = JSON.parse(out);
+    // Every look at this clock takes a millisecond.
+    expect(result).toMatchObject({ median_ms: 1, min_ms: 1, runs: 5, load_ms: 1, first_ms: 1, threads: 1, target: "wasm" });
+    expect(result.parameters).toBe(8 * 16 + 16 + 16 * 4 + 4);
+    expect(result.flops).toBeGreaterThanOrEqual(2 * 2 * (8 * 16 + 16 * 4));
+    expect(result.arena_bytes).toBeGreaterThanOrEqual(result.lower_bound_bytes);
+    expect(result.code_bytes).toBeGreaterThan(0);
+    expect(result).not.toHaveProperty("profile");
+  });
+
+  test.each([["1"], ["2"]])("the profile of a training step on %s threads", async (threads) => {
+    const at = folder({ "net.dlm": net });
+    const args = ["--train", "--profile", "--runs", "3", "--json", "--threads", threads];
+    const { code, out, err } = await dlm(["bench", at("net.dlm"), ...args]);
+    expect([code, err]).toEqual([0, ""]);
+    const { profile } = JSON.parse(out) as { profile: { kernel: string; line: string | null; path: string; ms: number; share: number }[] };
+    expect(profile.some((r) => /matmul/.test(r.kernel) && r.line === `${at("net.dlm")}:2`)).toBe(true);
+    expect(profile.every((r) => r.ms >= 0)).toBe(true);
+    expect(profile.reduce((n, r) => n + r.share, 0)).toBeCloseTo(1, 5);
+  });
+
+  test("what is printed", async () => {
+    const at = folder({ "net.dlm": net });
+    const { out } = await dlm(["bench", at("net.dlm"), "--runs", "4", "--profile"]);
+    expect(out).toMatch(/^Net: wasm, 1 thread\n {2}one inference {2}1 ms, the median of 4 runs\n/);
+    expect(out).toMatch(/\n +time +share +GFLOP\/s +kernel +line +layer\n/);
+    expect(out).toContain(`${at("net.dlm")}:3`);
+  });
+
+  test.each([
+    [["--runs", "0"], "`--runs` must be a whole number from 1"],
+    [["--profile", "--target", "reference"], "`--profile` needs `--target wasm`"],
+  ])("refuses %j", async (flags, message) => {
+    const at = folder({ "net.dlm": net });
+    const { code, err } = await dlm(["bench", at("net.dlm"), ...flags]);
+    expect(code).toBe(1);
+    expect(err).toContain(message);
+  });
+
+  test("a step needs a train block", async () => {
+    const at = folder({ "net.dlm": net.split("train")[0]! });
+    const { code, err } = await dlm(["bench", at("net.dlm"), "--train"]);
+    expect(code).toBe(1);
+    expect(err).toContain("there is no train block in");
+  });
+});
+
+describe("the profile", () => {
+  const call = (kernel: string, flops: number, line: number | null): Call => ({
+    kernel,
+    args: [],
+    origin: line === null ? null : { span: { file: "net.dlm", start: { line, column: 1 }, end: { line, column: 2 } }, path: `l${line}` },
+    flops,
+  });
+
+  test("a call takes the median of its runs", () => {
+    const rows = profileOf(
+      [call("a", 4e6, 3), call("b", 0, null)],
+      [
+        [0, 1, 1.5],
+        [0, 2, 9],
+        [0, 4, 4.5],
+      ],
+    );
+    expect(rows).toEqual([
+      { ms: 2, share: 0.8, flops: 4e6, kernel: "a", line: "net.dlm:3", path: "l3" },
+      { ms: 0.5, share: 0.2, flops: 0, kernel: "b", line: null, path: "" },
+    ]);
+  });
+
+  test("the longest come first, the rest is one row", () => {
+    const calls = Array.from({ length: 40 }, (_, i) => call(`k${i}`, 1e6, i + 1));
+    const ends = Array.from({ length: 41 }, (_, i) => (i * (81 - i)) / 2);
+    const lines = describeProfile(profileOf(calls, [ends]))
+      .trimEnd()
+      .split("\n");
+    expect(lines.length).toBe(1 + 30 + 1);
+    expect(lines[1]!.trim().split(/\s+/)).toEqual(["40.000", "ms", "4.9", "%", "0.0", "k0", "net.dlm:1", "l1"]);
+    expect(lines.at(-1)!.trim()).toBe("55.000 ms  6.7 %           10 more calls");
+  });
+});
