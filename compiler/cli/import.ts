@@ -8,6 +8,7 @@ import { type Decompiled, decompile } from "../decompile/decompile.ts";
 import type { Sketch } from "../decompile/sketch.ts";
 import { externalFiles } from "../formats/onnx/external-files.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
+import type { VariableDeclaration } from "../frontend/module.ts";
 import { checkProgram } from "../onnx/import/check.ts";
 import { type Imported, importModel, type Problem } from "../onnx/import/import.ts";
 import { makeFolder, readBytes, writeAtomically } from "./files.ts";
@@ -47,14 +48,14 @@ async function run(args: Arguments, io: Io): Promise<number> {
   const program = decompile(imported.sketch);
   const stem = basename(path, extname(path));
   const files = filesOf(program, imported.sketch, stem);
-  checkProgram(program, `${stem}.dlm`);
+  const variables = checkProgram(program, `${stem}.dlm`);
   makeFolder(folder);
   for (const [name, content] of files) writeAtomically(join(folder, name), content);
   for (const text of imported.warnings) warn(io, text);
   for (const text of program.notes) note(io, text);
   const sizes = files.map(([name, content]): [string, number] => [join(folder, name), Buffer.byteLength(content)]);
   if (args.has("json")) io.out(`${JSON.stringify({ nodes: imported.nodes, unsupported: [] })}\n`);
-  else io.out(summary(imported, program, sizes));
+  else io.out(summary(imported, variables, sizes));
   return exit.fine;
 }
 
@@ -97,17 +98,28 @@ function placesOf(problems: readonly Problem[]): string {
   return problems.length > shownNodes ? `${names.join(", ")} and ${problems.length - shownNodes} more` : names.join(", ");
 }
 
-function summary({ sketch, nodes, folded }: Imported, { weights }: Decompiled, files: readonly (readonly [string, number])[]): string {
+function summary(
+  { sketch, nodes, folded }: Imported,
+  variables: readonly VariableDeclaration[],
+  files: readonly (readonly [string, number])[],
+): string {
   const layers = sketch.steps.filter((s) => s.weights.size > 0).length;
-  const parameters = [...weights.values()].reduce((n, w) => n + sizeOf(w.type.shape), 0);
   const rows: [string, string][] = [
     ["model", sketch.name],
     ["nodes", `${nodes}${folded ? `, of which ${folded} are constant` : ""}`],
     ["layers", String(layers)],
-    ["parameters", parameters.toLocaleString("en-US")],
+    ["weights", weightsText(variables)],
     ...files.map(([path, size]): [string, string] => [path, bytes(size)]),
   ];
   const [program, file] = [files.at(-1)![0], files.length > 1 ? ` --weights ${files[0]![0]}` : ""];
   const inputs = sketch.inputs.map(({ name }) => ` --input ${name}=FILE`).join("");
   return `${table(rows)}\n\ndlm run ${program}${file}${inputs}\n`;
+}
+/** `25,557,032 parameters, 53,120 values of state` */
+function weightsText(variables: readonly VariableDeclaration[]): string {
+  const count = (kind: VariableDeclaration["kind"]): number =>
+    variables.filter((v) => v.kind === kind).reduce((n, v) => n + sizeOf(v.type.shape), 0);
+  const text = `${count("param").toLocaleString("en-US")} parameters`;
+  const states = count("state");
+  return states === 0 ? text : `${text}, ${states.toLocaleString("en-US")} values of state`;
 }

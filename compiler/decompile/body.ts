@@ -85,7 +85,7 @@ function mentions(t: Term, v: Value): boolean {
 const replaced = (t: Term, from: Value, to: Value): Term =>
   t.kind === "call" ? { ...t, args: t.args.map((x) => (x.kind === "value" && x.name === String(from) ? value(String(to)) : x)) } : t;
 
-const initial = { f32: ["param", "zeros"], i32: ["state", "0"], u8: ["state", "0"], bool: ["state", "false"] } as const;
+const initial = { f32: "zeros", i32: "0", u8: "0", bool: "false" } as const;
 function variablesOf({ items, taken, given, wanted }: Body): {
   readonly lines: readonly string[];
   readonly names: ReadonlyMap<Value, string>;
@@ -100,9 +100,8 @@ function variablesOf({ items, taken, given, wanted }: Body): {
     for (let k = 2; used.has(name); k++) name = `${base}${k}`;
     used.add(name);
     names.set(node.results[0], name);
-    const [word, start] = initial[node.dtype];
     const type = `${node.dtype}[${extents.map((c) => printTerm(c!)).join(", ")}]`;
-    return [`${word} ${label}${name === label ? "" : ` as ${name}`}: ${type} = ${start}`];
+    return [`${node.word} ${label}${name === label ? "" : ` as ${name}`}: ${type} = ${initial[node.dtype]}`];
   });
   return { lines, names };
 }

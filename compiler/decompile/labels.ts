@@ -115,7 +115,7 @@ function baseOf(n: Node, nameOf: (form: number) => string): string {
       n.label
         ?.split(".")
         .at(-1)
-        ?.replace(/_*\d*$/, "") || (n.dtype === "f32" ? "weight" : "state")
+        ?.replace(/_*\d*$/, "") || (n.word === "param" ? "weight" : "table")
     );
   if (n.kind === "group") {
     const word = snakeCase(nameOf(n.form)).replace(/\d+$/, "").split("_").at(-1)!;

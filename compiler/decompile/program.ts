@@ -25,6 +25,7 @@ export interface Leaf {
 /** A declaration of a parameter or state; the constants are its extents. */
 export interface Declared {
   readonly kind: "variable";
+  readonly word: "param" | "state";
   readonly dtype: DType;
   readonly operands: readonly [];
   readonly constants: readonly Term[];
@@ -91,6 +92,7 @@ export function programOf(sketch: Sketch): Program {
 }
 const declared = (v: Variable, result: Value): Declared => ({
   kind: "variable",
+  word: v.trained ? "param" : "state",
   dtype: v.type.dtype,
   operands: [],
   constants: v.type.shape.map(int),
@@ -144,7 +146,7 @@ export const looseToken: TokenOf = (node) => {
     case "leaf":
       return `t${node.template.id}`;
     case "variable":
-      return `v${node.dtype}${node.constants.length}`;
+      return `${node.word} ${node.dtype}${node.constants.length}`;
     case "group":
       return `g${node.form}`;
   }

@@ -50,9 +50,11 @@ export interface Step {
   /** Of a layer call: its variables by their path below the label (`weight`, `running_mean`). */
   readonly weights: ReadonlyMap<string, Weight>;
 }
-/** A variable that no layer owns: `param NAME: TYPE`, or `state` where it is not f32. */
+/** A variable that no layer owns. */
 export interface Variable extends Weight {
   readonly name: string;
+  /** `param NAME: TYPE`, which is f32; else `state NAME: TYPE`. */
+  readonly trained: boolean;
   /** The path that it should have; null: it has no name of its own. */
   readonly label: string | null;
 }

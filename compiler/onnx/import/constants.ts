@@ -2,6 +2,7 @@
 import { sizeOf } from "../../../ir/type.ts";
 import type { OnnxSparseTensor, OnnxTensor } from "../../formats/onnx/model.ts";
 import { dtypeOf, elementsOf, integersOf, type ReadExternal } from "../../formats/onnx/tensor.ts";
+import { isBuffer } from "./names.ts";
 import { type Known, known, type Numbers, stridesOf, unsupported } from "./values.ts";
 
 /** `named`: it is an initializer. */
@@ -9,7 +10,8 @@ export function knownTensor(t: OnnxTensor, external: ReadExternal | null, named:
   const dtype = dtypeOf(t.dtype) ?? unsupported(`its ${t.dtype} elements are not in the language`);
   const where = t.name === "" ? "a constant" : `the tensor ${JSON.stringify(t.name)}`;
   const name = named && t.name !== "" ? t.name : null;
-  return { ...known(dtype, t.dims, numbersOf(t, dtype === "f32", where, external), name), element: t.dtype };
+  const trained = name !== null && !isBuffer(name);
+  return { ...known(dtype, t.dims, numbersOf(t, dtype === "f32", where, external), name, trained), element: t.dtype };
 }
 function numbersOf(t: OnnxTensor, floats: boolean, where: string, external: ReadExternal | null): Numbers {
   if (!floats && t.dtype !== "bool") return integersOf(t, where, external);
@@ -28,5 +30,5 @@ export function knownSparse(s: OnnxSparseTensor, external: ReadExternal | null):
     const place = depth === 1 ? indices[i]! : strides.reduce((at, stride, a) => at + stride * indices[i * depth + a]!, 0);
     data[place] = values.data[i]!;
   }
-  return known(values.dtype, s.dims, values.dtype === "f32" ? Float32Array.from(data) : data, values.name);
+  return known(values.dtype, s.dims, values.dtype === "f32" ? Float32Array.from(data) : data, values.name, values.trained);
 }

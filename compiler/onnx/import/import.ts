@@ -236,8 +236,9 @@ function fold(rule: Rule, task: Task, operands: readonly (Operand | null)[], sta
   if (results.some((r) => r && sizeOf(r.shape) > foldedElements)) return null;
   const [first] = operands;
   const name = keepsName.has(task.node.opType) && first && isKnown(first) ? first.name : null;
+  const trained = operands.some((o) => isKnown(o) && o.trained);
   return results.map((r) =>
-    r === null ? known("f32", [0], []) : isKnown(r) ? r : known(r.dtype, r.shape, evaluateNode(r.node, aside.leafData), name),
+    r === null ? known("f32", [0], []) : isKnown(r) ? r : known(r.dtype, r.shape, evaluateNode(r.node, aside.leafData), name, trained),
   );
 }
 

@@ -30,6 +30,18 @@ export function variablePath(name: string): string | null {
   if (generated.test(name)) return null;
   return pathOf(name.replace(/:\d+$/, "").split(/[./]/));
 }
+/** What PyTorch's modules call tables that they keep and do not train, at the end of a path. */
+const bufferWords = [
+  "masked_bias|(\\w+_)?masks?|tril|triu",
+  "(relative_)?position(s|_ids?|_index)|relative_coords_table",
+  "anchors?|anchor_(grid|points)|strides|priors",
+  "(pixel_|image_)?(mean|std)|(inv_)?freqs?(_cis)?|(cos|sin)_(cached?|table)",
+  "running_(mean|var)|num_batches_tracked",
+  "_?tensor_constant|c?_?lifted_(custom_|tensor_)?",
+];
+const buffer = new RegExp(`(^|[./])(${bufferWords.join("|")})_?\\d*$`);
+/** An initializer that is certainly no parameter. */
+export const isBuffer = (name: string): boolean => buffer.test(name);
 /** The label of a layer by the name of one of its parameters: `layer1.0.conv1.weight` to `layer1.0.conv1`. */
 export function labelOfParameter(name: string | null): string | null {
   const path = name === null || generated.test(name) ? null : `.${name.replace(/:\d+$/, "")}`;

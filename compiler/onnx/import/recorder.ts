@@ -105,7 +105,7 @@ function recorder(shared: Shared): Recorder {
       if (had) return had;
       const path = value.name === null ? null : variablePath(value.name);
       const name = names.fresh((path ?? "constant").replaceAll(".", "_").replace(/^(\d)/, "_$1"));
-      variables.push({ name, label: claimPath(path ?? name, paths), ...weightOf(value) });
+      variables.push({ name, label: path && claimPath(path, paths), trained: value.trained, ...weightOf(value) });
       data.set(name, value.data);
       const made = leaf(name, (n) => ops.param({}, { name: n, dtype: value.dtype, shape: value.shape }));
       tables.set(value, made);

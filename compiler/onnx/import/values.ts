@@ -15,6 +15,8 @@ export interface Known {
   readonly data: Numbers;
   /** Of the initializer that it is, or was before its elements were rearranged; null: it was computed. */
   readonly name: string | null;
+  /** Training may have made it what it is: floats of the file, or made of such, that are no constants. */
+  readonly trained: boolean;
   /** In the file, where it comes from there as it is. */
   readonly element?: OnnxElementType;
 }
@@ -28,12 +30,13 @@ export interface Live {
 }
 export type Operand = Known | Live;
 
-export const known = (dtype: DType, shape: Shape, data: Numbers, name: string | null = null): Known => ({
+export const known = (dtype: DType, shape: Shape, data: Numbers, name: string | null = null, trained = name !== null): Known => ({
   kind: "known",
   dtype,
   shape,
   data,
   name,
+  trained: dtype === "f32" && trained,
 });
 export const knownInts = (values: readonly number[], shape: Shape = [values.length]): Known => known("i32", shape, values);
 
@@ -81,7 +84,7 @@ function picked(x: Known, shape: Shape, position: (i: number) => number, name: s
   const size = sizeOf(shape);
   const data = isFloats(x.data) ? new Float32Array(size) : new Float64Array(size);
   for (let i = 0; i < size; i++) data[i] = x.data[position(i)]!;
-  return known(x.dtype, shape, data, name);
+  return known(x.dtype, shape, data, name, x.trained);
 }
 export function permutedKnown(x: Known, axes: readonly number[]): Known {
   const strides = stridesOf(x.shape);
@@ -129,9 +132,11 @@ export function concatKnown(xs: readonly Known[], axis: number): Known {
   const outer = sizeOf(first.shape.slice(0, axis));
   const data: number[] = [];
   for (let o = 0; o < outer; o++) for (const x of xs) for (let i = 0; i < inner(x); i++) data.push(x.data[o * inner(x) + i]!);
-  return known(first.dtype, shape, data);
+  const trained = xs.some((x) => x.trained);
+  return known(first.dtype, shape, data, null, trained);
 }
-export const mappedKnown = (x: Known, f: (v: number) => number): Known => known(x.dtype, x.shape, Float32Array.from(x.data, f), x.name);
+export const mappedKnown = (x: Known, f: (v: number) => number): Known =>
+  known(x.dtype, x.shape, Float32Array.from(x.data, f), x.name, x.trained);
 
 export function stridesOf(shape: Shape): number[] {
   const strides = shape.map(() => 1);

@@ -29,7 +29,17 @@ test("writes the program and its weights, and says how to run it", async () => {
   expect(readdirSync(out).sort()).toEqual(["small-net.dlm", "small-net.safetensors"]);
   expect(readFileSync(join(out, "small-net.dlm"), "utf8")).toContain("model SmallNet(in_0: f32[2, 3]) -> out_0 {");
   expect(text).toContain(`dlm run ${join(out, "small-net.dlm")} --weights ${join(out, "small-net.safetensors")} --input in_0=FILE`);
-  expect(text).toMatch(/parameters +16\n/);
+  expect(text).toMatch(/weights +16 parameters\n/);
+});
+
+test("counts parameters, and apart from them what is not trained", async () => {
+  const { model, out } = files({
+    ...net,
+    nodes: [...net.nodes, op("Add", ["out/0", "attn_mask"], ["z"])],
+    outputs: ["z"],
+    weights: { ...net.weights, attn_mask: noise([2, 4]) },
+  });
+  expect((await dlm(["import", model, "-o", out])).out).toMatch(/weights +16 parameters, 8 values of state\n/);
 });
 
 test("what it wrote runs, under the names of the program and of the file", async () => {

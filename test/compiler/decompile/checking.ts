@@ -17,8 +17,8 @@ export function plainly({ inputs, steps, variables: free, outputs }: Sketch): {
   const lines: string[] = [];
   for (const v of free) {
     const type = `${v.type.dtype}[${v.type.shape.join(", ")}]`;
-    const [word, start] = v.type.dtype === "f32" ? ["param", "zeros"] : ["state", v.type.dtype === "bool" ? "false" : "0"];
-    lines.push(`${word} ${nameOf(v.name)}: ${type} = ${start}`);
+    const start = v.type.dtype === "f32" ? "zeros" : v.type.dtype === "bool" ? "false" : "0";
+    lines.push(`${v.trained ? "param" : "state"} ${nameOf(v.name)}: ${type} = ${start}`);
     weights.set(nameOf(v.name), v);
   }
   steps.forEach(({ results, term, weights: own }, k) => {
@@ -37,7 +37,7 @@ export function checked(sketch: Sketch): Decompiled {
   const made = decompile(sketch);
   const plain = plainly(sketch);
   const module = build(made.text);
-  expect(declared(made.weights)).toEqual([...variables(module)].sort());
+  expect(declared(made.weights, new Set(sketch.variables.filter((v) => !v.trained)))).toEqual([...variables(module)].sort());
   expect(module.forward.inputs.map((i) => i.attrs.name)).toEqual(sketch.inputs.map((i) => i.name));
   const identities = new Map<Weight, number>();
   for (const w of plain.weights.values()) identities.set(w, identities.size);
@@ -45,10 +45,10 @@ export function checked(sketch: Sketch): Decompiled {
   expect(shown(module.forward, made.weights)).toEqual(shown(build(plain.text).forward, plain.weights));
   return made;
 }
-const declared = (weights: ReadonlyMap<string, Weight>): readonly string[] => {
+const declared = (weights: ReadonlyMap<string, Weight>, untrained: ReadonlySet<Weight>): readonly string[] => {
   const states = /\.(running_mean|running_var)$/;
   return [...weights]
-    .map(([path, { type }]) => `${type.dtype !== "f32" || states.test(path) ? "state " : ""}${path} ${type.dtype}[${type.shape.join(",")}]`)
+    .map(([path, w]) => `${untrained.has(w) || states.test(path) ? "state " : ""}${path} ${w.type.dtype}[${w.type.shape.join(",")}]`)
     .sort();
 };
 

@@ -222,6 +222,28 @@ test("results that nobody uses are not named", () => {
   expect(body(text)[0]).toBe("x, _ = split(x, 2, axis=-1)");
 });
 
+test("tables that are not trained are states, whatever their type", () => {
+  const { text } = written({}, (p) => ({ y: add(p, add(p, "x", p.variable("offset", f32(8), "state")), p.variable("scale", f32(8))) }));
+  expect(body(text)).toEqual(["state offset: f32[8] = zeros", "param scale: f32[8] = zeros", "y = x + offset + scale"]);
+});
+
+test("blocks differ by what is trained of them", () => {
+  const { text } = written({}, (p) => {
+    let v = relu(p, linear(p, "x", "stem"));
+    for (let k = 0; k < 4; k++) {
+      const shift = p.variable(`blocks.${k}.shift`, f32(8), k < 2 ? "param" : "state");
+      v = add(p, v, p.fn("tanh", [linear(p, relu(p, add(p, linear(p, v, `blocks.${k}.a`), shift)), `blocks.${k}.b`)]));
+    }
+    return { y: v };
+  });
+  expect(text).toContain("param shift: f32[8] = zeros");
+  expect(text).toContain("state shift: f32[8] = zeros");
+  expect(body(text).slice(1, 3)).toEqual([
+    "for i in range(2) { x = x |> blocks.{i}: ResidualBlock }",
+    "for i in range(2, 4) { x = x |> blocks.{i}: ResidualBlock2 }",
+  ]);
+});
+
 test("states of every type", () => {
   const { text } = written({}, (p) => {
     const mask = p.variable("mask", tensor("bool", [2, 8]));

@@ -22,7 +22,7 @@ export interface Pen {
   readonly term: (term: Term) => string;
   readonly terms: (count: number, term: Term) => readonly string[];
   readonly fn: (callee: string, args: readonly (string | Term)[], named?: Named) => string;
-  readonly variable: (label: string, type: TensorType) => string;
+  readonly variable: (label: string, type: TensorType, word?: "param" | "state") => string;
   readonly typeOf: (name: string) => TensorType;
 }
 export interface Plan {
@@ -72,11 +72,11 @@ export function sketchOf({ name, doc, inputs, unlabelled, untyped }: Plan, write
       const [input] = args;
       return add(1, made, weightsOf(made, typeOf(typeof input === "string" ? input : "").shape))[0]!;
     },
-    variable: (label, type) => {
+    variable: (label, type, word = type.dtype === "f32" ? "param" : "state") => {
       const id = `w${variables.length}`;
       draft.define(inDraft(id), ops.param({}, { name: id, dtype: type.dtype, shape: type.shape }));
       note(id);
-      variables.push({ ...weight(type), name: id, label: unlabelled ? null : label });
+      variables.push({ ...weight(type), name: id, label: unlabelled ? null : label, trained: word === "param" });
       return id;
     },
     typeOf,

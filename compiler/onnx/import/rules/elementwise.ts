@@ -212,7 +212,7 @@ const clip: Rule = (c) => {
   const bound = (i: number, name: string): Operand | null => {
     if (c.opset >= 11) return optional(c, i);
     const v = c.attributes.has(name) ? c.attributes.float(name, 0) : null;
-    return v === null || Math.abs(v) >= 3.4e38 ? null : { kind: "known", dtype: "f32", shape: [], data: [v], name: null };
+    return v === null || Math.abs(v) >= 3.4e38 ? null : known("f32", [], [v]);
   };
   const [low, high] = [bound(1, "min"), bound(2, "max")];
   if (!low && !high) return operand(c, 0);

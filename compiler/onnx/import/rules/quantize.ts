@@ -23,7 +23,7 @@ function along(c: Context, v: Operand, x: Operand): Operand {
 }
 const floats = (c: Context, o: Operand): Operand => {
   if (!isKnown(o)) return cast(c, o, "f32");
-  return o.dtype === "f32" ? o : known("f32", o.shape, Float32Array.from(o.data), o.name);
+  return o.dtype === "f32" ? o : known("f32", o.shape, Float32Array.from(o.data), o.name, o.trained);
 };
 const isZero = (o: Operand | null): boolean => o === null || (isKnown(o) && Array.from(o.data).every((v) => v === 0));
 

@@ -1,6 +1,13 @@
 /** Names, dimensions, constants, graphs inside of nodes, and what cannot be imported. */
 import { describe, expect, test } from "vitest";
-import { identifierOf, labelOfNode, labelOfParameter, modelNameOf, variablePath } from "../../../../compiler/onnx/import/names.ts";
+import {
+  identifierOf,
+  isBuffer,
+  labelOfNode,
+  labelOfParameter,
+  modelNameOf,
+  variablePath,
+} from "../../../../compiler/onnx/import/names.ts";
 import { callable } from "../../formats/onnx/build.ts";
 import { bodyOf, bools, floats, graph, importCase, ints, list, modelOf, noise, op, problemsOf, run, tensorOf, textOf } from "./support.ts";
 
@@ -44,6 +51,41 @@ describe("names", () => {
   });
   test("a model does not hide a layer", () => {
     expect(importCase({ nodes: [op("Relu", ["x"], ["y"])], inputs: { x } }, "Linear").sketch.name).toBe("LinearModel");
+  });
+});
+
+describe("tables of floats that no layer takes", () => {
+  const table = noise([2, 3], 4);
+  const variables = (nodes: Parameters<typeof importCase>[0]["nodes"], weights: Record<string, typeof x> = {}) =>
+    bodyOf({ nodes, inputs: { x }, weights }).filter((l) => /^(param|state) /.test(l));
+  const plus = (name: string) => op("Add", ["x", name], ["y"]);
+
+  test("initializers are parameters, constants are states", () => {
+    expect(variables([plus("pos_embed")], { pos_embed: table })).toEqual(["param pos_embed: f32[2, 3] = zeros"]);
+    expect(variables([op("Constant", [], ["t"], { value: table }), plus("t")])).toEqual(["state table: f32[2, 3] = zeros"]);
+  });
+  test("what is computed from parameters alone may be trained, what is computed from constants may not", () => {
+    const sums = [op("Add", ["t", "t2"], ["s"]), plus("s")];
+    const made = [op("Constant", [], ["t"], { value: table }), op("Constant", [], ["t2"], { value: noise([3]) })];
+    expect(variables([...made, ...sums])).toEqual(["state table: f32[2, 3] = zeros"]);
+    expect(variables([made[0]!, ...sums], { t2: noise([3]) })).toEqual(["param weight: f32[2, 3] = zeros"]);
+    const sliced = [op("Slice", ["t3", "from", "to"], ["s"]), plus("s")];
+    const bounds = { from: list(1), to: list(3) };
+    expect(variables(sliced, { ...bounds, t3: noise([3, 3]) })).toEqual(["param weight: f32[2, 3] = zeros"]);
+    expect(variables([op("Constant", [], ["t3"], { value: noise([3, 3]) }), ...sliced], bounds)).toEqual([
+      "state table: f32[2, 3] = zeros",
+    ]);
+  });
+  test("a layer takes constants as its weights", () => {
+    const nodes = [op("Constant", [], ["w"], { value: noise([3, 4]) }), op("MatMul", ["x", "w"], ["y"])];
+    expect(bodyOf({ nodes, inputs: { x } })).toEqual(["y = x |> fc1: Linear(4, bias=false)"]);
+  });
+  test("names of buffers", () => {
+    const buffers = ["model.rotary.inv_freq", "anchors", "preprocess/pixel_mean", "_tensor_constant3", "h.0.attn.masked_bias", "attn_mask"];
+    const others = ["pos_embed", "relative_position_bias_table", "logit_scale", "log_std", "head.mean_query", "weight", "onnx::Add_12"];
+    expect(buffers.map(isBuffer)).toEqual(buffers.map(() => true));
+    expect(others.map(isBuffer)).toEqual(others.map(() => false));
+    expect(variables([plus("net.attn_mask")], { "net.attn_mask": table })).toEqual(["state net.attn_mask as attn_mask: f32[2, 3] = zeros"]);
   });
 });
 
