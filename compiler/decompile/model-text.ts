@@ -6,7 +6,7 @@ import { itemsOf } from "./dense.ts";
 import { constantsOf } from "./hyper-parameters.ts";
 import type { Item } from "./items.ts";
 import type { Node, Value } from "./program.ts";
-import { namesIn } from "./reserved.ts";
+import { avoidedWords, namesIn } from "./reserved.ts";
 import type { Sketch, Term } from "./sketch.ts";
 
 /** `name`: of the model. */
@@ -42,7 +42,8 @@ function outputNames(items: readonly Item[], c: Context): ReadonlyMap<Value, str
   const { inputs, outputs } = c.program;
   const others = new Set([...inputs.map((i) => i.value), ...items.flatMap((item) => (item.kind === "loop" ? item.results : []))]);
   const names = new Map<Value, string>();
-  for (const { name, value } of outputs) if (!others.has(value) && !names.has(value) && !c.taken.has(name)) names.set(value, name);
+  const isFree = (name: string): boolean => !c.taken.has(name) || avoidedWords.has(name);
+  for (const { name, value } of outputs) if (!others.has(value) && !names.has(value) && isFree(name)) names.set(value, name);
   return names;
 }
 

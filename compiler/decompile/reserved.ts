@@ -1,12 +1,16 @@
-/** Words that values and parameters of a body must not be called. */
+/** Words that values and parameters of a body had better not be called. */
 import { dtypes } from "../../ir/type.ts";
 import type { Node } from "./program.ts";
 import type { Term } from "./sketch.ts";
 
+/** Words that would confuse a reader, and the letters of loops and extents. An output of the model may have them as its name. */
+export const avoidedWords: ReadonlySet<string> = new Set([
+  ...["as", "from", "import", "const", "fn", "layer", "model", "train", "param", "state", "update", "use", "input", "metric", "freeze"],
+  ...["i", "N", "C", "L", "H", "W", "T", "D"],
+]);
 export const reservedWords: readonly string[] = [
-  ...["if", "else", "for", "in", "return", "assert", "true", "false", "none", "as", "from"],
-  ...["import", "const", "fn", "layer", "model", "train", "param", "state", "update", "use", "input", "metric", "freeze"],
-  ...["training", "inf", "pi", "i", "N", "C", "L", "H", "W", "T", "D", "range", ...dtypes],
+  ...["if", "else", "for", "in", "return", "assert", "true", "false", "none", "training", "inf", "pi", "range", ...dtypes],
+  ...avoidedWords,
 ];
 
 /** Functions, layers and words that the nodes name. */

@@ -61,6 +61,14 @@ test("names of inputs and outputs stay, whatever functions are called", () => {
   ]);
 });
 
+test("outputs get their names where they are computed, whatever the names are good for elsewhere", () => {
+  const { text } = written({}, (p) => {
+    const [y, at] = p.terms(2, call("top_k", [value("x"), int(3)]));
+    return { y: y!, i: at!, state: relu(p, "x"), N: p.fn("tanh", ["x"]) };
+  });
+  expect(body(text)).toEqual(["y, i = top_k(x, 3)", "state = relu(x)", "N = tanh(x)"]);
+});
+
 test("an output that is an input, and one that is a parameter", () => {
   const { text } = written({}, (p) => ({ same: "x", table: p.variable("memory.table", f32(3)), n: p.variable("count", i32()) }));
   expect(body(text)).toEqual([
