@@ -27,15 +27,69 @@ export const maxPoolIndex: Primitive = (node, [x], e) => {
   const within = e.add("Mod", [winners!, e.constant("int64", [], [image])]);
   return e.add("Cast", [within], { to: 6 });
 };
-/** Every element of dy is added where its window's winner was: a position in its image, and before it come whole images. */
+
+/** Windows along an axis that do not overlap, and the part of the image that they span: from `lead` on, `extent` elements. */
+interface Spread {
+  readonly first: number;
+  readonly every: number;
+  readonly stride: number;
+  readonly pads: readonly [number, number];
+  readonly lead: number;
+  readonly extent: number;
+}
+/** All windows of an axis; where they overlap, every second one, and the others. */
+function spreads(kernel: number, stride: number, before: number, windows: number, image: number): readonly Spread[] {
+  const every = Math.min(Math.ceil(kernel / stride), windows);
+  return Array.from({ length: every }, (_, first): Spread => {
+    const start = first * stride - before;
+    const end = start + (Math.ceil((windows - first) / every) - 1) * stride * every + kernel;
+    const lead = Math.max(0, start);
+    const last = Math.min(image, end);
+    return { first, every, stride: stride * every, pads: [lead - start, end - last], lead, extent: last - lead };
+  });
+}
+const combinations = <T>(lists: readonly (readonly T[])[]): readonly (readonly T[])[] =>
+  lists.reduce<readonly (readonly T[])[]>((all, list) => all.flatMap((c) => list.map((x) => [...c, x])), [[]]);
+
+/** Every element of dy goes where its window's winner was. MaxUnpool wants windows that do not overlap: a sum of some of these. */
 export const maxPoolGradient: Primitive = (node, [dy, index], e) => {
-  const [n, c, ...image] = node.type.shape as readonly [number, number, ...number[]];
-  const before = Array.from({ length: n * c }, (_, i) => i * sizeOf(image));
-  const at = e.add("Add", [index!, e.constant("int32", [n, c, ...image.map(() => 1)], before)]);
-  const zeros = e.add("Expand", [e.constant("float", [], [0]), e.ints([sizeOf(node.type.shape)])]);
-  const flat = [at, dy!].map((t) => e.add("Reshape", [t, e.ints([-1])]));
-  return e.add("Reshape", [e.add("ScatterElements", [zeros, ...flat], { axis: 0, reduction: "add" }), e.ints(node.type.shape)]);
+  const { kernel, stride, padding } = poolOf(node);
+  const [windows, image] = [node.inputs[0]!.type.shape.slice(2), node.type.shape.slice(2)];
+  const axes = kernel.map((k, a) => spreads(k, stride[a]!, padding[2 * a]!, windows[a]!, image[a]!));
+  const parts = combinations(axes).map((part) => unpooled(node, [dy!, index!], part, e));
+  return parts.reduce((a, b) => e.add("Add", [a, b]));
 };
+function unpooled(node: Node, operands: readonly [string, string], part: readonly Spread[], e: Emitter): string {
+  const [n, c, ...image] = node.type.shape as readonly [number, number, ...number[]];
+  const [dy, index] = operands.map((t) => everySecond(t, node.inputs[0]!.type.shape, part, e)) as [string, string];
+  const extents = part.map((s) => s.extent);
+  const starts = Array.from({ length: n * c }, (_, i) => i * sizeOf(extents));
+  const within = movedPositions(index, image, part, e);
+  const at = e.add("Add", [within, e.constant("int32", [n, c, ...image.map(() => 1)], starts)]);
+  const pads = [...part.map((s) => s.pads[0]), ...part.map((s) => s.pads[1])];
+  const window: Attributes = { kernel_shape: poolOf(node).kernel, strides: part.map((s) => s.stride), pads };
+  const y = e.add("MaxUnpool", [dy, e.add("Cast", [at], { to: 7 })], window);
+  const [before, after] = [part.map((s) => s.lead), part.map((s, a) => image[a]! - s.lead - s.extent)];
+  if ([...before, ...after].every((d) => d === 0)) return y;
+  return e.add("Pad", [y, e.ints([0, 0, ...before, 0, 0, ...after]), e.constant("float", [], [0])]);
+}
+function everySecond(x: string, shape: readonly number[], part: readonly Spread[], e: Emitter): string {
+  if (part.every((s) => s.every === 1)) return x;
+  const axes = part.map((_, a) => 2 + a);
+  return e.add("Slice", [x, e.ints(part.map((s) => s.first)), e.ints(shape.slice(2)), e.ints(axes), e.ints(part.map((s) => s.every))]);
+}
+/** Positions in the image as positions in the part of it that is spanned. */
+function movedPositions(index: string, image: readonly number[], part: readonly Spread[], e: Emitter): string {
+  if (part.every((s, a) => s.lead === 0 && (a === 0 || s.extent === image[a]))) return index;
+  const number = (v: number): string => e.constant("int32", [], [v]);
+  const places = image.map((extent, a) => {
+    const row = e.add("Div", [index, number(sizeOf(image.slice(a + 1)))]);
+    const place = a === 0 ? row : e.add("Mod", [row, number(extent)]);
+    const own = part[a]!.lead === 0 ? place : e.add("Sub", [place, number(part[a]!.lead)]);
+    return e.add("Mul", [own, number(sizeOf(part.slice(a + 1).map((s) => s.extent)))]);
+  });
+  return places.reduce((a, b) => e.add("Add", [a, b]));
+}
 
 /** A transposed convolution that spreads every element over its window. */
 export const averagePoolGradient: Primitive = (node, [dy], e) => {

@@ -41,12 +41,25 @@ function check(source: ElaborateRequest, inputs: Numbers): string {
   return text;
 }
 
+type Choice = Pick<ReturnType<typeof readGolden>, "file" | "model" | "block" | "set" | "dims">;
+function fromZoo({ file, model, block, set, dims }: Choice): ElaborateRequest {
+  const text = zooFiles[`${file}.dlm`]!;
+  return { path: `std/${file}.dlm`, text, resolve: () => null, model, trainBlock: block, dims, batch: null, set, train: true };
+}
 describe("small models of the zoo", () => {
   test.each(goldenNames)("%s", (golden) => {
-    const { file, model, block, set, dims, inputs } = readGolden(golden);
-    const text = zooFiles[`${file}.dlm`]!;
-    const source = { path: `std/${file}.dlm`, text, resolve: () => null, model, trainBlock: block, dims, batch: null, set, train: true };
-    check(source, inputsOf(inputs) as Numbers);
+    const chosen = readGolden(golden);
+    check(fromZoo(chosen), inputsOf(chosen.inputs) as Numbers);
+  });
+  test("SegNet, whose images do not halve evenly", () => {
+    const set = { widths: "[4, 6]", depths: "[1, 2]", classes: "3" };
+    const source = fromZoo({ file: "segmenter", model: "SegNet", block: null, set, dims: { N: 1, H: 18, W: 18 } });
+    expect(check(source, { image: wave(3 * 18 * 18, 1) })).toContain("max_unpool(");
+  });
+  test("Saliency, with the gradient of windows that overlap", () => {
+    const set = { depths: "[1, 1]", widths: "[4, 8]", classes: "4" };
+    const source = fromZoo({ file: "saliency", model: "Saliency", block: null, set, dims: { N: 1, H: 16, W: 16 } });
+    expect(check(source, { image: wave(3 * 16 * 16, 1) })).not.toContain("scatter(");
   });
 });
 
@@ -57,6 +70,14 @@ const bodies: Readonly<Record<string, string>> = {
   pooling: `y = max_pool(x, 3, stride=2, padding=1) + avg_pool(x, 3, stride=2, padding=1, count_include_pad=false) +
        avg_pool(x, 2) + adaptive_avg_pool(x, 4) * global_max_pool(x)`,
   "pooling with positions": "v, at = max_pool(x, 2, return_indices=true)\n y = max_unpool(v, at, 2) + cast(sum(at), f32)",
+  "unpooling to another size, of windows with padding, of one axis and of three": `v, at = max_pool(x[:, :, :7, :5], 2, return_indices=true)
+       w, there = max_pool(x, 2, stride=3, padding=1, return_indices=true)
+       a, b = max_pool(s, 2, return_indices=true)
+       c, d = max_pool(unsqueeze(x, 4), (2, 2, 1), return_indices=true)
+       y = max_unpool(v, at, 2, size=(7, 5))[:, :, :6, :5] + max_unpool(w, there, 2, stride=3, padding=1, size=(8, 8))[:, :, :6, :5] +
+         sum(max_unpool(a, b, 2)) * squeeze(max_unpool(c, d, (2, 2, 1)), 4)[:, :, :6, :5]`,
+  "unpooling where windows overlap":
+    "v, at = max_pool(x, 3, stride=2, return_indices=true)\n y = max_unpool(v, at, 3, stride=2, size=(8, 8))",
   sequences: `h, ends = s |> a: LSTM(4, layers=2, return_state=true)
        y = (h |> b: GRU(3) |> c: RNN(2, act=relu)) + mean(ends[1])`,
   attention: "y = s |> a: MultiHeadAttention(2, causal=true) |> b: LayerNorm |> c: Linear(7) |> gelu",

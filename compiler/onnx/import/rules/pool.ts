@@ -1,9 +1,9 @@
 /** Pooling. */
 import { sizeOf } from "../../../../ir/type.ts";
-import { binary, bool, call, float, int, ints, type Term, value } from "../../../decompile/sketch.ts";
-import { type Context, emit, emitAll, operand, type Rule } from "../context.ts";
+import { binary, bool, call, float, int, ints, list, type Term, value } from "../../../decompile/sketch.ts";
+import { type Context, emit, emitAll, intsOperand, operand, type Rule } from "../context.ts";
 import { cast, live, reshaped, tensorTerm } from "../terms.ts";
-import { type Live, unsupported } from "../values.ts";
+import { type Live, type Operand, unsupported } from "../values.ts";
 import { paddingTerm, perAxis, unlessOne, type Window, windowOf } from "./window.ts";
 
 type Named = Readonly<Record<string, Term | undefined>>;
@@ -37,14 +37,22 @@ function planeStarts(c: Context, x: Live, plane: readonly number[]): Term {
 /** Indices count within a plane here. */
 const maxUnpool: Rule = (c) => {
   const [x, index] = [live(c, operand(c, 0)), operand(c, 1)];
-  if (c.inputs[2]) return unsupported("it has an output shape of its own");
   const { window, named } = windowArguments(c, x);
   const extents = window.kernel.map(
     (k, a) => (x.shape[2 + a]! - 1) * window.stride[a]! + k - window.padding[a]![0] - window.padding[a]![1],
   );
   const within = binary("%", tensorTerm(c, index), int(sizeOf(extents)));
-  return emit(c, call("max_unpool", [value(x.name), within, perAxis(window.kernel)], { stride: named.stride, padding: named.padding }));
+  const y = emit(c, call("max_unpool", [value(x.name), within, perAxis(window.kernel)], { stride: named.stride, padding: named.padding }));
+  const wanted = intsOperand(c, 2, "the shape of its result");
+  return wanted ? grown(c, y, wanted) : y;
 };
+/** Zeros at the ends. */
+function grown(c: Context, x: Live, shape: readonly number[]): Operand {
+  const after = x.shape.map((d, a) => (shape[a] ?? 0) - d);
+  if (shape.length !== x.shape.length || after.some((d) => d < 0))
+    return unsupported(`its result [${x.shape.join(", ")}] cannot be put into [${shape.join(", ")}]`);
+  return after.every((d) => d === 0) ? x : emit(c, call("pad", [value(x.name), list(after.map((d) => ints([0, d])))]));
+}
 
 const undilated = (window: Window): void => {
   if (window.dilation.some((d) => d !== 1)) unsupported("it has dilations");

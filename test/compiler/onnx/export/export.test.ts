@@ -48,6 +48,15 @@ test("layers are operators with their variables as weights", () => {
   `);
 });
 
+test("unpooling is MaxUnpool; where windows overlap, one for each set of windows that do not", () => {
+  const count = (text: string) =>
+    listing(exported(`model M(x: f32[1, 2, 8, 8]) -> y {\n${text}\n}`)).filter((l) => l.includes("MaxUnpool")).length;
+  expect(count("v, at = max_pool(x, 2, return_indices=true)\ny = max_unpool(v, at, 2)")).toBe(1);
+  expect(count("y = grad(sum(max_pool(x, 3, stride=3) ** 2), x)")).toBe(1);
+  expect(count("y = grad(sum(max_pool(x, 3, stride=2) ** 2), x)")).toBe(4);
+  expect(count("y = grad(sum(max_pool(x, (1, 3), stride=(2, 1)) ** 2), x)")).toBe(3);
+});
+
 test("operators, broadcasting and slices outside of layers", () => {
   const model = exported("model M(x: f32[2, 6], k: i32[2]) -> y, z { y = (x[:, 1:5:2] + 1) ** 2 @ transpose(x[:, :2])\nz = k // 3 }");
   expect(listing(model)).toMatchInlineSnapshot(`

@@ -45,6 +45,20 @@ describe("MaxPool", () => {
     );
     expect(y).toEqual({ dims: [1, 2, 2, 2], data: [0, 4, 0, 0, 8, 0, 0, 0] });
   });
+  test("MaxUnpool into a larger image: positions count within the smaller one", () => {
+    const operands = { t: floats([1, 1, 2, 2], [5, 6, 7, 8]), i: ints([1, 1, 2, 2], [5, 7, 13, 15]), shape: ints([4], [1, 1, 5, 5]) };
+    const window = { kernel_shape: [2, 2], strides: [2, 2] };
+    const { dims, data } = result("MaxUnpool", operands, window, { constants: ["shape"] });
+    expect(dims).toEqual([1, 1, 5, 5]);
+    expect(data.flatMap((v, i) => (v === 0 ? [] : [[v, i]]))).toEqual([
+      [5, 6],
+      [6, 8],
+      [7, 16],
+      [8, 18],
+    ]);
+    const small = { nodes: [op("MaxUnpool", ["t", "i", "s"], ["y"], window)], inputs: operands, weights: { s: ints([4], [1, 1, 3, 3]) } };
+    expect(problemsOf(small)[0]!.reason).toBe("its result [1, 1, 4, 4] cannot be put into [1, 1, 3, 3]");
+  });
   test("reads like a person's", () => {
     const attributes = { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] };
     expect(bodyOf({ nodes: [op("MaxPool", ["x"], ["y"], attributes)], inputs: { x } })).toEqual([
