@@ -1,6 +1,6 @@
-/** Operators that read or write elements at indices. */
+/** Operators that read elements at indices. */
 import { sizeOf } from "../../../../ir/type.ts";
-import { binary, call, int, type Term, text, value } from "../../../decompile/sketch.ts";
+import { binary, call, int, type Term, value } from "../../../decompile/sketch.ts";
 import { axisIn, type Context, emit, emitLayer, isKnown, knownOperand, operand, type Rule } from "../context.ts";
 import { live, reshaped, sliced, tensorTerm, wholeOf } from "../terms.ts";
 import { type Known, known, type Live, type Operand, pickedAlong, reshapedKnown, stridesOf, unsupported } from "../values.ts";
@@ -8,7 +8,7 @@ import { broadcast } from "./shape.ts";
 
 const fromEnd = (extent: number) => (i: number) => (i < 0 ? i + extent : i);
 /** Indices that are not negative. */
-function forward(c: Context, ids: Operand, extent: number): Operand {
+export function forward(c: Context, ids: Operand, extent: number): Operand {
   if (isKnown(ids)) return known("i32", ids.shape, Array.from(ids.data, fromEnd(extent)));
   const x = value(ids.name);
   return emit(c, call("where", [binary("<", x, int(0)), binary("+", x, int(extent)), x]));
@@ -48,7 +48,7 @@ const gatherElements: Rule = (c) => {
 };
 
 /** Row-major positions of the index vectors in the last axis of `ids`, among the first axes of `shape`. */
-function positions(c: Context, ids: Operand, shape: readonly number[]): Operand {
+export function positions(c: Context, ids: Operand, shape: readonly number[]): Operand {
   const depth = ids.shape.at(-1) ?? 0;
   if (depth < 1 || depth > shape.length) return unsupported(`its indices have ${depth} places for ${shape.length} axes`);
   const extents = shape.slice(0, depth);
@@ -91,40 +91,6 @@ function batchedGatherND(c: Context, x: Live, ids: Operand, batch: number): Oper
   return taken(c, reshaped(c, x, [sizeOf(lead) * extent, ...inner.slice(depth)]), at, 0);
 }
 
-const reductions: Readonly<Record<string, string>> = { none: "none", add: "add", mul: "mul", max: "max", min: "min" };
-function reductionOf(c: Context): Readonly<Record<string, Term>> {
-  const name = c.attributes.string("reduction", "none");
-  const known = reductions[name] ?? unsupported(`the reduction "${name}" is not known`);
-  return known === "none" ? {} : { reduce: text(known) };
-}
-const scatterElements: Rule = (c) => {
-  const [x, ids, updates] = [operand(c, 0), operand(c, 1), operand(c, 2)];
-  const axis = axisIn(c.attributes.int("axis", 0), x.shape.length);
-  const at = forward(c, ids, x.shape[axis]!);
-  return emit(c, call("scatter", [tensorTerm(c, x), int(axis), tensorTerm(c, at), tensorTerm(c, updates)], reductionOf(c)));
-};
-/** Slices are written to rows of a table. */
-const scatterND: Rule = (c) => {
-  const [x, ids, updates] = [operand(c, 0), operand(c, 1), operand(c, 2)];
-  const depth = ids.shape.at(-1)!;
-  const inner = sizeOf(x.shape.slice(depth));
-  const rows = sizeOf(ids.shape.slice(0, -1));
-  const whole = replaced(c, x, ids, updates);
-  if (whole) return whole;
-  const at = broadcast(c, reshaped(c, positions(c, ids, x.shape), [rows, 1]), [rows, inner]);
-  const table = reshaped(c, x, [sizeOf(x.shape.slice(0, depth)), inner]);
-  const written = reshaped(c, updates, [rows, inner]);
-  const y = emit(c, call("scatter", [tensorTerm(c, table), int(0), tensorTerm(c, at), tensorTerm(c, written)], reductionOf(c)));
-  return reshaped(c, y, x.shape);
-};
-/** Known indices that name every place once, in order: the updates are the result. */
-function replaced(c: Context, x: Operand, ids: Operand, updates: Operand): Operand | null {
-  if (!isKnown(ids) || c.attributes.string("reduction", "none") !== "none") return null;
-  const places = positions(c, ids, x.shape) as Known;
-  const all = places.data.length === sizeOf(x.shape.slice(0, ids.shape.at(-1)!));
-  return all && Array.from(places.data).every((p, i) => p === i) ? reshaped(c, updates, x.shape) : null;
-}
-
 /** The places where a known condition holds. */
 const compress: Rule = (c) => {
   const x = operand(c, 0);
@@ -156,9 +122,6 @@ export const gatherRules: Readonly<Record<string, Rule>> = {
   Gather: gather,
   GatherElements: gatherElements,
   GatherND: gatherND,
-  ScatterElements: scatterElements,
-  Scatter: scatterElements,
-  ScatterND: scatterND,
   Compress: compress,
   ReverseSequence: reverseSequence,
 };

@@ -12,6 +12,7 @@ import { quantizeRules } from "./quantize.ts";
 import { recurrentRules } from "./recurrent.ts";
 import { reduceRules } from "./reduce.ts";
 import { resizeRules } from "./resize.ts";
+import { scatterRules } from "./scatter.ts";
 import { shapeRules } from "./shape.ts";
 
 export const rules: ReadonlyMap<string, Rule> = new Map(
@@ -21,6 +22,7 @@ export const rules: ReadonlyMap<string, Rule> = new Map(
     ...shapeRules,
     ...createRules,
     ...gatherRules,
+    ...scatterRules,
     ...convolutionRules,
     ...poolRules,
     ...normalizationRules,

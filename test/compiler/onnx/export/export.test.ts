@@ -50,7 +50,7 @@ test("layers are operators with their variables as weights", () => {
 
 test("unpooling is MaxUnpool; where windows overlap, one for each set of windows that do not", () => {
   const count = (text: string) =>
-    listing(exported(`model M(x: f32[1, 2, 8, 8]) -> y {\n${text}\n}`)).filter((l) => l.includes("MaxUnpool")).length;
+    listing(exported(`model M(x: f32[1, 2, 8, 8]) -> y {\n${text}\n}`)).filter((l) => l.includes("= MaxUnpool(")).length;
   expect(count("v, at = max_pool(x, 2, return_indices=true)\ny = max_unpool(v, at, 2)")).toBe(1);
   expect(count("y = grad(sum(max_pool(x, 3, stride=3) ** 2), x)")).toBe(1);
   expect(count("y = grad(sum(max_pool(x, 3, stride=2) ** 2), x)")).toBe(4);
