@@ -1,6 +1,7 @@
 /** Exported, written, read, imported and printed again, a model computes the same. */
 import { describe, expect, test } from "vitest";
 import { decompile } from "../../../compiler/decompile/decompile.ts";
+import type { OnnxModel } from "../../../compiler/formats/onnx/model.ts";
 import { readOnnx } from "../../../compiler/formats/onnx/read.ts";
 import { writeOnnx } from "../../../compiler/formats/onnx/write.ts";
 import type { Application } from "../../../compiler/frontend/elaborate/session.ts";
@@ -23,14 +24,15 @@ const wave = (count: number, phase: number): Float32Array<ArrayBuffer> =>
   Float32Array.from({ length: count }, (_, i) => 0.3 + 0.25 * Math.sin(1.7 * i + phase));
 const values = (graph: Graph, given: Numbers): Numbers => evaluateGraph(decompose.run(differentiate.run(graph)), given).outputs;
 
-function check(source: ElaborateRequest, inputs: Numbers): string {
+/** `changed`: what becomes of the exported model before it is written. */
+function check(source: ElaborateRequest, inputs: Numbers, changed = (model: OnnxModel): OnnxModel => model): string {
   const applications: Application[] = [];
   const module = elaborate({ ...source, onApplication: (a) => applications.push(a) });
   const variables = new Map(module.variables.map((v, i) => [v.name, wave(sizeOf(v.type.shape), i)]));
   const { name, doc, forward } = module;
   const dataOf = (path: string) => new Uint8Array(variables.get(path)!.buffer);
   const model = exportOnnx({ name, doc, graph: differentiate.run(forward), applications, dataOf });
-  const result = importModel(readOnnx(writeOnnx(model), "m.onnx"), { file: "m.onnx", name: "", dims: {}, external: null });
+  const result = importModel(readOnnx(writeOnnx(changed(model)), "m.onnx"), { file: "m.onnx", name: "", dims: {}, external: null });
   if (result.kind === "problems") throw new Error(result.problems.map((p) => `${p.op}: ${p.reason}`).join("; "));
   const { text, weights } = decompile(result.imported.sketch);
   const again = elaborate(request(text));
@@ -41,6 +43,18 @@ function check(source: ElaborateRequest, inputs: Numbers): string {
   return text;
 }
 
+/** Values are numbered, nodes have no names; inputs and outputs keep theirs. */
+function nameless(model: OnnxModel): OnnxModel {
+  const { graph } = model;
+  const names = new Map([...graph.inputs, ...graph.outputs].map((v) => [v.name, v.name]));
+  const nameOf = (name: string): string => {
+    if (name !== "" && !names.has(name)) names.set(name, String(names.size));
+    return names.get(name) ?? "";
+  };
+  const initializers = graph.initializers.map((t) => ({ ...t, name: nameOf(t.name) }));
+  const nodes = graph.nodes.map((n) => ({ ...n, name: "", inputs: n.inputs.map(nameOf), outputs: n.outputs.map(nameOf) }));
+  return { ...model, graph: { ...graph, initializers, nodes, valueInfo: [] } };
+}
 type Choice = Pick<ReturnType<typeof readGolden>, "file" | "model" | "block" | "set" | "dims">;
 function fromZoo({ file, model, block, set, dims }: Choice): ElaborateRequest {
   const text = zooFiles[`${file}.dlm`]!;
@@ -50,6 +64,29 @@ describe("small models of the zoo", () => {
   test.each(goldenNames)("%s", (golden) => {
     const chosen = readGolden(golden);
     check(fromZoo(chosen), inputsOf(chosen.inputs) as Numbers);
+  });
+  test("ResNet-50 without a name of a node, a value or a weight: blocks, and loops over them", () => {
+    const set = { widths: "[4, 6, 8, 10]", classes: "5" };
+    const chosen = { file: "resnet", model: "ResNet50", block: null, set, dims: { N: 1, H: 17, W: 17 } };
+    const source = { ...fromZoo(chosen), train: false };
+    const text = check(source, { image: wave(3 * 17 * 17, 1) }, nameless);
+    expect(text.split("\n").length).toBeLessThan(40);
+    expect(text.match(/block.*Bottleneck.*/g)).toEqual([
+      "block1: ProjectionBottleneck(4)",
+      "block{i}: Bottleneck }",
+      "block4: ProjectionBottleneck(6, stride=2)",
+      "block{i}: Bottleneck }",
+      "block8: ProjectionBottleneck(8, stride=2)",
+      "block{i}: Bottleneck }",
+      "block14: ProjectionBottleneck(10, stride=2)",
+      "block{i}: Bottleneck }",
+    ]);
+    expect(text.match(/for i in [^{]*/g)).toEqual([
+      "for i in range(2, 4) ",
+      "for i in range(5, 8) ",
+      "for i in range(9, 14) ",
+      "for i in range(15, 17) ",
+    ]);
   });
   test("SegNet, whose images do not halve evenly", () => {
     const set = { widths: "[4, 6]", depths: "[1, 2]", classes: "3" };
