@@ -81,6 +81,8 @@ export interface Columns {
   readonly operand: number;
   readonly result: number;
   readonly groups: number;
+  /** The operand's further axes are not summed over: each place along them is a product of its own. */
+  readonly isEach?: true;
 }
 
 /** Element of an operand at a logical index. */

@@ -55,12 +55,12 @@ function run(graph: Graph): Graph {
     const text = imageLayout(original.type.shape, halos.get(original));
     return text === null ? null : layout(text);
   };
-  const packed = (node: Node, columns: number): Node => {
+  const packed = (node: Node, columns: Columns): Node => {
     const text = panelLayout(node.type.shape.length, columns);
     return isReshaped(node) ? inPanels(node, columns, layout(text)) : relayout(node, layout(text), text);
   };
   /** Made in panels at once, out of an operand in panels. */
-  const inPanels = (node: Node, columns: number, to: Layout): Node => {
+  const inPanels = (node: Node, columns: Columns, to: Layout): Node => {
     const inputs = node.inputs.map((x) => packed(x, columns));
     return withLayout({ ...node, inputs }, to);
   };
@@ -70,14 +70,14 @@ function run(graph: Graph): Graph {
     const b0 = original.inputs[1]!;
     const kept = times.get(b0) === "prepare" || isTransposed(b0);
     const columns = b.type.shape.length === 2 && kept ? panelColumns(node) : null;
-    const weights = columns ? packed(b, columns.operand) : isTransposed(b0) ? stored(b) : b;
+    const weights = columns ? packed(b, columns) : isTransposed(b0) ? stored(b) : b;
     return { ...node, inputs: [readsRowMajor(a) ? a : relayout(a, null, ""), weights] };
   };
   const convolution = (node: Node, original: Node, { operands, result }: Roles): Node => {
     const columns = panelColumns(node);
     const inputs = node.inputs.map((x, i) => {
       if (operands[i] === "image") return image(x, original.inputs[i]!);
-      return columns ? packed(x, columns.operand) : isGrouped(node) ? relayout(x, columnsLast, "columns last") : x;
+      return columns ? packed(x, columns) : isGrouped(node) ? relayout(x, columnsLast, "columns last") : x;
     });
     return withLayout({ ...node, inputs }, result === "image" ? asImage(original) : columnsLast);
   };
@@ -103,10 +103,11 @@ function panelColumns(node: Node): Columns | null {
   const each = node.type.shape[columns.result]! / columns.groups;
   return columns.groups === 1 ? (each >= narrow ? columns : null) : each % panel === 0 ? columns : null;
 }
-/** Panels of columns, then the window, then what is summed over beside it, then the columns of a panel. */
-function panelLayout(rank: number, columns: number): string {
+/** Panels of columns, then the window, then what is summed over beside it, then the columns of a panel: the order of reading. */
+function panelLayout(rank: number, { operand, isEach }: Columns): string {
   const window = Array.from({ length: rank - 2 }, (_, a) => a + 2);
-  return [`${columns}/${panel}`, ...window, 1 - columns, `${columns}%${panel}`].join(" ");
+  const panels = `${operand}/${panel}`;
+  return [...(isEach ? [...window, panels] : [panels, ...window]), 1 - operand, `${operand}%${panel}`].join(" ");
 }
 /** Computed from an operand along the same axes, such as the transform of a kernel. */
 const isReshaped = ({ op: { schema } }: Node): boolean => schema.kind === "fold" && schema.sameAxes === true;

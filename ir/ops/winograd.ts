@@ -155,7 +155,7 @@ export const winogradConv2d = op({
       blocks: { kind: "convolution", channels, input, output, reads: [image, u] },
     });
   },
-  columns: () => ({ operand: 0, result: 1, groups: 1 }),
+  columns: () => ({ operand: 0, result: 1, groups: 1, isEach: true }),
   halo: ({ u }, { padding, tile }, { shape }) => {
     const taps = tapsOf(u.shape[2]!, tile);
     return [0, 1].flatMap((a) => {

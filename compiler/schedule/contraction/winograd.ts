@@ -2,18 +2,21 @@
  * Convolution by transformed blocks (see `ir/ops/winograd.ts`) as one kernel. Tiles of the result go through three steps that meet
  * in scratch memory of one thread:
  *
- *     grid groups of tiles, slices of panels {
+ *     grid groups of tiles, slices of columns {
  *       v[point, tile, c] = input X input'                                   for each tile, four channels at a time
- *       panels of 8 columns {
+ *       points, panels of 8 columns {
  *         m[point, tile, o] = sum over c of v[point, tile, c] * u[o, c, point]        register tiles
- *         y = finish(output m output')                                       for each tile, four columns at a time
  *       }
+ *       y = finish(output m output')                                         for each tile, four columns at a time
  *     }
+ *
+ * The kernels u pass by once for each group, in the order in which they lie in memory.
  */
-import { add, at, buffer, div, eq, i32, load, lt, min, mod, outline, store, when } from "../../../ir/kernel/build.ts";
+import { add, at, buffer, div, i32, load, lt, min, mod, mul, outline, store, when } from "../../../ir/kernel/build.ts";
 import type { Axes, Blockwise, Computation, Evaluated } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
 import { canVectorize } from "../vectorize.ts";
+import { type Panel, panelsOf } from "./panel.ts";
 import { registerTile, splitRows } from "./tile.ts";
 import { blockBuffer, inLanes, sandwich } from "./transform.ts";
 
@@ -22,11 +25,11 @@ type Convolution = Extract<Blockwise, { kind: "convolution" }>;
 /** Rows of a register tile and columns of a panel: 8 accumulators fit the registers of every engine. */
 const tileRows = 4;
 const panelColumns = 8;
-/** Transformed tiles of a group should stay in the second-level cache beside the kernels that pass by. */
-const groupBytes = 2 ** 18;
+/** Transformed tiles of a group and their sums should stay in the second-level cache beside the kernels that pass by. */
+const groupBytes = 2 ** 19;
 /** So many parts keep threads evenly busy; a part that shares its tiles with others transforms them again, so it is at least so wide. */
 const wantedParts = 8;
-const narrowestSlice = 64;
+const narrowestSlice = 128;
 
 interface Shape {
   /** Results of a tile along an axis, and points. */
@@ -52,16 +55,16 @@ interface Parts {
   /** Tiles of a group; the last group may have fewer. */
   readonly size: number;
   readonly groups: number;
-  /** Each does a part of the panels of a group. */
+  /** Each does a part of the columns of a group. */
   readonly slices: number;
 }
 function partsOf(s: Shape): Parts {
-  const most = Math.max(tileRows, Math.floor(groupBytes / (4 * s.points ** 2 * (s.channels + panelColumns))));
+  const most = Math.max(tileRows, Math.floor(groupBytes / (4 * s.points ** 2 * (s.channels + s.outputs))));
   const size = groupSize(s.tiles, most);
   const groups = Math.ceil(s.tiles / size);
-  const panels = Math.floor(s.outputs / panelColumns);
   let slices = 1;
-  while (slices * groups < wantedParts && panels % (2 * slices) === 0 && s.outputs / (2 * slices) >= narrowestSlice) slices *= 2;
+  const isWhole = (width: number) => width % panelColumns === 0 && width >= narrowestSlice;
+  while (slices * groups < wantedParts && isWhole(s.outputs / (2 * slices))) slices *= 2;
   return { size, groups, slices };
 }
 /** What a register tile of 1 to 4 rows costs: short ones wait for their own sums. */
@@ -86,14 +89,14 @@ export function winograd(c: Computation, blocks: Convolution, axes: Axes, scratc
   return [axes.loop("grid", "part", parts.groups * parts.slices, (part) => onePart(step, part))];
 }
 interface Memory {
-  /** Transformed tiles [point, tile, channel], and sums [point, tile, column of a panel]. */
+  /** Transformed tiles [point, tile, channel], and sums [point, tile, column of a slice]. */
   readonly v: Buffer;
   readonly m: Buffer;
   /** Blocks on their way through the transforms. */
   readonly before: Buffer;
   readonly after: Buffer;
 }
-function memoryOf({ input, output }: Convolution, { points, channels }: Shape, { size }: Parts, axes: Axes): Memory {
+function memoryOf({ input, output }: Convolution, { points, channels, outputs }: Shape, { size, slices }: Parts, axes: Axes): Memory {
   const planes = (name: string, columns: number) => {
     const [rows, row] = unaligned(size, columns);
     const layout = {
@@ -108,7 +111,7 @@ function memoryOf({ input, output }: Convolution, { points, channels }: Shape, {
   };
   return {
     v: planes("v", channels),
-    m: planes("m", panelColumns),
+    m: planes("m", outputs / slices),
     before: blockBuffer(axes.fresh("before"), input),
     after: blockBuffer(axes.fresh("after"), output),
   };
@@ -138,18 +141,15 @@ function readsPanels({ blocks, s, axes }: Step): boolean {
 }
 
 function onePart(step: Step, part: Expr): readonly Stmt[] {
-  const { s, parts, axes } = step;
+  const { s, parts } = step;
   const group = div(part, i32(parts.slices));
   const slice = mod(part, i32(parts.slices));
-  const full = Math.floor(s.outputs / panelColumns);
-  const perSlice = full / parts.slices;
-  const rest = s.outputs - full * panelColumns;
-  const panels = axes.loop("serial", "n", perSlice, (n) =>
-    onePanel(step, group, at(slice, perSlice * panelColumns, at(n, panelColumns)), panelColumns),
-  );
-  const last = rest > 0 ? onePanel(step, group, i32(full * panelColumns), rest) : [];
-  const ragged = rest > 0 && parts.slices > 1 ? [when(eq(slice, i32(0)), last)] : last;
-  return [transformTiles(step, group), panels, ...ragged];
+  const width = s.outputs / parts.slices;
+  return [
+    transformTiles(step, group),
+    products(step, mul(slice, i32(width)), width),
+    transformResults(step, group, mul(slice, i32(width)), width),
+  ];
 }
 
 /** Where a tile of a group lies; behind the last tile, that one again. */
@@ -184,44 +184,37 @@ function transformTiles(step: Step, group: Expr): Stmt {
   });
 }
 
-/** `columns` columns from `first` on: products at all points, then the results of all tiles. */
-function onePanel(step: Step, group: Expr, first: Expr, columns: number): readonly Stmt[] {
-  return [...products(step, first, columns), transformResults(step, group, first, columns)];
-}
-function products(step: Step, first: Expr, columns: number): readonly Stmt[] {
+/** Sums at all points, of `columns` columns from `first` on. */
+function products(step: Step, first: Expr, columns: number): Stmt {
   const { parts, axes, s } = step;
-  const vectors = Math.floor(columns / 4);
-  const rest = columns - 4 * vectors;
-  const wide = vectors > 0 ? [{ start: 0, vectors, lanes: 4 as const }] : [];
-  const ragged = rest > 0 ? [{ start: 4 * vectors, vectors: 1, lanes: rest as 1 | 2 | 3 }] : [];
-  return [...wide, ...ragged].flatMap((panel) =>
-    splitRows(parts.size, tileRows).map((run) =>
-      outline(axes.fresh("panel"), [
-        axes.loop("serial", "point", s.points ** 2, (point) => [
-          axes.loop("serial", "i", run.count, (i) => [productTile(step, point, at(i, run.size, run.start), run.size, first, panel)]),
-        ]),
-      ]),
+  return axes.loop("serial", "point", s.points ** 2, (point) =>
+    panelsOf(columns, panelColumns / 4, false).map((panel) =>
+      axes.loop("serial", "n", panel.count, (n) =>
+        splitRows(parts.size, tileRows).map((run) =>
+          outline(axes.fresh("rows"), [
+            axes.loop("serial", "i", run.count, (i) => [
+              productTile(step, point, at(i, run.size, run.start), run.size, first, { ...panel, from: at(n, panel.size, panel.start) }),
+            ]),
+          ]),
+        ),
+      ),
     ),
   );
 }
-interface Columns {
-  readonly start: number;
-  readonly vectors: number;
-  readonly lanes: 1 | 2 | 3 | 4;
-}
+type Columns = Pick<Panel, "vectors" | "lanes"> & { readonly from: Expr };
 function productTile(
   { blocks, s, memory, axes }: Step,
   point: Expr,
   row0: Expr,
   rows: number,
   first: Expr,
-  { start, vectors, lanes }: Columns,
+  { from, vectors, lanes }: Columns,
 ): Stmt {
   const k = { name: axes.fresh("k"), extent: s.channels };
   axes.declare(k);
   const channel: Expr = { kind: "var", type: "i32", lanes: 1, name: k.name };
   const [p, q] = [div(point, i32(s.points)), mod(point, i32(s.points))];
-  const column = (j: Expr) => at(j, 1, start);
+  const column = (j: Expr) => add(from, j);
   const body = {
     reduce: [k],
     a: (i: Expr) => load(memory.v, point, add(row0, i), channel),

@@ -37,7 +37,7 @@ const cases: Record<string, Case> = {
   "kernels of five": { x: [1, 6, 9, 7], outputs: 11, padding: [2, 2, 2, 1], tile: 2, taps: 5 },
   "a gradient": { x: [2, 12, 6, 7], outputs: 9, padding: [1, 1, 1, 1], isGradient: true },
   "several groups, the last one not full": { x: [1, 64, 33, 26], outputs: 8, padding: [1, 1, 1, 1] },
-  "slices of panels": { x: [1, 4, 8, 8], outputs: 260, padding: [1, 1, 1, 1] },
+  "slices of columns": { x: [1, 4, 8, 8], outputs: 256, padding: [1, 1, 1, 1] },
 };
 function textsOf({ x, outputs, padding, tile = 4, taps = 3, isGradient = false }: Case) {
   const [n, channels, height, width] = x;
@@ -80,7 +80,7 @@ describe.each(Object.entries(cases))("%s", (_, c) => {
       "winograd_conv2d_add_add_relu",
     ]);
     for (const k of logical) expect(verifyKernel(k, "logical")).toEqual([]);
-    expect(printKernel(logical.at(-2)!) + printKernel(logical.at(-1)!)).toContain("outline panel");
+    expect(printKernel(logical.at(-2)!) + printKernel(logical.at(-1)!)).toContain("outline rows");
   });
   test("differs from the direct form by rounding alone", () => {
     const options = { schedule: scheduleCpu, layouts: true } as const;
