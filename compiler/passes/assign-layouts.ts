@@ -79,12 +79,13 @@ function run(graph: Graph): Graph {
       if (operands[i] === "image") return image(x, original.inputs[i]!);
       return columns ? packed(x, columns) : isGrouped(node) ? relayout(x, columnsLast, "columns last") : x;
     });
-    return withLayout({ ...node, inputs }, result === "image" ? asImage(original) : columnsLast);
+    return withLayout({ ...node, inputs }, result === "image" ? asImage(original) : isInParts(node) ? columnsLastInParts : columnsLast);
   };
   const assign = (node: Node, original: Node): Node => {
     const roles = rolesOf(node);
     if (roles?.result === "matrix") return product(node, original);
-    if (roles && isPlane(node)) return convolution(node, original, roles);
+    if (isSumOfParts(node)) return withLayout(node, columnsLast);
+    if (roles && isPlane(node.inputs[0]!)) return convolution(node, original, roles);
     return images.has(original) ? withLayout(node, asImage(original)) : node;
   };
   const assigned = rewriteNodes(graph, assign);
@@ -113,6 +114,11 @@ function panelLayout(rank: number, { operand, isEach }: Columns): string {
 const isReshaped = ({ op: { schema } }: Node): boolean => schema.kind === "fold" && schema.sameAxes === true;
 /** Kernels of grouped convolutions, and gradients of kernels, have their columns innermost, as lanes read and write them. */
 const columnsLast = layout("1 2 3 0");
+/** Gradients of kernels in parts, along the first axis, which are added up afterwards. */
+const columnsLastInParts = layout("0 2 3 4 1");
+const isInParts = (node: Node): boolean => node.type.shape.length === 5;
+const isSumOfParts = ({ op, inputs, attrs, type }: Node): boolean =>
+  op === ops.reduceSum && type.shape.length === 4 && String(attrs.axes) === "0" && sameLayout(inputs[0]!.type.layout, columnsLastInParts);
 const isGrouped = (node: Node): boolean => (node.attrs.groups as number) > 1;
 
 const withLayout = (node: Node, l: Layout | null): Node =>

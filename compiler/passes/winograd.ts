@@ -1,6 +1,7 @@
 /**
  * Convolutions with stride 1 by small blocks where that is less work: kernels are transformed (once, if nothing updates them), and
- * blocks of the image on the way. The gradient by the image is a convolution by the kernels turned around.
+ * blocks of the image on the way. The gradient by the image is a convolution by the kernels turned around; that by the kernels is one
+ * by the gradient, of which blocks are transformed too, in parts that are added up.
  *
  *     @w = param "w" f32[32,16,3,3]                       @w = param "w" f32[32,16,3,3]
  *     %0 = conv2d(%x, @w) {padding=[1,1,1,1]}      =>     %0 = winograd_weights(@w) : f32[32,16,6,6]
@@ -31,6 +32,7 @@ function run(graph: Graph): Graph {
     return node;
   };
   return rewriteNodes(graph, (node, original) => {
+    if (node.op === ops.conv2dWeightGrad) return kernelGradient(node);
     const form = formOf(node);
     if (!form) return node;
     const tile = bestTile(form, times.get(original.inputs[1]!) === "run");
@@ -40,14 +42,16 @@ function run(graph: Graph): Graph {
   });
 }
 
-/** A convolution with stride 1 by a square kernel. */
-interface Form {
-  readonly isGradient: boolean;
-  readonly padding: readonly number[];
+interface Size {
   readonly taps: number;
   readonly channels: number;
   /** [N, O, H, W] of the result. */
   readonly result: readonly [number, number, number, number];
+}
+/** A convolution with stride 1 by a square kernel. */
+interface Form extends Size {
+  readonly isGradient: boolean;
+  readonly padding: readonly number[];
 }
 function formOf({ op, inputs, attrs, type }: Node): Form | null {
   const isGradient = op === ops.conv2dInputGrad;
@@ -59,6 +63,22 @@ function formOf({ op, inputs, attrs, type }: Node): Form | null {
   const around = isGradient ? padding.map((p) => taps - 1 - p) : padding;
   if (around.some((p) => p < 0)) return null;
   return { isGradient, padding: around, taps, channels: isGradient ? outputs : channels, result: type.shape as unknown as Form["result"] };
+}
+
+/** The gradient by the kernels. */
+function kernelGradient(node: Node): Node {
+  const [x, dy] = node.inputs as readonly [Node, Node];
+  const { stride, dilation, groups, padding } = node.attrs as { stride: number[]; dilation: number[]; groups: number; padding: number[] };
+  const [outputs, channels, taps, across] = node.type.shape as [number, number, number, number];
+  if (groups !== 1 || taps !== across || [...stride, ...dilation].some((d) => d !== 1)) return node;
+  const form = { taps, channels, result: [dy.type.shape[0]!, outputs, dy.type.shape[2]!, dy.type.shape[3]!] as const };
+  const tile = bestGradientTile(form);
+  if (tile === null) return node;
+  const parts = partsOf(tilesOf(form, tile));
+  return withOrigin(node.origin, () => {
+    const sums = ops.winogradConv2dWeightGrad({ x, dy }, { padding, tile, parts });
+    return parts === 1 ? ops.reshape({ x: sums }, { shape: node.type.shape }) : ops.reduceSum({ x: sums }, { axes: [0] });
+  });
 }
 
 /* ---- what it costs, in multiply-adds of a register tile -------------------------------------------------------- */
@@ -76,6 +96,12 @@ const perWeight = 4;
 /** To pack and transform a kernel, for each of its points. */
 const perTransformed = 27;
 
+/** A part of the sums of a gradient by kernels has at least so many tiles, and so many parts keep threads busy. */
+const fewestTiles = 64;
+const mostParts = 8;
+/** To finish a product of a kernel and an output, for each point and so many tiles that are summed up at once. */
+const perSum = sumStart + perPoint;
+
 /** null: the convolution as it stands is less work. */
 function bestTile(form: Form, transformsEachRun: boolean): number | null {
   const { channels, result, taps } = form;
@@ -87,15 +113,41 @@ function bestTile(form: Form, transformsEachRun: boolean): number | null {
   }
   return best;
 }
-function directCost({ channels, taps, result: [batch, outputs, height, width] }: Form): number {
+function directCost({ channels, taps, result: [batch, outputs, height, width] }: Size): number {
   const kernel = channels * outputs * taps ** 2;
   return kernel * (batch * height * width + perWeight);
 }
 function tiledCost({ channels, taps, result: [batch, outputs, height, width] }: Form, tile: number, transformsEachRun: boolean): number {
   const points = (tile + taps - 1) ** 2;
-  const tiles = batch * Math.ceil(height / tile) * Math.ceil(width / tile);
+  const tiles = tilesOf({ result: [batch, outputs, height, width] }, tile);
   const products = tiles * outputs * (channels + sumStart);
   const transforms = perPoint * tiles * (channels + outputs);
   const weights = (perWeight + (transformsEachRun ? perTransformed : 0)) * channels * outputs;
   return points * (products + transforms + weights);
+}
+const tilesOf = ({ result: [batch, , height, width] }: Pick<Size, "result">, tile: number): number =>
+  batch * Math.ceil(height / tile) * Math.ceil(width / tile);
+const partsOf = (tiles: number): number => Math.max(1, Math.min(mostParts, Math.floor(tiles / fewestTiles)));
+
+function bestGradientTile(size: Size): number | null {
+  if (Math.min(size.channels, size.result[1]) < fewestChannels) return null;
+  let [best, least] = [null as number | null, directCost(size)];
+  for (const tile of tilesFor[size.taps] ?? []) {
+    const cost = gradientCost(size, tile);
+    if (cost < least) [best, least] = [tile, cost];
+  }
+  return best;
+}
+function gradientCost(size: Size, tile: number): number {
+  const {
+    channels,
+    taps,
+    result: [, outputs],
+  } = size;
+  const tiles = tilesOf(size, tile);
+  const parts = partsOf(tiles);
+  const sums = Math.max(parts, Math.ceil(tiles / (2 * fewestTiles)));
+  const points = (tile + taps - 1) ** 2;
+  const kernels = channels * outputs;
+  return points * (kernels * (tiles + perSum * sums) + perPoint * tiles * (channels + outputs)) + perWeight * parts * kernels * taps ** 2;
 }

@@ -54,7 +54,7 @@ import {
   tanh,
 } from "./unary.ts";
 import { where } from "./where.ts";
-import { winogradConv2d, winogradWeights } from "./winograd.ts";
+import { winogradConv2d, winogradConv2dWeightGrad, winogradWeights } from "./winograd.ts";
 
 export const ops = {
   // leaf
@@ -140,6 +140,7 @@ export const ops = {
   conv3dInputGrad,
   conv3dWeightGrad,
   winogradConv2d,
+  winogradConv2dWeightGrad,
   // composite
   stopGradient,
   takeGrad,

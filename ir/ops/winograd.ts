@@ -9,7 +9,7 @@
 import * as k from "../kernel/build.ts";
 import type { Expr } from "../kernel/kernel.ts";
 import { bool, fold, int, ints, type Matrix, op, shapeError } from "../op.ts";
-import { printType, type TensorType, tensor } from "../type.ts";
+import { printType, type Shape, type TensorType, tensor } from "../type.ts";
 import { convolutionFlops } from "./convolution.ts";
 import { expectDType, expectInts, expectRank } from "./expect.ts";
 
@@ -51,6 +51,29 @@ const entry = (m: Matrix, row: Expr, column: Expr): Expr =>
     m.map((entries) => pick(entries.map(k.f32), column)),
     row,
   );
+
+/** Element [p, q] of matrix X matrix', X[r, s] = element(r, s). */
+function transformedAt(matrix: Matrix, p: Expr, q: Expr, element: (r: number, s: number) => Expr): Expr {
+  const taps = matrix[0]!.map((_, r) => r);
+  const row = (place: Expr) =>
+    taps.map((r) =>
+      pick(
+        matrix.map((entries) => k.f32(entries[r]!)),
+        place,
+      ),
+    );
+  const [down, across] = [row(p), row(q)];
+  const lines = taps.map((r) => taps.map((s) => k.mul(across[s]!, element(r, s))).reduce(k.add));
+  return taps.map((r) => k.mul(down[r]!, lines[r]!)).reduce(k.add);
+}
+
+/** Zeros around an image of which whole tiles of windows are read. */
+const haloOf = (windows: Shape, taps: number, padding: readonly number[], tile: number): readonly number[] =>
+  windows.flatMap((count, a) => {
+    const image = count + taps - 1 - padding[2 * a]! - padding[2 * a + 1]!;
+    const read = Math.ceil(count / tile) * tile + taps - 1;
+    return [padding[2 * a]!, read - padding[2 * a]! - image];
+  });
 
 /** How many taps a kernel has along an axis, given its points. */
 export const tapsOf = (points: number, tile: number): number => points - tile + 1;
@@ -134,39 +157,80 @@ export const winogradConv2d = op({
     const image = (...[n, c, i, j]: readonly Expr[]) => x.padded(n!, c!, k.add(i!, k.i32(-padding[0]!)), k.add(j!, k.i32(-padding[2]!)));
     const within = (e: Expr) => k.mod(e, k.i32(tile));
     const start = (e: Expr) => k.mul(k.div(e, k.i32(tile)), k.i32(tile));
-    const taps = input.map((_, r) => r);
-    /** Row p of the input transform, entry by entry. */
-    const row = (p: Expr) =>
-      taps.map((r) =>
-        pick(
-          input.map((entries) => k.f32(entries[r]!)),
-          p,
-        ),
-      );
     return (n, o, i, j) => ({
       ...fold("sum", [points, points, channels], (p, q, c) => {
-        const [down, across] = [row(p!), row(q!)];
         const element = (r: number, s: number) => image(n!, c!, k.add(start(i!), k.i32(r)), k.add(start(j!), k.i32(s)));
-        const lines = taps.map((r) => taps.map((s) => k.mul(across[s]!, element(r, s))).reduce(k.add));
-        const transformed = taps.map((r) => k.mul(down[r]!, lines[r]!)).reduce(k.add);
         const after = k.mul(entry(output, within(i!), p!), entry(output, within(j!), q!));
-        return k.mul(k.mul(after, u(o!, c!, p!, q!)), transformed);
+        return k.mul(k.mul(after, u(o!, c!, p!, q!)), transformedAt(input, p!, q!, element));
       }),
       blocks: { kind: "convolution", channels, input, output, reads: [image, u] },
     });
   },
   columns: () => ({ operand: 0, result: 1, groups: 1, isEach: true }),
-  halo: ({ u }, { padding, tile }, { shape }) => {
-    const taps = tapsOf(u.shape[2]!, tile);
-    return [0, 1].flatMap((a) => {
-      const windows = shape[2 + a]!;
-      const image = windows + taps - 1 - padding[2 * a]! - padding[2 * a + 1]!;
-      const read = Math.ceil(windows / tile) * tile + taps - 1;
-      return [padding[2 * a]!, read - padding[2 * a]! - image];
-    });
-  },
+  halo: ({ u }, { padding, tile }, { shape }) => haloOf(shape.slice(2), tapsOf(u.shape[2]!, tile), padding, tile),
   flops: ({ u }, { tile }, type) => {
     const taps = tapsOf(u.shape[2]!, tile);
     return convolutionFlops([u.shape[0]!, u.shape[1]!, taps, taps], type.shape);
   },
 });
+
+/**
+ * What conv2d_weight_grad makes of x [N, C, H, W] and dy [N, O, ...] with stride 1, in `parts` whose sum it is: [parts, O, C, R, R]. Tiles
+ * of tile x tile elements of dy are moved over the image as kernels are, so that each part is the sum over its tiles of
+ * A' [ (G dy G') * (B' x B) ] A in F(R, tile).
+ */
+export const winogradConv2dWeightGrad = op({
+  name: "winograd_conv2d_weight_grad",
+  inputs: ["x", "dy"],
+  attrs: { padding: ints([0, 0, 0, 0]), tile: int(4), parts: int(1) },
+  kind: "contraction",
+  operands: ["image", "image"],
+  result: "kernel",
+}).rules({
+  infer: ({ x, dy }, { padding, tile, parts }) => {
+    const name = "winograd_conv2d_weight_grad";
+    expectDType(name, "x", x, ["f32"]);
+    expectDType(name, "dy", dy, ["f32"]);
+    expectRank(name, "x", x, 4, "N, C, H, W");
+    expectRank(name, "dy", dy, 4, "N, O, H, W");
+    expectInts(name, "padding", padding, 4, 0);
+    if (!(Number.isInteger(parts) && parts >= 1)) shapeError(`${name}: there cannot be ${parts} parts`);
+    const [taps, across] = tapsOfGrad(x, dy, padding);
+    if (x.shape[0] !== dy.shape[0] || taps !== across)
+      shapeError(`${name}: no square kernel makes ${printType(dy)} of ${printType(x)} with padding [${padding.join(", ")}]`);
+    expectTile(name, taps, tile + taps - 1);
+    return tensor("f32", [parts, dy.shape[1]!, x.shape[1]!, taps, taps]);
+  },
+  lower: ({ x, dy }, { padding, tile, parts }) => {
+    const [taps] = tapsOfGrad(x.type, dy.type, padding);
+    const { input, kernel: weights, output } = winogradTransforms(taps, tile);
+    const [images, , height, width] = dy.type.shape as [number, number, number, number];
+    const tiles = [images, Math.ceil(height / tile), Math.ceil(width / tile)] as const;
+    const [, rows, columns] = tiles;
+    const all = images * rows * columns;
+    const each = Math.ceil(all / parts);
+    const image = (...[n, c, i, j]: readonly Expr[]) => x.padded(n!, c!, k.add(i!, k.i32(-padding[0]!)), k.add(j!, k.i32(-padding[2]!)));
+    const gradient = (...[n, o, i, j]: readonly Expr[]) => dy.padded(n!, o!, i!, j!);
+    return (part, o, c, r, s) => ({
+      ...fold("sum", [each, input.length, input.length], (t, p, q) => {
+        const number = k.at(part!, each, t!);
+        const n = k.div(k.min(number, k.i32(all - 1)), k.i32(rows * columns));
+        const top = k.mul(k.mod(k.div(number, k.i32(columns)), k.i32(rows)), k.i32(tile));
+        const left = k.mul(k.mod(number, k.i32(columns)), k.i32(tile));
+        const from = (read: typeof image, channel: Expr) => (i: number, j: number) =>
+          read(n, channel, k.add(top, k.i32(i)), k.add(left, k.i32(j)));
+        const after = k.mul(entry(output, r!, p!), entry(output, s!, q!));
+        const moved = k.mul(transformedAt(input, p!, q!, from(image, c!)), transformedAt(weights, p!, q!, from(gradient, o!)));
+        return k.mul(after, k.select(k.lt(number, k.i32(all)), moved, k.f32(0)));
+      }),
+      blocks: { kind: "kernel", tiles, input, weights, output, reads: [image, gradient] },
+    });
+  },
+  halo: ({ dy }, { padding, tile }, { shape }) => haloOf(dy.shape.slice(2), shape[3]!, padding, tile),
+  flops: ({ dy }, _, { shape }) => convolutionFlops(shape.slice(1), dy.shape),
+});
+/** Taps down and across. */
+const tapsOfGrad = (x: TensorType, dy: TensorType, padding: readonly number[]): readonly [number, number] => [
+  x.shape[2]! + padding[0]! + padding[1]! - dy.shape[2]! + 1,
+  x.shape[3]! + padding[2]! + padding[3]! - dy.shape[3]! + 1,
+];

@@ -3,6 +3,7 @@ import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Stmt } from "../../../ir/kernel/kernel.ts";
 import { transformBlocks } from "./transform.ts";
 import { winograd } from "./winograd.ts";
+import { winogradKernel } from "./winograd-kernel.ts";
 
 /** The loops, or null when the computation does not say, or its operands do not lie as they should. */
 export function blockwise(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] | null {
@@ -14,5 +15,7 @@ export function blockwise(c: Computation, axes: Axes, scratch: Buffer[]): readon
       return transformBlocks(c, blocks, axes, scratch);
     case "convolution":
       return winograd(c, blocks, axes, scratch);
+    case "kernel":
+      return winogradKernel(c, blocks, axes, scratch);
   }
 }

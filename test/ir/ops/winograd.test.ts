@@ -112,6 +112,34 @@ checkOp(ops.winogradConv2d, {
   },
 });
 
+const gradients: readonly { readonly x: Shape; readonly dy: Shape; readonly attrs: Attrs; readonly shape: Shape }[] = [
+  { x: [2, 2, 5, 4], dy: [2, 3, 5, 4], attrs: { padding: [1, 1, 1, 1], parts: 3 }, shape: [3, 3, 2, 3, 3] },
+  { x: [3, 1, 4, 6], dy: [3, 2, 3, 6], attrs: { tile: 2, padding: [1, 0, 2, 0], parts: 5 }, shape: [5, 2, 1, 3, 3] },
+  { x: [1, 2, 4, 3], dy: [1, 1, 4, 3], attrs: { tile: 2, padding: [2, 2, 1, 3] }, shape: [1, 1, 2, 5, 5] },
+];
+checkOp(ops.winogradConv2dWeightGrad, {
+  samples: gradients.map(({ x, dy, attrs, shape }) => ({ inputs: [f32(...x), f32(...dy)], attrs, shape })),
+  reference: ([x, dy], attrs, { shape }) => {
+    const tile = attrs.tile as number;
+    const [top, , left] = attrs.padding as number[];
+    const [images, , height, width] = dy!.shape as [number, number, number, number];
+    const [down, across] = [Math.ceil(height / tile), Math.ceil(width / tile)];
+    const each = Math.ceil((images * down * across) / shape[0]!);
+    const numberOf = (n: number, i: number, j: number) => (n * down + Math.floor(i / tile)) * across + Math.floor(j / tile);
+    return naive.build(shape, ([part, o, c, r, s]) => {
+      let sum = 0;
+      for (let n = 0; n < images; n++)
+        for (let i = 0; i < height; i++)
+          for (let j = 0; j < width; j++) {
+            const [y, z] = [i + r! - top!, j + s! - left!];
+            if (Math.floor(numberOf(n, i, j) / each) !== part || y < 0 || z < 0 || y >= x!.shape[2]! || z >= x!.shape[3]!) continue;
+            sum += naive.element(x!, n, c!, y, z) * naive.element(dy!, n, o!, i, j);
+          }
+      return sum;
+    });
+  },
+});
+
 describe("mistakes", () => {
   test("kernels without a transform", () => {
     expect(complaint(() => ops.winogradWeights({ w: value(f32(4, 4, 3, 2), "w") }))).toMatchInlineSnapshot(
@@ -129,6 +157,22 @@ describe("mistakes", () => {
     );
     expect(conv([1, 2, 2, 8], [4, 2, 6, 6])).toMatchInlineSnapshot(
       `"error[shape]: winograd_conv2d: the kernel of f32[4,2,6,6] is larger than the padded image of f32[1,2,2,8]"`,
+    );
+  });
+  test("gradients of kernels", () => {
+    const gradient = (x: Shape, dy: Shape, attrs: Attrs = {}) =>
+      complaint(() => ops.winogradConv2dWeightGrad.make([value(f32(...x)), value(f32(...dy), "dy")], attrs));
+    expect(gradient([1, 3, 8, 8], [1, 4, 6, 7])).toMatchInlineSnapshot(
+      `"error[shape]: winograd_conv2d_weight_grad: no square kernel makes f32[1,4,6,7] of f32[1,3,8,8] with padding [0, 0, 0, 0]"`,
+    );
+    expect(gradient([1, 3, 8, 8], [2, 4, 6, 6])).toMatchInlineSnapshot(
+      `"error[shape]: winograd_conv2d_weight_grad: no square kernel makes f32[2,4,6,6] of f32[1,3,8,8] with padding [0, 0, 0, 0]"`,
+    );
+    expect(gradient([1, 3, 8, 8], [1, 4, 8, 8])).toMatchInlineSnapshot(
+      `"error[shape]: winograd_conv2d_weight_grad: there is no transform of 4 points for tiles of 1"`,
+    );
+    expect(gradient([1, 3, 8, 8], [1, 4, 6, 6], { parts: 0 })).toMatchInlineSnapshot(
+      `"error[shape]: winograd_conv2d_weight_grad: there cannot be 0 parts"`,
     );
   });
 });
