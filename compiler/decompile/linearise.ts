@@ -129,7 +129,10 @@ function spans(nodes: readonly Node[], ambient: ReadonlySet<Value>): number {
   return total;
 }
 
-/** What is at hand everywhere and comes from one input is called by that input's last word: `mask` of `attention_mask`. */
+/**
+ * What is at hand everywhere and comes from one input is called by that input's last word, `mask` of `attention_mask`; a table by
+ * its own.
+ */
 export function hintsOf({ inputs }: Program, { nodes, ambient }: Linear): ReadonlyMap<Value, string> {
   const sources = new Map<Value, ReadonlySet<string>>(inputs.map((i) => [i.value, new Set([i.name])]));
   for (const n of nodes) {
@@ -137,11 +140,15 @@ export function hintsOf({ inputs }: Program, { nodes, ambient }: Linear): Readon
     for (const v of n.results) if (ambient.has(v)) sources.set(v, all);
   }
   const given = new Set(inputs.map((i) => i.value));
-  return new Map(
-    [...sources].flatMap(([v, names]) => {
-      const [name] = names;
-      const word = name?.split("_").at(-1) ?? "";
-      return !given.has(v) && names.size === 1 && word !== name && /^[a-z]{2,}$/.test(word) ? [[v, word] as const] : [];
-    }),
-  );
+  const tables = nodes.flatMap((n): [Value, string][] => {
+    if (n.kind !== "variable" || n.word !== "state" || !ambient.has(n.results[0])) return [];
+    const word = n.label?.split(".").at(-1) ?? "table";
+    return /^[a-z]\w+$/.test(word) ? [[n.results[0], word]] : [];
+  });
+  const words = [...sources].flatMap(([v, names]): [Value, string][] => {
+    const [name] = names;
+    const word = name?.split("_").at(-1) ?? "";
+    return !given.has(v) && names.size === 1 && word !== name && /^[a-z]{2,}$/.test(word) ? [[v, word]] : [];
+  });
+  return new Map([...words, ...tables]);
 }

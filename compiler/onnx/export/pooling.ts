@@ -83,10 +83,11 @@ function movedPositions(index: string, image: readonly number[], part: readonly 
   if (part.every((s, a) => s.lead === 0 && (a === 0 || s.extent === image[a]))) return index;
   const number = (v: number): string => e.constant("int32", [], [v]);
   const places = image.map((extent, a) => {
-    const row = e.add("Div", [index, number(sizeOf(image.slice(a + 1)))]);
+    const last = a === image.length - 1;
+    const row = last ? index : e.add("Div", [index, number(sizeOf(image.slice(a + 1)))]);
     const place = a === 0 ? row : e.add("Mod", [row, number(extent)]);
     const own = part[a]!.lead === 0 ? place : e.add("Sub", [place, number(part[a]!.lead)]);
-    return e.add("Mul", [own, number(sizeOf(part.slice(a + 1).map((s) => s.extent)))]);
+    return last ? own : e.add("Mul", [own, number(sizeOf(part.slice(a + 1).map((s) => s.extent)))]);
   });
   return places.reduce((a, b) => e.add("Add", [a, b]));
 }

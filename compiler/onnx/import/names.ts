@@ -30,14 +30,14 @@ export function variablePath(name: string): string | null {
   if (generated.test(name)) return null;
   return pathOf(name.replace(/:\d+$/, "").split(/[./]/));
 }
-/** What PyTorch's modules call tables that they keep and do not train, at the end of a path. */
+/** What modules of PyTorch call tables that they keep and do not train, and exporters tables of no name, at the end of a path. */
 const bufferWords = [
   "masked_bias|(\\w+_)?masks?|tril|triu",
   "(relative_)?position(s|_ids?|_index)|relative_coords_table",
   "anchors?|anchor_(grid|points)|strides|priors",
   "(pixel_|image_)?(mean|std)|(inv_)?freqs?(_cis)?|(cos|sin)_(cached?|table)",
   "running_(mean|var)|num_batches_tracked",
-  "_?tensor_constant|c?_?lifted_(custom_|tensor_)?",
+  "_?(lifted_)?tensor_constant|(c_)?lifted_tensor|constants?",
 ];
 const buffer = new RegExp(`(^|[./])(${bufferWords.join("|")})_?\\d*$`);
 /** An initializer that is certainly no parameter. */

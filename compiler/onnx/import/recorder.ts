@@ -57,6 +57,8 @@ function recorder(shared: Shared): Recorder {
   const steps: Step[] = [];
   const variables: Variable[] = [];
   const tables = new Map<Known, Live>();
+  // Equal constants are stored once.
+  const constants = new Map<string, readonly (readonly [Known, Live])[]>();
   const note = (name: string): Live | null => {
     const v = draft.valueOf(name);
     if (v.kind !== "tensor") return null;
@@ -101,7 +103,7 @@ function recorder(shared: Shared): Recorder {
     emit: (term, hint, count = 1) => run(term, term, new Map(), hint, count),
     layer: (l, hint, count = 1) => layer(l, hint, count),
     variable: (value) => {
-      const had = tables.get(value);
+      const had = tables.get(value) ?? constants.get(typeKey(value))?.find(([other]) => isSame(value, other))?.[1];
       if (had) return had;
       const path = value.name === null ? null : variablePath(value.name);
       const name = names.fresh((path ?? "constant").replaceAll(".", "_").replace(/^(\d)/, "_$1"));
@@ -109,6 +111,7 @@ function recorder(shared: Shared): Recorder {
       data.set(name, value.data);
       const made = leaf(name, (n) => ops.param({}, { name: n, dtype: value.dtype, shape: value.shape }));
       tables.set(value, made);
+      if (isConstant(value)) constants.set(typeKey(value), [...(constants.get(typeKey(value)) ?? []), [value, made]]);
       return made;
     },
     input: (name, { dtype, shape }) => leaf(name, (n) => ops.input({}, { name: n, dtype, shape })),
@@ -119,6 +122,14 @@ function recorder(shared: Shared): Recorder {
     leafData: (name) => data.get(name) ?? invariant(false, `${name} is not constant`)!,
     aside: () => recorder({ ...shared, paths: new Set() }),
   };
+}
+
+const isConstant = (value: Known): boolean => value.name === null && !value.trained;
+const typeKey = ({ dtype, shape }: Known): string => `${dtype} ${shape.join()}`;
+function isSame(a: Known, b: Known): boolean {
+  if (!isConstant(a)) return false;
+  for (let i = 0; i < a.data.length; i++) if (!Object.is(a.data[i], b.data[i])) return false;
+  return true;
 }
 
 const weightOf = (value: Known): Weight => ({

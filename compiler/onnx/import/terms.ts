@@ -36,15 +36,26 @@ export function live(c: Context, o: Operand): Live {
   if (o.data.length === 0) return unsupported("it computes with a tensor that has no elements");
   return c.folding ? c.recorder.variable(o) : (made(c, o) ?? c.recorder.variable(o));
 }
-/** Tables that have a short spelling: the same number everywhere, and 0, 1, 2, ... */
+/** Tables that have a short spelling: the same number everywhere, and numbers that count up. */
 function made(c: Context, o: Known): Live | null {
   const fill = o.name === null && isUniform(o) ? numberTerm(o.data[0]!, o.dtype) : null;
   if (fill) return emit(c, call("full", [ints(o.shape), fill], o.dtype === "u8" ? { dtype: { kind: "word", text: "u8" } } : {}));
-  const counts = o.dtype === "i32" && o.data.length > 1 && Array.from(o.data).every((v, i) => v === i);
-  if (!counts || o.shape.filter((d) => d > 1).length !== 1) return null;
-  const range = emit(c, call("arange", [int(o.data.length)]));
+  const counting = o.shape.filter((d) => d > 1).length === 1 ? countingTerm(o) : null;
+  if (!counting) return null;
+  const range = emit(c, counting);
   return o.shape.length === 1 ? range : emit(c, call("reshape", [value(range.name), ints(o.shape)]));
 }
+
+/** `arange(n)`, or from another number or in larger steps where that is shorter than the numbers; null: they do not count. */
+function countingTerm({ dtype, data }: Known): Term | null {
+  const [start, second] = [data[0]!, data[1]!];
+  const step = second - start;
+  if (dtype !== "i32" || step < 1 || !Array.from(data).every((v, i) => v === start + i * step)) return null;
+  if (start === 0 && step === 1) return call("arange", [int(data.length)]);
+  if (data.length < fewestCounted) return null;
+  return call("arange", [int(start), int(data[data.length - 1]! + 1), ...(step === 1 ? [] : [int(step)])]);
+}
+const fewestCounted = 4;
 
 /** Operands that broadcast: single numbers are written out where they do not decide about the shape. */
 export function operandTerms(c: Context, operands: readonly Operand[]): Term[] {

@@ -235,6 +235,17 @@ test("tables that are not trained are states, whatever their type", () => {
   expect(body(text)).toEqual(["state offset: f32[8] = zeros", "param scale: f32[8] = zeros", "y = x + offset + scale"]);
 });
 
+test("a table of several blocks is handed to them by its name", () => {
+  const { text } = written({}, (p) => {
+    const mask = p.variable("attn.mask", f32(2, 8), "state");
+    let v = relu(p, linear(p, "x", "stem"));
+    for (let k = 0; k < 4; k++) v = add(p, v, p.fn("tanh", [add(p, relu(p, linear(p, v, `blocks.${k}.a`)), mask)]));
+    return { y: v };
+  });
+  expect(text).toContain("layer ResidualBlock(x: f32[N, D], mask) {");
+  expect(body(text)).toContain("for i in range(4) { x = x |> blocks.{i}: ResidualBlock(mask) }");
+});
+
 test("blocks differ by what is trained of them", () => {
   const { text } = written({}, (p) => {
     let v = relu(p, linear(p, "x", "stem"));

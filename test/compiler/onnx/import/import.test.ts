@@ -76,12 +76,31 @@ describe("tables of floats that no layer takes", () => {
       "state table: f32[2, 3] = zeros",
     ]);
   });
+  test("equal constants are one state; tables that count are not stored", () => {
+    const made = ["t", "t2"].map((name) => op("Constant", [], [name], { value: table }));
+    expect(variables([...made, op("Add", ["x", "t"], ["s"]), op("Mul", ["s", "t2"], ["y"])])).toEqual(["state table: f32[2, 3] = zeros"]);
+    const counted = (...data: number[]) =>
+      bodyOf({ nodes: [op("Mul", ["i", "t"], ["y"])], inputs: { i: list(...data) }, weights: { t: list(...data) } });
+    expect(counted(0, 1, 2)).toEqual(["y = i * arange(3)"]);
+    expect(counted(5, 6, 7, 8)).toEqual(["y = i * arange(5, 9)"]);
+    expect(counted(0, 10, 20, 30)).toEqual(["y = i * arange(0, 31, 10)"]);
+    expect(counted(0, 10, 20, 31)[0]).toContain("state t: i32[4]");
+  });
   test("a layer takes constants as its weights", () => {
     const nodes = [op("Constant", [], ["w"], { value: noise([3, 4]) }), op("MatMul", ["x", "w"], ["y"])];
     expect(bodyOf({ nodes, inputs: { x } })).toEqual(["y = x |> fc1: Linear(4, bias=false)"]);
   });
   test("names of buffers", () => {
-    const buffers = ["model.rotary.inv_freq", "anchors", "preprocess/pixel_mean", "_tensor_constant3", "h.0.attn.masked_bias", "attn_mask"];
+    const buffers = [
+      "model.rotary.inv_freq",
+      "anchors",
+      "preprocess/pixel_mean",
+      "_tensor_constant3",
+      "c_lifted_tensor_0",
+      "constant_12",
+      "h.0.attn.masked_bias",
+      "attn_mask",
+    ];
     const others = ["pos_embed", "relative_position_bias_table", "logit_scale", "log_std", "head.mean_query", "weight", "onnx::Add_12"];
     expect(buffers.map(isBuffer)).toEqual(buffers.map(() => true));
     expect(others.map(isBuffer)).toEqual(others.map(() => false));
