@@ -76,6 +76,20 @@ const conv2d: Rule = (node, x) => {
   return node.op.make([x.inputs[0]!, node.inputs[1]!], { ...node.attrs, padding });
 };
 
+/** Where one window is the whole image, every position meets one tap: a product of matrices. */
+const conv2dInputGrad: Rule = (node, dy) => {
+  const w = node.inputs[1]!;
+  const [[images, channels, ...extents], [outputs, , ...taps]] = [shapeOf(node), shapeOf(w)] as [Shape, Shape];
+  const isOne =
+    shapeOf(dy)
+      .slice(2)
+      .every((n) => n === 1) && sameShape(extents, taps);
+  if (!isOne || node.attrs.groups !== 1 || intsOf(node, "padding").some((p) => p > 0)) return null;
+  const a = ops.reshape({ x: dy }, { shape: [images!, outputs!] });
+  const b = ops.reshape({ x: w }, { shape: [outputs!, channels! * taps[0]! * taps[1]!] });
+  return ops.reshape({ x: ops.matmul({ a, b }) }, { shape: shapeOf(node) });
+};
+
 export const viewRules: ReadonlyMap<Op, Rule> = new Map<Op, Rule>([
   [ops.reshape, reshape],
   [ops.permute, permute],
@@ -88,4 +102,5 @@ export const viewRules: ReadonlyMap<Op, Rule> = new Map<Op, Rule>([
   [ops.reduceMax, reduce],
   [ops.reduceMin, reduce],
   [ops.conv2d, conv2d],
+  [ops.conv2dInputGrad, conv2dInputGrad],
 ]);
