@@ -19,29 +19,10 @@ export interface Tensor {
   readonly data: TensorData;
 }
 
-export const elementBytes: Record<ElementType, number> = { f4: 4, f8: 8, i4: 4, i8: 8, u1: 1, b1: 1 };
 /** The file type that holds a tensor exactly. */
 export const elementTypeOf: Record<DType, ElementType> = { f32: "f4", i32: "i4", u8: "u1", bool: "b1" };
 /** The tensor type nearest to a file's. */
 export const dtypeOf: Record<ElementType, DType> = { f4: "f32", f8: "f32", i4: "i32", i8: "i32", u1: "u8", b1: "bool" };
-
-/** Little-endian elements at a byte offset, which need not be aligned. */
-export function elements(type: ElementType, bytes: Uint8Array, offset: number, count: number): ElementData {
-  const { buffer } = Uint8Array.from(bytes.subarray(offset, offset + count * elementBytes[type]));
-  switch (type) {
-    case "f4":
-      return new Float32Array(buffer);
-    case "f8":
-      return new Float64Array(buffer);
-    case "i4":
-      return new Int32Array(buffer);
-    case "i8":
-      return new BigInt64Array(buffer);
-    case "u1":
-    case "b1":
-      return new Uint8Array(buffer);
-  }
-}
 
 export const emptyTensorData = (dtype: DType, count: number): TensorData => {
   switch (dtype) {

@@ -7,6 +7,8 @@ export interface Picture {
   readonly height: number;
   readonly rgba: Float32Array;
 }
+/** Of a picture file; a larger one is refused before it is decoded. */
+export const mostPixels = 200e6;
 /** f32[channels, height, width] with values from 0 to 1. */
 export interface Image {
   readonly channels: number;
@@ -17,24 +19,21 @@ export interface Image {
 
 /**
  * Converted to `channels`: 1 (grey by ITU-R 601 weights), 3 (RGB), 2 and 4 (the same with alpha).
- * Where alpha is dropped, the picture is laid over black.
+ * Where alpha is dropped, colours stay as the file has them, as with Pillow's `convert("RGB")`.
  */
 export function imageOf({ width, height, rgba }: Picture, channels: number, name: string): Image {
   if (channels < 1 || channels > 4) fail("data", `${name}: a picture has 1 to 4 channels, the input has ${channels}`, null);
-  const data = new Float32Array(channels * height * width);
   const plane = height * width;
+  const data = new Float32Array(channels * plane);
+  const coloured = channels >= 3;
   for (let p = 0; p < plane; p++) {
-    const values = convert(rgba[4 * p]!, rgba[4 * p + 1]!, rgba[4 * p + 2]!, rgba[4 * p + 3]!, channels);
-    for (let c = 0; c < channels; c++) data[c * plane + p] = values[c]!;
+    const [r, g, b] = [rgba[4 * p]!, rgba[4 * p + 1]!, rgba[4 * p + 2]!];
+    data[p] = coloured || (r === g && g === b) ? r : 0.299 * r + 0.587 * g + 0.114 * b;
+    if (coloured) data[plane + p] = g;
+    if (coloured) data[2 * plane + p] = b;
+    if (channels % 2 === 0) data[(channels - 1) * plane + p] = rgba[4 * p + 3]!;
   }
   return { channels, height, width, data };
-}
-
-function convert(r: number, g: number, b: number, a: number, channels: number): readonly number[] {
-  if (channels === 4) return [r, g, b, a];
-  if (channels === 3) return [r * a, g * a, b * a];
-  const grey = r === g && g === b ? r : 0.299 * r + 0.587 * g + 0.114 * b;
-  return channels === 2 ? [grey, a] : [grey * a];
 }
 
 /** By a triangle filter, which averages where the picture shrinks and interpolates where it grows. */

@@ -1,6 +1,6 @@
 /** JPEG in. The decoder is a package that is loaded when the first JPEG is met. */
 import { fail } from "../../ir/diagnostic.ts";
-import type { Picture } from "./image.ts";
+import { mostPixels, type Picture } from "./image.ts";
 
 /** Start of image, and the first byte of the next marker. */
 export const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes[1] === 0xd8 && bytes[2] === 0xff;
@@ -8,8 +8,8 @@ export const isJpeg = (bytes: Uint8Array): boolean => bytes[0] === 0xff && bytes
 /** Decodes a file; `name` is for messages. */
 export type JpegReader = (bytes: Uint8Array, name: string) => Picture;
 
-/** Megabytes that the decoder may use, and megapixels that it takes. */
-const limits = { maxMemoryUsageInMB: 2048, maxResolutionInMP: 200 };
+/** Megabytes that the decoder may use, and the megapixels that it takes. */
+const limits = { maxMemoryUsageInMB: 2048, maxResolutionInMP: mostPixels / 1e6 };
 
 export async function jpegReader(): Promise<JpegReader> {
   const { default: jpeg } = await import("jpeg-js");

@@ -3,18 +3,30 @@
  * https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  */
 import { fail } from "../../ir/diagnostic.ts";
+import { fromFloat16 } from "../../ir/float16.ts";
 import { type Shape, sizeOf } from "../../ir/type.ts";
-import { type ElementData, type ElementType, elementBytes, elements, type NdArray } from "./array.ts";
+import type { ElementData, ElementType, NdArray } from "./array.ts";
 
 const magic = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59];
-const descriptors: Readonly<Record<string, ElementType>> = {
-  "<f4": "f4",
-  "<f8": "f8",
-  "<i4": "i4",
-  "<i8": "i8",
-  "|u1": "u1",
-  "<u1": "u1",
-  "|b1": "b1",
+/** Elements as files may have them: their width, and the values in this machine's order as one of our types. */
+interface Stored {
+  readonly type: ElementType;
+  readonly bytes: number;
+  readonly read: (buffer: ArrayBuffer) => ElementData;
+}
+/** By NumPy's letters and bytes. What we have no type for is widened without loss. */
+const stored: Readonly<Record<string, Stored>> = {
+  f2: { type: "f4", bytes: 2, read: (b) => Float32Array.from(new Uint16Array(b), fromFloat16) },
+  f4: { type: "f4", bytes: 4, read: (b) => new Float32Array(b) },
+  f8: { type: "f8", bytes: 8, read: (b) => new Float64Array(b) },
+  i1: { type: "i4", bytes: 1, read: (b) => Int32Array.from(new Int8Array(b)) },
+  i2: { type: "i4", bytes: 2, read: (b) => Int32Array.from(new Int16Array(b)) },
+  i4: { type: "i4", bytes: 4, read: (b) => new Int32Array(b) },
+  i8: { type: "i8", bytes: 8, read: (b) => new BigInt64Array(b) },
+  u1: { type: "u1", bytes: 1, read: (b) => new Uint8Array(b) },
+  u2: { type: "i4", bytes: 2, read: (b) => Int32Array.from(new Uint16Array(b)) },
+  u4: { type: "i8", bytes: 4, read: (b) => BigInt64Array.from(new Uint32Array(b) as unknown as ArrayLike<number>, BigInt) },
+  b1: { type: "b1", bytes: 1, read: (b) => new Uint8Array(b) },
 };
 const spelled: Record<ElementType, string> = { f4: "<f4", f8: "<f8", i4: "<i4", i8: "<i8", u1: "|u1", b1: "|b1" };
 /** Text before the elements is padded to a multiple of this. */
@@ -22,16 +34,18 @@ const alignment = 64;
 
 export const isNpy = (bytes: Uint8Array): boolean => magic.every((b, i) => bytes[i] === b);
 
-/** Little-endian, versions 1 to 3; Fortran order is turned into C order. `name` is the file's, for messages. */
+/** Versions 1 to 3, either byte order; Fortran order is turned into C order. `name` is the file's, for messages. */
 export function readNpy(bytes: Uint8Array, name: string): NdArray {
   if (!isNpy(bytes)) refuse(name, "is not an .npy file", "write it with numpy.save");
   const { text, end } = header(bytes, name);
-  const type = elementType(text, name);
+  const { letters, type, bytes: width, read, swapped } = elementType(text, name);
   const shape = shapeOf(text, name);
-  const expected = sizeOf(shape) * elementBytes[type];
+  const expected = sizeOf(shape) * width;
   if (bytes.length - end !== expected)
-    refuse(name, `holds ${bytes.length - end} bytes of elements, but (${shape.join(", ")}) of ${spelled[type]} needs ${expected}`);
-  const data = elements(type, bytes, end, sizeOf(shape));
+    refuse(name, `holds ${bytes.length - end} bytes of elements, but (${shape.join(", ")}) of ${letters} needs ${expected}`);
+  const { buffer } = Uint8Array.from(bytes.subarray(end));
+  if (swapped) for (let at = 0; at < expected; at += width) new Uint8Array(buffer, at, width).reverse();
+  const data = read(buffer);
   return { type, shape, data: /'fortran_order':\s*True/.test(text) && shape.length > 1 ? rowMajor(data, shape) : data };
 }
 
@@ -73,14 +87,13 @@ function header(bytes: Uint8Array, name: string): { text: string; end: number } 
   return { text: new TextDecoder().decode(bytes.subarray(start, start + length)), end: start + length };
 }
 
-function elementType(text: string, name: string): ElementType {
+function elementType(text: string, name: string): Stored & { readonly letters: string; readonly swapped: boolean } {
   const descriptor = /'descr':\s*'([^']*)'/.exec(text)?.[1];
   if (descriptor === undefined) return refuse(name, "has records or an unreadable header", "save one plain array of numbers");
-  const type = Object.hasOwn(descriptors, descriptor) ? descriptors[descriptor] : undefined;
-  return (
-    type ??
-    refuse(name, `holds elements of type '${descriptor}', known are f4 f8 i4 i8 u1 b1 (little-endian)`, 'array.astype("<f4") or "<i4"')
-  );
+  const [, order, letters] = /^([<>|])(\w+)$/.exec(descriptor) ?? [];
+  if (letters === undefined || !Object.hasOwn(stored, letters))
+    return refuse(name, `holds elements of type '${descriptor}', known are ${Object.keys(stored).join(" ")}`, 'array.astype("f4") or "i4"');
+  return { ...stored[letters]!, letters, swapped: order === ">" };
 }
 
 function shapeOf(text: string, name: string): number[] {

@@ -1,15 +1,17 @@
 /** PNG in and out. */
-import { convertIndexedToRgb, type DecodedPng, decode, encode, hasPngSignature } from "fast-png";
+import { type DecodedPng, decode, encode, hasPngSignature } from "fast-png";
 import { fail } from "../../ir/diagnostic.ts";
-import type { Image, Picture } from "./image.ts";
+import { type Image, mostPixels, type Picture } from "./image.ts";
 
 export const isPng = (bytes: Uint8Array): boolean => hasPngSignature(bytes);
 
 /** `name` is the file's, for messages. */
 export function readPng(bytes: Uint8Array, name: string): Picture {
   if (!isPng(bytes)) fail("file", `${name} is not a PNG file`, null);
+  const [width, height] = pngSize(bytes) ?? [0, 0];
+  if (width * height > mostPixels) fail("file", `${name} cannot be decoded: it is too large`, null);
   try {
-    return pictureOf(decode(bytes));
+    return pictureOf(decode(bytes, { checkCrc: true }));
   } catch {
     return fail("file", `${name} cannot be decoded: it is damaged or cut short`, null);
   }
@@ -34,18 +36,32 @@ export function writePng({ channels, height, width, data }: Image): Uint8Array {
 /** Every kind of PNG as four numbers a pixel. */
 function pictureOf(png: DecodedPng): Picture {
   const { width, height } = png;
-  const channels = png.palette ? (png.palette[0]?.length ?? 3) : png.channels;
-  const values = png.palette ? convertIndexedToRgb(png) : unpack(png);
-  const largest = png.palette ? 255 : 2 ** png.depth - 1;
   const rgba = new Float32Array(width * height * 4);
-  for (let p = 0; p < width * height; p++) {
-    const at = (c: number) => values[p * channels + c]!;
-    const coloured = channels >= 3;
-    const clear = png.transparency && !png.palette && [...png.transparency].every((v, c) => v === at(c));
-    const alpha = clear ? 0 : channels === 2 || channels === 4 ? at(channels - 1) / largest : 1;
-    rgba.set([at(0) / largest, at(coloured ? 1 : 0) / largest, at(coloured ? 2 : 0) / largest, alpha], 4 * p);
-  }
+  if (png.palette) fillFromPalette(png.palette, unpack(png), rgba);
+  else fillFromChannels(png, unpack(png), rgba);
   return { width, height, rgba };
+}
+function fillFromPalette(palette: readonly (readonly number[])[], indices: ArrayLike<number>, rgba: Float32Array): void {
+  const colours = Float32Array.from({ length: 4 * palette.length }, (_, i) => (palette[i >> 2]![i & 3] ?? 255) / 255);
+  for (let p = 0; 4 * p < rgba.length; p++) {
+    const at = 4 * indices[p]!;
+    if (at >= colours.length) throw new RangeError("no such colour in the palette");
+    for (let c = 0; c < 4; c++) rgba[4 * p + c] = colours[at + c]!;
+  }
+}
+/** Grey or RGB, with alpha or without; a single colour may stand for what is clear. */
+function fillFromChannels({ channels, depth, transparency }: DecodedPng, values: ArrayLike<number>, rgba: Float32Array): void {
+  const largest = 2 ** depth - 1;
+  const [green, blue] = channels >= 3 ? [1, 2] : [0, 0];
+  const alpha = channels === 2 || channels === 4 ? channels - 1 : null;
+  const clear = transparency?.length ? transparency : null;
+  for (let p = 0, from = 0; 4 * p < rgba.length; p++, from += channels) {
+    rgba[4 * p] = values[from]! / largest;
+    rgba[4 * p + 1] = values[from + green]! / largest;
+    rgba[4 * p + 2] = values[from + blue]! / largest;
+    rgba[4 * p + 3] = alpha === null ? 1 : values[from + alpha]! / largest;
+    if (clear?.every((v, c) => v === values[from + c])) rgba[4 * p + 3] = 0;
+  }
 }
 
 /** Depths below 8 hold several pixels a byte, each row from a new byte. */

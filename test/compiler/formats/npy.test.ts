@@ -41,6 +41,17 @@ describe("npy", () => {
     expect([...fortran("(2, 3, 2)", data).data]).toEqual(Array.from({ length: 12 }, (_, i) => i));
     expect(fortran("(0, 3)", []).data.length).toBe(0);
   });
+  test.each([
+    ["halves", "<f2", [0x00, 0x3c, 0x01, 0x00], { type: "f4", shape: [2], data: Float32Array.of(1, 2 ** -24) }],
+    ["big-endian halves", ">f2", [0x3c, 0x00, 0xc0, 0x00], { type: "f4", shape: [2], data: Float32Array.of(1, -2) }],
+    ["big-endian singles", ">f4", [0x3f, 0x80, 0, 0, 0xc0, 0, 0, 0], { type: "f4", shape: [2], data: Float32Array.of(1, -2) }],
+    ["big-endian long integers", ">i8", [0, 0, 0, 0, 0, 0, 1, 2], { type: "i8", shape: [1], data: BigInt64Array.of(258n) }],
+    ["bytes with a sign", "|i1", [255, 1], { type: "i4", shape: [2], data: Int32Array.of(-1, 1) }],
+    ["short integers", "<u2", [255, 255, 1, 0], { type: "i4", shape: [2], data: Int32Array.of(65535, 1) }],
+    ["unsigned integers", "<u4", [255, 255, 255, 255], { type: "i8", shape: [1], data: BigInt64Array.of(2n ** 32n - 1n) }],
+  ])("%s become a type that holds them", (_, type, bytes, array) => {
+    expect(readNpy(file(header(`'${type}'`, `(${array.shape[0]},)`), bytes), "a.npy")).toEqual(array);
+  });
   test("one axis in Fortran order is the same", () => {
     expect(readNpy(file(header("'|u1'", "(2,)", "True"), [5, 6]), "a.npy").data).toEqual(Uint8Array.of(5, 6));
   });
@@ -48,13 +59,13 @@ describe("npy", () => {
     ["text", new TextEncoder().encode("x,y\n"), "error[file]: a.npy is not an .npy file\n  help: write it with numpy.save"],
     ["a later version", file(header("'|u1'", "(2,)"), [5, 6], 4), "error[file]: a.npy has .npy version 4, known are 1 to 3"],
     [
-      "big-endian",
-      file(header("'>f4'", "(1,)"), [0, 0, 0, 0]),
-      'error[file]: a.npy holds elements of type \'>f4\', known are f4 f8 i4 i8 u1 b1 (little-endian)\n  help: array.astype("<f4") or "<i4"',
+      "complex numbers",
+      file(header("'<c8'", "(1,)"), [0, 0, 0, 0]),
+      'error[file]: a.npy holds elements of type \'<c8\', known are f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 b1\n  help: array.astype("f4") or "i4"',
     ],
     ["records", file(header("[('a', '<f4')]", "(1,)"), [0, 0, 0, 0]), "has records or an unreadable header"],
-    ["a short file", file(header("'<f4'", "(2,)"), [0, 0, 0, 0]), "a.npy holds 4 bytes of elements, but (2) of <f4 needs 8"],
-    ["a long file", file(header("'|u1'", "(1,)"), [0, 0]), "a.npy holds 2 bytes of elements, but (1) of |u1 needs 1"],
+    ["a short file", file(header("'<f4'", "(2,)"), [0, 0, 0, 0]), "a.npy holds 4 bytes of elements, but (2) of f4 needs 8"],
+    ["a long file", file(header("'|u1'", "(1,)"), [0, 0]), "a.npy holds 2 bytes of elements, but (1) of u1 needs 1"],
     ["a cut header", writeNpy(arrays.f4!).subarray(0, 40), "a.npy ends inside its header"],
     ["a cut prefix", writeNpy(arrays.f4!).subarray(0, 9), "a.npy ends inside its header"],
     ["names that objects have", file(header("'constructor'", "(1,)"), [0]), "holds elements of type 'constructor'"],
@@ -69,6 +80,12 @@ describe("npz", () => {
     const back = readNpz(writeNpz(named), "a.npz");
     expect([...back.keys()]).toEqual([...named.keys()]);
     expect(back).toEqual(named);
+  });
+  test("any flipped bit of the elements is noticed", () => {
+    const bytes = writeNpz(new Map([["w", arrays.f4!]]));
+    const at = bytes.length - 120;
+    bytes[at] = bytes[at]! ^ 1;
+    expect(() => readNpz(bytes, "a.npz")).toThrow("error[file]: a.npz cannot be unpacked: it is damaged or cut short");
   });
   test("damage is refused", () => {
     expect(() => readNpz(Uint8Array.of(1, 2, 3), "a.npz")).toThrow("error[file]: a.npz is not an .npz file");

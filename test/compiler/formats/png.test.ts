@@ -1,5 +1,6 @@
 import { encode } from "fast-png";
 import { describe, expect, test } from "vitest";
+import { crc32 } from "../../../compiler/formats/crc32.ts";
 import { imageOf, resize } from "../../../compiler/formats/image.ts";
 import { pngSize, readPng, writePng } from "../../../compiler/formats/png.ts";
 
@@ -19,10 +20,11 @@ describe("png", () => {
   test("colour to grey keeps its brightness", () => {
     expect(values(rgb, 1)).toEqual([0.3218]);
   });
-  test("alpha is kept, or laid over black", () => {
+  test("alpha is kept, or dropped", () => {
     expect(values(rgba, 4)).toEqual([1, 1, 1, 0.2]);
-    expect(values(rgba, 3)).toEqual([0.2, 0.2, 0.2]);
+    expect(values(rgba, 3)).toEqual([1, 1, 1]);
     expect(values(rgba, 2)).toEqual([1, 0.2]);
+    expect(values(rgba, 1)).toEqual([1]);
     expect(values(rgb, 4)).toEqual([1, 0, 0.2, 1]);
   });
   test("the size is in the first bytes", () => {
@@ -37,6 +39,27 @@ describe("png", () => {
     const data = Uint8Array.of(0b10000000, 0b10000000, 0b01111111, 0);
     const bytes = encode({ width: 9, height: 2, channels: 1, depth: 1, data });
     expect(values(bytes, 1)).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 1, 1, 1, 1, 1, 1, 0]);
+  });
+  test("palettes, with alpha and without", () => {
+    const palette = [
+      [255, 0, 51],
+      [0, 51, 255],
+    ];
+    const indexed = (colours: number[][]) =>
+      encode({ width: 3, height: 1, depth: 1, channels: 1, palette: colours, data: Uint8Array.of(0b01000000) });
+    expect(values(indexed(palette), 3)).toEqual([1, 0, 1, 0, 0.2, 0, 0.2, 1, 0.2]);
+    expect(values(indexed(palette.map((c, i) => [...c, i === 0 ? 51 : 255])), 2).slice(3)).toEqual([0.2, 1, 0.2]);
+  });
+  test("one colour may be clear", () => {
+    const two = encode({ width: 2, height: 1, channels: 1, data: Uint8Array.of(51, 102) });
+    const body = Uint8Array.of(...new TextEncoder().encode("tRNS"), 0, 51);
+    const chunk = new Uint8Array(14);
+    new DataView(chunk.buffer).setUint32(0, 2);
+    chunk.set(body, 4);
+    new DataView(chunk.buffer).setUint32(10, crc32(body));
+    // behind the signature and the header of the picture
+    const bytes = Uint8Array.of(...two.subarray(0, 33), ...chunk, ...two.subarray(33));
+    expect(values(bytes, 2)).toEqual([0.2, 0.4, 0, 1]);
   });
   test("what is written is read back", () => {
     const image = { channels: 3, height: 2, width: 1, data: Float32Array.of(0, 1, 0.2, 0.4, 0.6, 0.8) };
@@ -54,6 +77,13 @@ describe("png", () => {
   test("refusals", () => {
     expect(() => readPng(Uint8Array.of(1, 2, 3), "a.png")).toThrow("error[file]: a.png is not a PNG file");
     expect(() => readPng(grey.subarray(0, 30), "a.png")).toThrow("error[file]: a.png cannot be decoded: it is damaged or cut short");
+    const flipped = grey.slice();
+    flipped[45] = flipped[45]! ^ 1;
+    expect(() => readPng(flipped, "a.png")).toThrow("error[file]: a.png cannot be decoded: it is damaged or cut short");
+    const large = grey.slice();
+    new DataView(large.buffer).setUint32(16, 40000);
+    new DataView(large.buffer).setUint32(20, 40000);
+    expect(() => readPng(large, "a.png")).toThrow("error[file]: a.png cannot be decoded: it is too large");
     expect(() => read(grey, 7)).toThrow("error[data]: a.png: a picture has 1 to 4 channels, the input has 7");
   });
 });
