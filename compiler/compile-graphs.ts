@@ -1,6 +1,7 @@
 /** From graphs to code: the half of the compiler that knows nothing of the language. One line per stage. */
 import { emitWasm } from "../codegen/wasm/emit.ts";
 import { emitWgsl } from "../codegen/wgsl/emit.ts";
+import { type Choices, type Choose, chosenFrom, type Question } from "../ir/choice.ts";
 import { invariant } from "../ir/diagnostic.ts";
 import type { Graph } from "../ir/graph/graph.ts";
 import { printGraph } from "../ir/graph/print.ts";
@@ -32,6 +33,10 @@ export interface CodeOptions {
   /** Each entry of a WebAssembly program gets a further output, `$times`: milliseconds from the start of the run to the end
    *  of each call of the plan, after a 0. */
   readonly profile?: boolean;
+  /** Measured answers to questions of speed, as `dlm tune` writes them. */
+  readonly tuning?: Choices;
+  /** Called for every question of speed. */
+  readonly onQuestion?: (question: Question) => void;
   /** Called after every pass; `text` prints the IR. */
   readonly onPass?: (event: PassEvent) => void;
 }
@@ -64,8 +69,9 @@ export async function compileGraphs(
   options: CodeOptions = {},
 ): Promise<CompiledGraphs> {
   const target = targets[options.target ?? "wasm"];
-  const graphs = splitPrepare(optimize(given, target, options), options);
-  const lowered = lower(ordered(graphs), target.schedule);
+  const choose = chooseBy(options);
+  const graphs = splitPrepare(optimize(given, target, choose, options), options);
+  const lowered = lower(ordered(graphs), (c) => target.schedule(c, choose));
   const clocks = clocksOf(lowered, options);
   const planned = planMemory(name, lowered, residentsOf(graphs, variables, clocks), target.memory);
   const problems = verifyPlan(planned.plan, lowered, target.memory);
@@ -74,8 +80,16 @@ export async function compileGraphs(
   return { graphs, lowered, planned, plan, code: await emit({ plan, lowered, planned, clocks }, target, options), clocks };
 }
 
-function optimize(graphs: Graphs, target: Target, { exact, onPass }: CodeOptions): Graphs {
-  const passes = target.graphPasses.filter((p) => !(exact && p.rounds));
+function chooseBy({ tuning = {}, onQuestion }: CodeOptions): Choose {
+  const choose = chosenFrom(tuning);
+  return (question) => {
+    onQuestion?.(question);
+    return choose(question);
+  };
+}
+function optimize(graphs: Graphs, target: Target, choose: Choose, { exact, onPass }: CodeOptions): Graphs {
+  const wanted = target.graphPasses.filter((p) => !(exact && p.rounds));
+  const passes = wanted.map(({ name, run }) => ({ name, run: (g: Graph) => run(g, choose) }));
   const verify = (g: Graph): void => {
     const problems = verifyGraph(g);
     invariant(problems.length === 0, problems.join("\n"), () => printGraph(g));

@@ -36,8 +36,10 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
   reproducible: flag,
   relaxed: flag,
   profile: flag,
+  tuning: { is: valuesAre(isText), expected: 'an object of strings: the "choices" of a file that `dlm tune` wrote' },
   resolve: call,
   onPass: call,
+  onQuestion: call,
   onApplication: call,
 };
 

@@ -1,5 +1,6 @@
 /** What each target wants of the stages: loops, passes, memory. */
 import { storageBytes, tensorAlignment } from "../codegen/target.ts";
+import type { Choose } from "../ir/choice.ts";
 import type { Computation } from "../ir/kernel/computation.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import type { Program } from "../ir/program.ts";
@@ -12,7 +13,7 @@ import { scheduleGpu } from "./schedule/gpu.ts";
 export interface Target {
   readonly name: Program["target"];
   readonly graphPasses: readonly GraphPass[];
-  readonly schedule: (c: Computation) => Kernel;
+  readonly schedule: (c: Computation, choose: Choose) => Kernel;
   readonly kernelPasses: readonly Pass<Kernel>[];
   readonly memory: MemoryModel;
 }

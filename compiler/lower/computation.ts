@@ -55,8 +55,10 @@ export function computationOf(g: Group): Computation {
   const buffers = new Map(g.inputs.map((n, i) => [n, inputs[i]!]));
   const scope = (axes: Axes, folded: Scope["folded"]): Scope => ({ buffers, uses: usesIn(inner), axes, folded });
   const { fold } = g;
+  const name = nameOfGroup(inner);
   return {
-    name: nameOfGroup(inner),
+    name,
+    about: `${name}(${g.inputs.map((n) => printType(n.type)).join(", ")}) : ${printType(g.root.type)}`,
     inputs,
     output,
     fold: fold && {

@@ -1,4 +1,5 @@
 /** What a graph pass is, and rewriting that notices when nothing changed. */
+import type { Choose } from "../../ir/choice.ts";
 import { type Graph, type Node, rewrite } from "../../ir/graph/graph.ts";
 
 /** A pure function on graphs. It gives back the same object when nothing changed. */
@@ -6,7 +7,8 @@ export interface GraphPass {
   readonly name: string;
   /** Results are those of the operations but for rounding; left out where they are to be exact. */
   readonly rounds?: true;
-  readonly run: (graph: Graph) => Graph;
+  /** `choose` settles what is a matter of speed alone. */
+  readonly run: (graph: Graph, choose?: Choose) => Graph;
 }
 
 /** `rewrite` that gives back `graph` itself when no output, update or input changed. */

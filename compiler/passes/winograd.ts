@@ -9,15 +9,17 @@
  *
  * The same but for rounding, whose errors grow by about four: `--exact` leaves it out.
  */
+import { type Choose, preferred } from "../../ir/choice.ts";
 import type { Graph, Node } from "../../ir/graph/graph.ts";
 import { withOrigin } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/index.ts";
+import { printType } from "../../ir/type.ts";
 import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
 import { timesOf } from "./prepare-time.ts";
 
 export const winograd: GraphPass = { name: "winograd", rounds: true, run };
 
-function run(graph: Graph): Graph {
+function run(graph: Graph, choose: Choose = preferred): Graph {
   const times = timesOf(graph);
   const transformed = new Map<Node, Map<string, Node>>();
   /** Kernels transformed in one way; once for all convolutions by them. */
@@ -35,7 +37,7 @@ function run(graph: Graph): Graph {
     if (node.op === ops.conv2dWeightGrad) return kernelGradient(node);
     const form = formOf(node);
     if (!form) return node;
-    const tile = bestTile(form, times.get(original.inputs[1]!) === "run");
+    const tile = tileFor(node, form, times.get(original.inputs[1]!) === "run", choose);
     if (tile === null) return node;
     const [x, w] = node.inputs as readonly [Node, Node];
     return withOrigin(node.origin, () => ops.winogradConv2d({ x, u: weights(w, tile, form.isGradient) }, { padding: form.padding, tile }));
@@ -103,16 +105,24 @@ const mostParts = 8;
 const perSum = sumStart + perPoint;
 
 /** null: the convolution as it stands is less work. */
-function bestTile(form: Form, transformsEachRun: boolean): number | null {
+function tileFor(node: Node, form: Form, transformsEachRun: boolean, choose: Choose): number | null {
   const { channels, result, taps } = form;
   if (Math.min(channels, result[1]) < fewestChannels) return null;
-  let [best, least] = [null as number | null, directCost(form)];
-  for (const tile of tilesFor[taps] ?? []) {
-    const cost = tiledCost(form, tile, transformsEachRun);
-    if (cost < least) [best, least] = [tile, cost];
-  }
-  return best;
+  const direct = { name: "direct", tile: null as number | null, cost: directCost(form) };
+  const tiled = (tilesFor[taps] ?? []).map((tile) => ({
+    name: `tiles of ${tile}x${tile}`,
+    tile,
+    cost: tiledCost(form, tile, transformsEachRun),
+  }));
+  const ways = [direct, ...tiled].sort((a, b) => a.cost - b.cost);
+  const [first, ...others] = ways.map((w) => w.name) as [string, ...string[]];
+  const about = `${describeNode(node)} ${transformsEachRun ? "by kernels that move" : "by kernels that stay"}`;
+  const answer = choose({ kind: "winograd", about, options: [first, ...others], of: { origin: node.origin } });
+  return ways.find((w) => w.name === answer)!.tile;
 }
+/** `conv2d(f32[1,64,56,56], f32[64,64,3,3]) {padding=[1,1,1,1]}`. */
+const describeNode = ({ op, inputs, attrs }: Node): string =>
+  `${op.schema.name}(${inputs.map((x) => printType(x.type)).join(", ")}) {padding=[${attrs.padding}]}`;
 function directCost({ channels, taps, result: [batch, outputs, height, width] }: Size): number {
   const kernel = channels * outputs * taps ** 2;
   return kernel * (batch * height * width + perWeight);

@@ -1,4 +1,5 @@
 /** Loops for a CPU: register tiles where a contraction has the form, else vector loops along memory, else scalar ones. */
+import { type Choose, preferred } from "../../ir/choice.ts";
 import { at, buffer, i32, store } from "../../ir/kernel/build.ts";
 import { type Axes, type Computation, type Evaluated, makeAxes } from "../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
@@ -12,10 +13,10 @@ import { segments } from "./segments.ts";
 import { tiledFold } from "./tiled-fold.ts";
 import { canVectorize } from "./vectorize.ts";
 
-export function scheduleCpu(c: Computation): Kernel {
+export function scheduleCpu(c: Computation, choose: Choose = preferred): Kernel {
   const axes = makeAxes();
   const scratch: Buffer[] = [];
-  const tiled = blockwise(c, axes, scratch) ?? (c.fold && (contraction(c, axes, scratch) ?? segments(c, axes)));
+  const tiled = blockwise(c, axes, scratch, choose) ?? (c.fold && (contraction(c, axes, scratch, choose) ?? segments(c, axes)));
   const body = tiled ?? elements(c, axes, scratch);
   return { name: c.name, buffers: [...c.inputs, c.output, ...scratch], body: [...zeroHalo(c.output, axes), ...body] };
 }

@@ -19,6 +19,8 @@ export type Blockwise = Blocks<(index: readonly Expr[], axes: Axes) => Evaluated
 
 export interface Computation {
   readonly name: string;
+  /** What is computed, with types, for people and for choices. */
+  readonly about: string;
   /** What is read; every buffer once. */
   readonly inputs: readonly Buffer[];
   readonly output: Buffer;

@@ -7,12 +7,13 @@
  * shares every load of `a` and `b`. Weights lie in panels of eight columns because `assign-layouts` packed them; what does
  * not, and is used by enough rows, is copied into panels here, slice by slice where the sum is long.
  */
+import type { Choose } from "../../../ir/choice.ts";
 import { flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
 import { add, at, buffer, eq, f32, i32, load, mul, outline, select, store } from "../../../ir/kernel/build.ts";
 import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
 import { unravel } from "../elements.ts";
-import { type Form, finishesWide, formOf, lineElements, tileRows } from "./form.ts";
+import { type Ask, type Form, finishesWide, formOf, lineElements, tileRows } from "./form.ts";
 import { type Panel, pack, panelsOf, widthOf } from "./panel.ts";
 import { joinable, positionOf, reduction, type Slices, slicesOf } from "./reduction.ts";
 import { grouped, phases } from "./split.ts";
@@ -20,13 +21,14 @@ import { nested, type Run, registerTile, splitRows } from "./tile.ts";
 import { probe, sizeOf, type Work, workOf } from "./work.ts";
 
 /** The tiled loops, or null when the computation has not this form. `scratch` receives the memory that they need. */
-export function contraction(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] | null {
+export function contraction(c: Computation, axes: Axes, scratch: Buffer[], choose: Choose): readonly Stmt[] | null {
   const whole = workOf(c, axes);
   if (!whole) return null;
   const plans: Plan[] = [];
   const empty: Work[] = [];
+  const ask: Ask = (kind, options) => choose({ kind, about: c.about, options, of: { kernel: c.name } });
   for (const work of phases(whole, axes)) {
-    const plan = sizeOf(work.fold) > 0 ? planOf(work, axes) : null;
+    const plan = sizeOf(work.fold) > 0 ? planOf(work, axes, ask) : null;
     if (plan) plans.push(plan);
     else if (sizeOf(work.fold) === 0) empty.push(work);
     else return null;
@@ -66,19 +68,21 @@ const enoughTasks = 8;
 /** Panels that make gathering rows a small part of the work. */
 const panelsTogether = 8;
 
-function planOf(work: Work, axes: Axes): Plan | null {
-  const forms = [work, ...grouped(work, axes)].map((w) => formOf(w, axes));
+function planOf(work: Work, axes: Axes, ask: Ask): Plan | null {
+  const forms = [work, ...grouped(work, axes)].map((w) => formOf(w, axes, ask));
   const form = forms.find((f) => f !== null);
-  return form ? planFor(form) : null;
+  return form ? planFor(form, ask) : null;
 }
-function planFor(form: Form): Plan {
+function planFor(form: Form, ask: Ask): Plan {
   const { extents, fold } = form.work;
   const { row, packs, gathersRows } = form;
   const slices = packs
     ? slicesOf(fold, gathersRows ? sliceLength : longestPacked, sliceLength)
     : slicesOf(fold, Number.POSITIVE_INFINITY, 0);
   const rows = row === null ? 1 : extents[row]!;
-  const most = packs && !gathersRows ? Math.max(blockRows, Math.floor(blockElements / sizeOf(slices.fold))) : blockRows;
+  const most = Number(
+    rowsOfBlock(rows, packs && !gathersRows ? Math.max(blockRows, Math.floor(blockElements / sizeOf(slices.fold))) : blockRows, ask),
+  );
   const others = extents.flatMap((n, axis) => (n === 1 || axis === row || axis === extents.length - 1 ? [] : [axis]));
   const passing = packs ? passingAxes(form, others) : [];
   const grid = others.filter((axis) => !passing.includes(axis));
@@ -92,6 +96,12 @@ function planFor(form: Form): Plan {
     passing,
     together: gathersRows ? panelsTogether : 1,
   };
+}
+/** At most so many; short works have one block in any case. */
+function rowsOfBlock(rows: number, most: number, ask: Ask): string {
+  const others = [most / 2, most * 2, most * 4].map(Math.floor).filter((n) => Math.min(n, rows) !== Math.min(most, rows));
+  const distinct = others.filter((n, i) => others.findIndex((m) => Math.min(m, rows) === Math.min(n, rows)) === i);
+  return distinct.length > 0 ? ask("rows of a block", [String(most), ...distinct.map(String)]) : String(most);
 }
 /** Free axes that a panel is kept for: not those outer ones without which enough rows are left. */
 function passingAxes({ free, work, vectors, gathersRows }: Form, others: readonly number[]): readonly number[] {

@@ -42,10 +42,13 @@ const rowsToPack = { wide: 24, gathered: 8 } as const;
 /** Fewer columns do not make up for gathering rows. */
 const columnsToGather = 16;
 
+/** Settles what is a matter of speed alone; the first option is what a count prefers. */
+export type Ask = (kind: string, options: readonly [string, ...string[]]) => string;
+
 /** Null when the work has not the form of a tile. */
-export function formOf(work: Work, axes: Axes): Form | null {
+export function formOf(work: Work, axes: Axes, ask: Ask): Form | null {
   for (const swap of [false, true]) {
-    const form = formWith(swap ? swapped(work) : work, axes);
+    const form = formWith(swap ? swapped(work) : work, axes, ask);
     if (form) return form;
   }
   return null;
@@ -58,7 +61,7 @@ const swapped = (w: Work): Work => ({
   },
 });
 
-function formWith(work: Work, axes: Axes): Form | null {
+function formWith(work: Work, axes: Axes, ask: Ask): Form | null {
   const { extents, fold } = work;
   const last = extents.length - 1;
   if (extents[last]! < 2) return null;
@@ -76,9 +79,12 @@ function formWith(work: Work, axes: Axes): Form | null {
   const access = accessOf(work, vectors, index, k, axes);
   const shared = sizeOf(free.map((axis) => extents[axis]!));
   const isRagged = extents[last]! % 4 !== 0 && !access.hasSlack;
-  const packs = (!access.isPanel || isRagged) && shared >= rowsToPack[access.isWide ? "wide" : "gathered"];
-  if (!packs && !access.isWide) return null;
-  const gathersRows = packs && row !== null && extents[last]! > columnsToGather && isScattered(a, k, axes);
+  const isWorthPacking = (!access.isPanel || isRagged) && shared >= rowsToPack[access.isWide ? "wide" : "gathered"];
+  if (!isWorthPacking && !access.isWide) return null;
+  const isFree = access.isWide && !isRagged && !access.isPanel && shared > 1;
+  const packs = isFree ? ask("columns", isWorthPacking ? ["packed", "in place"] : ["in place", "packed"]) === "packed" : isWorthPacking;
+  const isWorthGathering = packs && row !== null && extents[last]! > columnsToGather && isScattered(a, k, axes);
+  const gathersRows = isWorthGathering && ask("rows", ["gathered", "in place"]) === "gathered";
   return { work, row, free, vectors, packs, gathersRows, ...access };
 }
 /** Elements of a cache line. */

@@ -12,6 +12,8 @@
  *
  * The kernels u pass by once for each group, in the order in which they lie in memory.
  */
+
+import type { Choose } from "../../../ir/choice.ts";
 import { add, at, buffer, div, i32, load, lt, min, mod, mul, outline, store, when } from "../../../ir/kernel/build.ts";
 import type { Axes, Blockwise, Computation, Evaluated } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
@@ -26,7 +28,8 @@ type Convolution = Extract<Blockwise, { kind: "convolution" }>;
 const tileRows = 4;
 const panelColumns = 8;
 /** Transformed tiles of a group and their sums should stay in the second-level cache beside the kernels that pass by. */
-const groupBytes = 2 ** 19;
+const groupBytes = { "512 KiB": 2 ** 19, "256 KiB": 2 ** 18, "1 MiB": 2 ** 20 } as const;
+type GroupSize = keyof typeof groupBytes;
 /** So many parts keep threads evenly busy; a part that shares its tiles with others transforms them again, so it is at least so wide. */
 const wantedParts = 8;
 const narrowestSlice = 128;
@@ -58,7 +61,11 @@ interface Parts {
   /** Each does a part of the columns of a group. */
   readonly slices: number;
 }
-function partsOf(s: Shape): Parts {
+function groupBytesOf({ name, about }: Computation, choose: Choose): number {
+  const options = Object.keys(groupBytes) as [GroupSize, ...GroupSize[]];
+  return groupBytes[choose({ kind: "group of tiles", about, options, of: { kernel: name } }) as GroupSize];
+}
+function partsOf(s: Shape, groupBytes: number): Parts {
   const most = Math.max(tileRows, Math.floor(groupBytes / (4 * s.points ** 2 * (s.channels + s.outputs))));
   const size = groupSize(s.tiles, most);
   const groups = Math.ceil(s.tiles / size);
@@ -79,9 +86,9 @@ function groupSize(tiles: number, most: number): number {
 }
 
 /** The loops, or null where columns of the kernels do not lie side by side. */
-export function winograd(c: Computation, blocks: Convolution, axes: Axes, scratch: Buffer[]): readonly Stmt[] | null {
+export function winograd(c: Computation, blocks: Convolution, axes: Axes, scratch: Buffer[], choose: Choose): readonly Stmt[] | null {
   const s = shapeOf(c, blocks);
-  const parts = partsOf(s);
+  const parts = partsOf(s, groupBytesOf(c, choose));
   const memory = memoryOf(blocks, s, parts, axes);
   const step: Step = { c, blocks, s, parts, memory, axes };
   if (!readsPanels(step)) return null;
