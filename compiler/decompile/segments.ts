@@ -58,6 +58,8 @@ export function chainOf(
     for (const v of nodes[i]!.results) {
       const last = lastUse.get(v);
       if (last === undefined || ambient.has(v)) continue;
+      // What the first node gives beside its first result, for the last one, holds the segment together: positions of a pooling.
+      if (depth > 0 && i === start && v !== nodes[i]!.results[0] && last === end - 1) continue;
       alive++;
       ends.set(last, (ends.get(last) ?? 0) + 1);
     }

@@ -46,17 +46,34 @@ const cast: Primitive = (node, [x], e) => {
   const [from, to] = [node.inputs[0]!.type.dtype, node.type.dtype];
   if (from === to) return x!;
   if (from !== "f32" || to === "bool") return e.add("Cast", [x!], { to: typeCodes[to] });
-  const number = e.add("Where", [e.add("IsNaN", [x!]), e.constant("float", [], [0]), x!]);
-  const [low, high] = to === "u8" ? [0, 255] : [-(2 ** 31), 2147483520];
-  const inside = e.add("Clip", [number, e.constant("float", [], [low]), e.constant("float", [], [high])]);
-  return e.add("Cast", [inside], { to: typeCodes[to] });
+  const float = (v: number): string => e.constant("float", [], [v]);
+  const number = e.add("Where", [e.add("IsNaN", [x!]), float(0), x!]);
+  const [low, high] = to === "u8" ? [0, 255] : [-(2 ** 31), largestBelow];
+  const whole = e.add("Cast", [e.add("Clip", [number, float(low), float(high)])], { to: typeCodes[to] });
+  return to === "u8" ? whole : e.add("Where", [e.add("Greater", [x!, float(high)]), e.constant("int32", [], [2 ** 31 - 1]), whole]);
 };
+/** The largest single that is an i32. */
+const largestBelow = 2147483520;
 /** TensorProto.DataType. */
 const typeCodes = { f32: 1, u8: 2, i32: 6, bool: 9 } as const;
 
-const logic = (b: "And" | "Or", opType: "Min" | "Max"): Primitive => {
-  return (node, inputs, e) => e.add(node.type.dtype === "bool" ? b : opType, inputs);
-};
+/** Of a NaN as the second operand ours gives the first, ONNX's NaN. */
+const extreme =
+  (ofBools: "And" | "Or", opType: "Min" | "Max", wins: "Less" | "Greater"): Primitive =>
+  (node, [a, b], e) => {
+    const { dtype } = node.type;
+    if (dtype === "bool") return e.add(ofBools, [a!, b!]);
+    const [, second] = node.inputs as readonly [Node, Node];
+    if (dtype !== "f32" || isConstant(second)) return e.add(opType, [a!, b!]);
+    return e.add("Where", [e.add(wins, [a!, b!]), b!, a!]);
+  };
+const isConstant = ({ op, inputs }: Node): boolean =>
+  op === ops.full || op === ops.dense || (op === ops.broadcast && isConstant(inputs[0]!));
+/** Runtimes choose between numbers only. */
+const where: Primitive = (node, [cond, a, b], e) =>
+  node.type.dtype === "bool"
+    ? e.add("Or", [e.add("And", [cond!, a!]), e.add("And", [e.add("Not", [cond!]), b!])])
+    : e.add("Where", [cond!, a!, b!]);
 /** ONNX compares bools only for equality. */
 const compared =
   (opType: string): Primitive =>
@@ -187,8 +204,8 @@ export const primitives: Readonly<Partial<Record<keyof typeof ops, Primitive>>> 
   logicalAnd: same("And"),
   logicalNot: same("Not"),
   logicalOr: same("Or"),
-  maximum: logic("Or", "Max"),
-  minimum: logic("And", "Min"),
+  maximum: extreme("Or", "Max", "Less"),
+  minimum: extreme("And", "Min", "Greater"),
   mod: byType(floatModulo, floorModulo),
   mul: same("Mul"),
   neg: same("Neg"),
@@ -202,7 +219,7 @@ export const primitives: Readonly<Partial<Record<keyof typeof ops, Primitive>>> 
   sqrt: same("Sqrt"),
   sub: same("Sub"),
   tanh: same("Tanh"),
-  where: same("Where"),
+  where,
   cast,
   stopGradient: identity,
   relayout: identity,

@@ -11,6 +11,7 @@ import { type Context, type Follower, isKnown, type Rule } from "./context.ts";
 import { evaluateNode } from "./evaluate.ts";
 import { readersOf, subgraphsOf, type Task, tasksOf } from "./flatten.ts";
 import { recoverIdioms } from "./idioms.ts";
+import { mergePools } from "./merge-pools.ts";
 import { newNames } from "./names.ts";
 import { newRecorder, type Recorder } from "./recorder.ts";
 import { rules } from "./rules/index.ts";
@@ -71,7 +72,7 @@ interface State {
 export function importModel(model: OnnxModel, options: ImportOptions): Result {
   const { graph } = model;
   const nodes = countNodes(graph);
-  const tasks = recoverIdioms(tasksOf(graph.nodes, model), graph);
+  const tasks = mergePools(recoverIdioms(tasksOf(graph.nodes, model), graph), graph);
   const names = newNames(takenNames());
   const signature = claimSignature(graph, names);
   const state: State = {

@@ -235,6 +235,29 @@ test("tables that are not trained are states, whatever their type", () => {
   expect(body(text)).toEqual(["state offset: f32[8] = zeros", "param scale: f32[8] = zeros", "y = x + offset + scale"]);
 });
 
+test("what a pooling gives beside its values for later does not hide what repeats in between", () => {
+  const { text } = written({ inputs: { x: f32(1, 4, 8, 8) } }, (p) => {
+    const conv = (v: string, label: string) =>
+      relu(p, p.layer(`${label}.bn`, "BatchNorm", [p.layer(`${label}.conv`, "Conv2d", [v, int(4)], { kernel: int(1) })]));
+    const convs = (v: string, label: string) => [0, 1, 2].reduce((y, k) => conv(y, `${label}.${k}`), v);
+    const pool = (v: string) => p.terms(2, call("max_pool", [value(v), int(2)], { return_indices: bool(true) })) as [string, string];
+    const [a, outer] = pool(convs("x", "encoder1"));
+    const [b, inner] = pool(convs(a, "encoder2"));
+    const c = convs(p.fn("max_unpool", [b, inner, int(2)]), "decoder2");
+    return { y: p.fn("max_unpool", [convs(c, "decoder1"), outer, int(2)]) };
+  });
+  expect(body(text)).toEqual([
+    "for i in range(3) { x = x |> encoder1.{i}: ConvBlock }",
+    "a, b = max_pool(x, 2, return_indices=true)",
+    "for i in range(3) { a = a |> encoder2.{i}: ConvBlock }",
+    "a, c = max_pool(a, 2, return_indices=true)",
+    "a = max_unpool(a, c, 2)",
+    "for i in range(3) { a = a |> decoder2.{i}: ConvBlock }",
+    "for i in range(3) { a = a |> decoder1.{i}: ConvBlock }",
+    "y = max_unpool(a, b, 2)",
+  ]);
+});
+
 test("a table of several blocks is handed to them by its name", () => {
   const { text } = written({}, (p) => {
     const mask = p.variable("attn.mask", f32(2, 8), "state");

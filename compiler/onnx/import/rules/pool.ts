@@ -4,6 +4,7 @@ import { binary, bool, call, float, int, ints, list, type Term, value } from "..
 import { type Context, emit, emitAll, intsOperand, operand, type Rule } from "../context.ts";
 import { cast, live, reshaped, tensorTerm } from "../terms.ts";
 import { type Live, type Operand, unsupported } from "../values.ts";
+import { withinPlane } from "./positions.ts";
 import { paddingTerm, perAxis, unlessOne, type Window, windowOf } from "./window.ts";
 
 type Named = Readonly<Record<string, Term | undefined>>;
@@ -41,7 +42,7 @@ const maxUnpool: Rule = (c) => {
   const extents = window.kernel.map(
     (k, a) => (x.shape[2 + a]! - 1) * window.stride[a]! + k - window.padding[a]![0] - window.padding[a]![1],
   );
-  const within = binary("%", tensorTerm(c, index), int(sizeOf(extents)));
+  const within = withinPlane(c, tensorTerm(c, index), sizeOf(extents));
   const y = emit(c, call("max_unpool", [value(x.name), within, perAxis(window.kernel)], { stride: named.stride, padding: named.padding }));
   const wanted = intsOperand(c, 2, "the shape of its result");
   return wanted ? grown(c, y, wanted) : y;

@@ -37,6 +37,24 @@ describe("MaxPool", () => {
     };
     expect(problemsOf(columns)[0]!.reason).toContain("columns first");
   });
+  test("positions that are computed apart are those of one pooling, and counted within their planes", () => {
+    const window = { kernel_shape: [2, 2], strides: [2, 2] };
+    const nodes = [
+      op("MaxPool", ["x"], ["v"], window),
+      op("MaxPool", ["x"], ["", "i"], { strides: [2, 2], kernel_shape: [2, 2] }),
+      op("Relu", ["v"], ["r"]),
+      op("MaxUnpool", ["r", "i"], ["y"], window),
+    ];
+    const image = noise([1, 2, 4, 4]);
+    expect(bodyOf({ nodes, inputs: { x: image } })).toEqual([
+      "a, b = max_pool(x, 2, return_indices=true)",
+      "y = a |> relu |> max_unpool(b, 2)",
+    ]);
+    const other = [...nodes.slice(0, 3), op("MaxUnpool", ["r", "i"], ["y"], { kernel_shape: [2, 2], strides: [1, 1] })];
+    expect(bodyOf({ nodes: other, inputs: { x: image } }).at(-1)).toContain(
+      "max_unpool((b + reshape(arange(2), [1, 2, 1, 1]) * 16) % 9, 2, stride=1)",
+    );
+  });
   test("MaxUnpool", () => {
     const y = result(
       "MaxUnpool",
