@@ -1,7 +1,7 @@
 /** Where an exported graph grows: nodes and initializers with names, in an order in which every value is made before it is read. */
 import type { Node } from "../../../ir/graph/graph.ts";
 import type { DType } from "../../../ir/type.ts";
-import type { OnnxAttribute, OnnxNode, OnnxTensor } from "../../formats/onnx/model.ts";
+import type { OnnxAttribute, OnnxNode } from "../../formats/onnx/model.ts";
 
 /** Attributes as one writes them; whole numbers are ints, `floating(x)` says that a number is not. */
 export type AttributeValue = number | string | readonly number[] | readonly string[] | Floating;
@@ -17,7 +17,7 @@ export interface Emitter {
   readonly addMany: (opType: string, inputs: readonly string[], results: number, attributes?: Attributes) => readonly string[];
   /** The same with one result. */
   readonly add: (opType: string, inputs: readonly string[], attributes?: Attributes) => string;
-  /** A constant of the graph; equal ones are stored once. */
+  /** A constant of the graph. */
   readonly constant: (dtype: ConstantType, shape: readonly number[], values: readonly number[]) => string;
   /** A list as an argument: int64. */
   readonly ints: (values: readonly number[]) => string;
@@ -33,26 +33,26 @@ export const onnxTypeOf: Readonly<Record<DType, Exclude<ConstantType, "int64">>>
   bool: "bool",
 };
 
+/** A constant under a name that no value of the file will have. */
+export interface Constant {
+  readonly name: string;
+  readonly dtype: ConstantType;
+  readonly dims: readonly number[];
+  readonly values: readonly number[];
+}
 /** What has been emitted so far. */
 export interface Emitted {
   readonly nodes: OnnxNode[];
-  readonly constants: OnnxTensor[];
+  readonly constants: Constant[];
   /** Paths of the variables in use, in the order of first use. */
   readonly variables: Set<string>;
 }
 /** `taken`: names that are given already. `path`: of the instance that is being emitted, for names of nodes. */
 export function newEmitter(taken: Iterable<string>, read: Emitter["read"], path: () => string): Emitter & Emitted {
-  const names = new Set(taken);
-  const unique = (wanted: string): string => {
-    let name = wanted;
-    for (let i = 1; names.has(name); i++) name = `${wanted}_${i}`;
-    names.add(name);
-    return name;
-  };
+  const unique = uniqueNames(taken);
   const nodes: OnnxNode[] = [];
-  const constants: OnnxTensor[] = [];
+  const constants: Constant[] = [];
   const variables = new Set<string>();
-  const known = new Map<string, string>();
 
   const addMany: Emitter["addMany"] = (opType, inputs, results, attributes = {}) => {
     const name = unique(path() === "" ? opType : `${path()}.${opType}`);
@@ -61,13 +61,9 @@ export function newEmitter(taken: Iterable<string>, read: Emitter["read"], path:
     nodes.push({ name, opType, domain: "", overload: "", doc: "", inputs, outputs, attributes: list });
     return outputs;
   };
-  const constant: Emitter["constant"] = (dtype, shape, values) => {
-    const key = `${dtype} ${shape} : ${values.map((v) => (Object.is(v, -0) ? "-0" : v))}`;
-    const had = known.get(key);
-    if (had !== undefined) return had;
-    const name = unique(`constant_${constants.length}`);
-    constants.push({ name, dtype, dims: shape, data: { kind: "bytes", bytes: bytesOf(dtype, values) } });
-    known.set(key, name);
+  const constant: Emitter["constant"] = (dtype, dims, values) => {
+    const name = `#${constants.length}`;
+    constants.push({ name, dtype, dims, values });
     return name;
   };
   return {
@@ -86,6 +82,17 @@ export function newEmitter(taken: Iterable<string>, read: Emitter["read"], path:
   };
 }
 
+/** A name for what wants one: the wanted one, or with a number. */
+export function uniqueNames(taken: Iterable<string>): (wanted: string) => string {
+  const names = new Set(taken);
+  return (wanted) => {
+    let name = wanted;
+    for (let i = 1; names.has(name); i++) name = `${wanted}_${i}`;
+    names.add(name);
+    return name;
+  };
+}
+
 function attributeOf(name: string, value: AttributeValue): OnnxAttribute {
   if (typeof value === "string") return { name, kind: "string", value };
   if (typeof value === "number") return { name, kind: "int", value };
@@ -95,20 +102,3 @@ function attributeOf(name: string, value: AttributeValue): OnnxAttribute {
 }
 
 const isTexts = (value: readonly (number | string)[]): value is readonly string[] => typeof value[0] === "string";
-
-/** Little-endian, as files have it. */
-function bytesOf(dtype: ConstantType, values: readonly number[]): Uint8Array {
-  const width = { float: 4, int32: 4, int64: 8, uint8: 1, bool: 1 }[dtype];
-  const view = new DataView(new ArrayBuffer(width * values.length));
-  const set = {
-    float: (at: number, v: number) => view.setFloat32(at, v, true),
-    int32: (at: number, v: number) => view.setInt32(at, v, true),
-    int64: (at: number, v: number) => view.setBigInt64(at, BigInt(v), true),
-    uint8: (at: number, v: number) => view.setUint8(at, v),
-    bool: (at: number, v: number) => view.setUint8(at, v ? 1 : 0),
-  }[dtype];
-  values.forEach((v, i) => {
-    set(i * width, v);
-  });
-  return new Uint8Array(view.buffer);
-}

@@ -5,28 +5,29 @@
 import { invariant } from "../../../ir/diagnostic.ts";
 import { type Graph, type Node, topological } from "../../../ir/graph/graph.ts";
 import { ops } from "../../../ir/ops/index.ts";
-import type { OnnxModel, OnnxTensor, OnnxValue } from "../../formats/onnx/model.ts";
+import type { OnnxModel } from "../../formats/onnx/model.ts";
 import type { Application } from "../../frontend/elaborate/session.ts";
-import { type Emitted, type Emitter, newEmitter, onnxTypeOf } from "./emitter.ts";
+import { type Draft, type DraftValue, modelOf } from "./draft.ts";
+import { type Emitted, type Emitter, newEmitter } from "./emitter.ts";
 import { callOf, type LayerCall, type LayerRule, layerRules } from "./layers.ts";
 import { type Primitive, primitives, refuse, unsayable } from "./primitives.ts";
 
-/** The oldest that has all we use: LayerNormalization (17), reductions of scatters (16). */
-export const opset = 17;
-/** The version of the file format that came with it. */
-const irVersion = 8;
-
-export interface ExportRequest {
+export interface ExportSource {
   readonly name: string;
   readonly doc: string | null;
   /** Of prediction, differentiated, before any other pass. */
   readonly graph: Graph;
   readonly applications: readonly Application[];
+}
+export interface ExportRequest extends ExportSource {
   /** Little-endian bytes of a variable. */
   readonly dataOf: (path: string) => Uint8Array;
 }
 
-export function exportOnnx({ name, doc, graph, applications, dataOf }: ExportRequest): OnnxModel {
+/** With the shapes of the graph. */
+export const exportOnnx = ({ dataOf, ...source }: ExportRequest): OnnxModel => modelOf(draftOf(source), dataOf);
+
+export function draftOf({ name, doc, graph, applications }: ExportSource): Draft {
   const layers = layersOf(applications);
   const names = new Map(graph.inputs.map((n) => [n, String(n.attrs.name)]));
   const leaves = topological(graph).filter((n) => n.op === ops.param || n.op === ops.state);
@@ -58,26 +59,14 @@ export function exportOnnx({ name, doc, graph, applications, dataOf }: ExportReq
   path = "";
   // An output has a name of its own, whatever its value is called.
   const nodes = [...emitter.nodes, ...results.map(({ output, value }) => identity(output, value))];
-  const variables = leaves.filter((n) => emitter.variables.has(String(n.attrs.name)));
   return {
-    irVersion,
-    opsets: new Map([["", opset]]),
-    producer: { name: "dlm", version: "" },
-    domain: "",
-    version: 0,
-    doc: doc ?? "",
-    metadata: new Map(),
-    graph: {
-      name,
-      doc: "",
-      nodes,
-      initializers: [...variables.map((n) => variableTensor(n, dataOf)), ...emitter.constants],
-      sparseInitializers: [],
-      inputs: graph.inputs.map((n) => typed(String(n.attrs.name), n)),
-      outputs: results.map(({ output, node }) => typed(output, node)),
-      valueInfo: [],
-    },
-    functions: [],
+    name,
+    doc,
+    nodes,
+    constants: emitter.constants,
+    variables: leaves.filter((n) => emitter.variables.has(String(n.attrs.name))),
+    inputs: graph.inputs.map((n) => typed(String(n.attrs.name), n)),
+    outputs: results.map(({ output, node }) => typed(output, node)),
   };
 }
 const identity = (output: string, input: string) => ({
@@ -90,14 +79,7 @@ const identity = (output: string, input: string) => ({
   outputs: [output],
   attributes: [],
 });
-const typed = (name: string, { type }: Node): OnnxValue => ({
-  name,
-  type: { kind: "tensor", dtype: onnxTypeOf[type.dtype], shape: type.shape },
-});
-function variableTensor({ attrs, type }: Node, dataOf: ExportRequest["dataOf"]): OnnxTensor {
-  const name = String(attrs.name);
-  return { name, dtype: onnxTypeOf[type.dtype], dims: type.shape, data: { kind: "bytes", bytes: dataOf(name) } };
-}
+const typed = (name: string, { type }: Node): DraftValue => ({ name, dtype: type.dtype, shape: type.shape });
 
 /* ---- layers ---------------------------------------------------------------------------------------------------- */
 

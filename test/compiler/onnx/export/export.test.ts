@@ -76,6 +76,17 @@ test("operators, broadcasting and slices outside of layers", () => {
   `);
 });
 
+test("bools are chosen by logic, the second operand's NaN is not taken, integers saturate at their last one", () => {
+  const one = (signature: string, expression: string) =>
+    listing(exported(`model M(${signature}) -> y { y = ${expression} }`)).map((l) => /= (\w+)\(/.exec(l)![1]);
+  expect(one("c: bool[2], a: bool[2], b: bool[2]", "where(c, a, b)")).toEqual(["And", "Not", "And", "Or", "Identity"]);
+  expect(one("a: f32[2], b: f32[2]", "maximum(a, b)")).toEqual(["Less", "Where", "Identity"]);
+  expect(one("a: f32[2]", "minimum(a, 3)")).toEqual(["Min", "Identity"]);
+  const cast = exported("model M(x: f32[2]) -> y { y = cast(x, i32) }");
+  const most = cast.graph.initializers.find((t) => t.dtype === "int32")!.data;
+  expect(most.kind === "bytes" && new Int32Array(Uint8Array.from(most.bytes).buffer)[0]).toBe(2 ** 31 - 1);
+});
+
 test("an output that is an input, and two that are equal, have names of their own", () => {
   const model = exported("model M(x: f32[2]) -> a, b, c { a = x\nb = exp(x)\nc = b }");
   expect(listing(model)).toEqual(["Exp_output = Exp(x)", "a = Identity(x)", "b = Identity(Exp_output)", "c = Identity(Exp_output)"]);
