@@ -1,17 +1,13 @@
 /** `dlm bench FILE`: how long one inference or one training step takes, and where the time goes. */
 import { fail } from "../../ir/diagnostic.ts";
-import { entryOf, type Program, type Signature } from "../../ir/program.ts";
-import type { LoadOptions, Net } from "../../runtime/index.ts";
-import { type Stages, timesName } from "../compile.ts";
+import type { Stages } from "../compile.ts";
 import { flopsOf } from "../graphs.ts";
-import { buildFile, loadProgram, weightFiles, weightsOf } from "./build.ts";
-import { defaultBatch } from "./examples.ts";
 import { exit, type Io } from "./io.ts";
+import { measureOptions, open, repeated, timesOfCalls, type Work, warmUp, workOf } from "./measure.ts";
 import { type Arguments, type Command, table } from "./options.ts";
 import { describeProfile, type ProfileRow, profileOf } from "./profile.ts";
-import { bytes, progressOf, scaled } from "./progress.ts";
-import { fillInputs } from "./run-inputs.ts";
-import { type CompileSettings, compileOptions, compileSettings, jsonOption, loadOptions, threadsOf, whole } from "./settings.ts";
+import { bytes, scaled } from "./progress.ts";
+import { jsonOption } from "./settings.ts";
 
 export const benchCommand: Command = {
   name: "bench",
@@ -23,20 +19,12 @@ export const benchCommand: Command = {
     "Without --weights, parameters are initialised from --seed.",
   files: "one",
   options: {
-    train: { help: "one step of the train block: forward, backward and update" },
-    runs: { value: "N", help: "how often it is run; default as often as fits into two seconds" },
     profile: { help: "the time of every kernel, with the line it comes from" },
-    ...loadOptions,
-    ...compileOptions,
+    ...measureOptions,
     ...jsonOption,
   },
   run: bench,
 };
-
-/** Without `--runs`. */
-const [leastRuns, mostRuns, budget] = [10, 1000, 2000] as const;
-/** Runs until engines have compiled what is run often: milliseconds, and how many at least. */
-const [warmFor, warmRuns] = [300, 3] as const;
 
 interface Measured {
   readonly stages: Stages;
@@ -49,24 +37,10 @@ interface Measured {
   readonly flops: number;
   readonly profile: readonly ProfileRow[] | null;
 }
-/** What is common to the program that is measured and the one that tells where the time goes. */
-interface Work {
-  readonly path: string;
-  readonly settings: CompileSettings;
-  readonly train: boolean;
-  readonly runs: number | null;
-  readonly options: LoadOptions;
-  readonly weights: string | null;
-}
-
 async function bench(args: Arguments, io: Io): Promise<number> {
-  const settings = compileSettings(args);
-  if (args.has("profile") && settings.target !== "wasm")
+  const work = workOf(args);
+  if (args.has("profile") && work.settings.target !== "wasm")
     fail("flag", "`--profile` needs `--target wasm`", null, { help: "on other targets `dlm bench` measures whole runs" });
-  const [weights, threads] = [weightsOf(args), threadsOf(args, 1)];
-  const options = { ...(weights ? { weights } : {}), seed: settings.seed ?? 0, allowMissing: args.all("allow-missing"), threads };
-  const runs = whole(args, "runs", 1) ?? null;
-  const work: Work = { path: args.files[0]!, settings, train: args.has("train"), runs, options, weights: weightFiles(args) };
   // The heavy parts are there before the clock starts.
   await io.toolchain();
   const measured = await measure(work, io);
@@ -75,22 +49,9 @@ async function bench(args: Arguments, io: Io): Promise<number> {
   return exit.fine;
 }
 
-async function opened(work: Work, io: Io, more: { readonly profile?: boolean } = {}) {
-  const { path, settings, train } = work;
-  const start = io.now();
-  const batch = train && settings.batch === undefined ? { batch: defaultBatch } : {};
-  const stages = await buildFile(path, settings, { train, ...batch, ...more }, io);
-  const compiled = io.now();
-  const net = await loadProgram(stages.program, work.options, io, work.weights);
-  return { stages, net, compileMs: compiled - start, loadMs: io.now() - compiled, entry: entryToRun(stages.program, train) };
-}
-const entryToRun = ({ entries }: Program, train: boolean): Signature =>
-  entries.find((e) => entryOf(e.name) === (train ? "step" : "forward"))!;
-
 async function measure(work: Work, io: Io): Promise<Omit<Measured, "profile">> {
-  const { stages, net, compileMs, loadMs, entry } = await opened(work, io);
+  const { stages, net, entry, compileMs, loadMs, run } = await open(work, io);
   try {
-    const run = runOf(net, entry);
     const timed = async (): Promise<number> => {
       const start = io.now();
       await run();
@@ -107,48 +68,19 @@ async function measure(work: Work, io: Io): Promise<Omit<Measured, "profile">> {
 
 /** Times of each call of the plan, from a program with a clock in it. */
 async function profiled(work: Work, io: Io): Promise<readonly ProfileRow[]> {
-  const { stages, net, entry } = await opened(work, io, { profile: true });
+  const opened = await open(work, io, { profile: true });
   try {
-    const run = runOf(net, entry);
-    await warmUp(async () => (await run()).at(-1)!);
-    const runs = await repeated(run, work.runs, (times) => times.at(-1)!, io);
-    const { calls } = stages.plan.entries.find((e) => e.name === entry.name)!;
-    return profileOf(calls, runs);
+    const { calls } = opened.stages.plan.entries.find((e) => e.name === opened.entry.name)!;
+    return profileOf(calls, await timesOfCalls(opened, work.runs, io));
   } finally {
-    await net.dispose();
+    await opened.net.dispose();
   }
-}
-
-/** Runs the entry on random inputs; gives the times of a program that was compiled with `profile`. */
-function runOf(net: Net, entry: Signature): () => Promise<ArrayLike<number> & { at(i: number): number | undefined }> {
-  const { values } = fillInputs(entry.inputs, new Map(), { normalisation: null, resize: false });
-  const none = new Float32Array();
-  if (entryOf(entry.name) === "step") return async () => (await net.step(values)).times ?? none;
-  return async () => (await net.run(values))[timesName] ?? none;
-}
-
-async function warmUp(run: () => Promise<number>): Promise<void> {
-  for (let n = 0, sum = 0; n < mostRuns && (n < warmRuns || sum < warmFor); n++) sum += await run();
-}
-
-async function repeated<T>(run: () => Promise<T>, runs: number | null, msOf: (result: T) => number, io: Io): Promise<T[]> {
-  const results: T[] = [];
-  const progress = progressOf(io.columns === null ? { ...io, err: () => undefined } : io, runs ?? mostRuns, "run");
-  const isEnough = (sum: number) => (runs === null ? results.length >= leastRuns && sum >= budget : false);
-  for (let sum = 0; results.length < (runs ?? mostRuns) && !isEnough(sum); ) {
-    const result = await run();
-    sum += msOf(result);
-    results.push(result);
-    progress.update(results.length, () => "");
-  }
-  progress.end();
-  return results;
 }
 
 /* ---- what is shown ------------------------------------------------------------------------------------------------ */
 
 const quantile = (sorted: readonly number[], q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
-const milliseconds = (ms: number): string => `${ms < 100 ? Number(ms.toPrecision(3)) : Math.round(ms)} ms`;
+export const milliseconds = (ms: number): string => `${ms < 100 ? Number(ms.toPrecision(3)) : Math.round(ms)} ms`;
 
 function describe(m: Measured, { train }: Work): string {
   const { program } = m.stages;

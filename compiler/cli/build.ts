@@ -9,13 +9,16 @@ import { type Io, note } from "./io.ts";
 import type { Arguments } from "./options.ts";
 import { type CompileSettings, dimsOption } from "./settings.ts";
 import { tensorBytes } from "./tensor-files.ts";
+import { tuningOf } from "./tuning.ts";
 import { warnUseless, weightHelp } from "./weight-names.ts";
 
 /** Compiles a file; warnings go to standard error. */
 export async function buildFile(path: string, settings: CompileSettings, more: Partial<CompileOptions>, io: Io): Promise<Stages> {
   const source = readText(path);
   const { compileStages } = await io.toolchain();
-  const stages = await compileStages(source, { ...optionsOf(settings), file: path, resolve: importedText, ...more });
+  const tuning = tuningOf(path, settings.tuning);
+  const options = { ...optionsOf(settings), ...(tuning ? { tuning: tuning.choices } : {}) };
+  const stages = await compileStages(source, { ...options, file: path, resolve: importedText, ...more });
   const warnings = warningsOf(stages);
   const { sources } = stages.module;
   if (warnings.length > 0) io.err(`${renderDiagnostics(warnings, sources)}\n`);
@@ -31,7 +34,7 @@ function warningsOf({ bindings }: Stages): readonly Diagnostic[] {
 /** Text of an imported file; null: there is none. */
 export const importedText = (path: string): string | null => (exists(path) ? readText(path) : null);
 
-function optionsOf({ exact, relaxed, reproducible, seed: _, bindings, ...rest }: CompileSettings): CompileOptions {
+function optionsOf({ exact, relaxed, reproducible, seed: _, tuning: _file, bindings, ...rest }: CompileSettings): CompileOptions {
   return {
     ...rest,
     dims: dimsOption(bindings),

@@ -20,6 +20,7 @@ export const compileOptions: Options = {
   exact: { help: "no Winograd, no relaxed arithmetic" },
   reproducible: { help: "the same bits everywhere: no relaxed SIMD" },
   relaxed: { help: "force relaxed SIMD" },
+  tuning: { value: "FILE", help: "what `dlm tune` measured; default NAME.tuning.json beside the source, if there" },
 };
 export const loadOptions: Options = {
   weights: { value: "FILE", repeat: true, help: "safetensors; PREFIX=FILE puts its names under a path" },
@@ -47,6 +48,8 @@ export interface CompileSettings {
   readonly exact: boolean;
   readonly reproducible: boolean;
   readonly relaxed: boolean;
+  /** A file of measured choices. */
+  readonly tuning?: string;
 }
 
 /** `several`: whether the command takes several sizes for a dimension. */
@@ -67,6 +70,7 @@ export function compileSettings(args: Arguments, { several = false } = {}): Comp
     exact: args.has("exact"),
     reproducible: args.has("reproducible"),
     relaxed: args.has("relaxed"),
+    ...(args.has("tuning") ? { tuning: args.get("tuning")! } : {}),
   };
 }
 

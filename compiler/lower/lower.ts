@@ -91,7 +91,8 @@ function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: T
     inputs: g.inputs.map(valueAt),
     output,
     inPlace: inPlaceInputs(g).map(valueAt),
-    origin: g.root.origin,
+    // Of a layer rather than of the activation behind it.
+    origin: (g.fold ?? g.root).origin,
     flops: flopsOfNodes(innerNodes(g)),
   });
   const calls = groups.map((g) => call(g, valueAt(g.root)));

@@ -117,7 +117,12 @@ function tileFor(node: Node, form: Form, transformsEachRun: boolean, choose: Cho
   const ways = [direct, ...tiled].sort((a, b) => a.cost - b.cost);
   const [first, ...others] = ways.map((w) => w.name) as [string, ...string[]];
   const about = `${describeNode(node)} ${transformsEachRun ? "by kernels that move" : "by kernels that stay"}`;
-  const answer = choose({ kind: "winograd", about, options: [first, ...others], of: { origin: node.origin } });
+  const answer = choose({
+    kind: form.isGradient ? "winograd backwards" : "winograd",
+    about,
+    options: [first, ...others],
+    of: { origin: node.origin },
+  });
   return ways.find((w) => w.name === answer)!.tile;
 }
 /** `conv2d(f32[1,64,56,56], f32[64,64,3,3]) {padding=[1,1,1,1]}`. */

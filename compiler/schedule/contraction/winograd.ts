@@ -28,8 +28,7 @@ type Convolution = Extract<Blockwise, { kind: "convolution" }>;
 const tileRows = 4;
 const panelColumns = 8;
 /** Transformed tiles of a group and their sums should stay in the second-level cache beside the kernels that pass by. */
-const groupBytes = { "512 KiB": 2 ** 19, "256 KiB": 2 ** 18, "1 MiB": 2 ** 20 } as const;
-type GroupSize = keyof typeof groupBytes;
+const groupBytes = 2 ** 19;
 /** So many parts keep threads evenly busy; a part that shares its tiles with others transforms them again, so it is at least so wide. */
 const wantedParts = 8;
 const narrowestSlice = 128;
@@ -61,13 +60,16 @@ interface Parts {
   /** Each does a part of the columns of a group. */
   readonly slices: number;
 }
-function groupBytesOf({ name, about }: Computation, choose: Choose): number {
-  const options = Object.keys(groupBytes) as [GroupSize, ...GroupSize[]];
-  return groupBytes[choose({ kind: "group of tiles", about, options, of: { kernel: name } }) as GroupSize];
-}
-function partsOf(s: Shape, groupBytes: number): Parts {
-  const most = Math.max(tileRows, Math.floor(groupBytes / (4 * s.points ** 2 * (s.channels + s.outputs))));
-  const size = groupSize(s.tiles, most);
+function partsOf(s: Shape, { name, about }: Computation, choose: Choose): Parts {
+  const sizeFor = (bytes: number) => {
+    const most = Math.max(tileRows, Math.floor(bytes / (4 * s.points ** 2 * (s.channels + s.outputs))));
+    return groupSize(s.tiles, most);
+  };
+  const [first, ...others] = [...new Set([groupBytes, groupBytes / 2, groupBytes * 2].map(sizeFor))].map(String) as [string, ...string[]];
+  const size =
+    others.length === 0
+      ? Number(first)
+      : Number(choose({ kind: "tiles of a group", about, options: [first, ...others], of: { kernel: name } }));
   const groups = Math.ceil(s.tiles / size);
   let slices = 1;
   const isWhole = (width: number) => width % panelColumns === 0 && width >= narrowestSlice;
@@ -88,7 +90,7 @@ function groupSize(tiles: number, most: number): number {
 /** The loops, or null where columns of the kernels do not lie side by side. */
 export function winograd(c: Computation, blocks: Convolution, axes: Axes, scratch: Buffer[], choose: Choose): readonly Stmt[] | null {
   const s = shapeOf(c, blocks);
-  const parts = partsOf(s, groupBytesOf(c, choose));
+  const parts = partsOf(s, c, choose);
   const memory = memoryOf(blocks, s, parts, axes);
   const step: Step = { c, blocks, s, parts, memory, axes };
   if (!readsPanels(step)) return null;
