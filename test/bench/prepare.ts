@@ -1,0 +1,36 @@
+/** Writes a work's model for all engines: as ONNX, by our exporter, as our own program, and its weights. */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { readOnnx } from "../../compiler/formats/onnx/read.ts";
+import { writeOnnx } from "../../compiler/formats/onnx/write.ts";
+import { type Entry, writeSafetensors } from "../../runtime/safetensors.ts";
+import { withClip } from "./graph/relu6.ts";
+import { files } from "./job.ts";
+import type { Work } from "./works.ts";
+
+export function prepare(root: string, work: Work, folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const onnx = join(folder, files.onnx);
+  const model = [work.file, "--model", work.model, "--dim", `N=${work.batch}`];
+  const dlm = (...args: readonly string[]): void => {
+    execFileSync(process.execPath, ["dist/compiler/cli/main.js", ...args], { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
+  };
+  dlm("export", ...model, "-o", onnx);
+  dlm("compile", ...model, ...(work.kind === "training" ? ["--train"] : []), "-o", join(folder, files.program));
+  const exported = withClip(readOnnx(readFileSync(onnx), onnx));
+  writeFileSync(onnx, writeOnnx(exported));
+  const variables = variableNames(work, folder);
+  const weights = exported.graph.initializers.flatMap(({ name, dims, data }): readonly Entry[] =>
+    variables.has(name) && data.kind === "bytes" ? [{ name, dtype: "F32", shape: dims, data: data.bytes }] : [],
+  );
+  writeFileSync(join(folder, files.weights), writeSafetensors(weights));
+}
+
+/** The description of the program, which tells the other files. */
+export const programPath = (work: Work, folder: string): string => join(folder, files.program, `${basename(work.file, ".dlm")}.json`);
+
+function variableNames(work: Work, folder: string): ReadonlySet<string> {
+  const { variables } = JSON.parse(readFileSync(programPath(work, folder), "utf8")) as { variables: readonly { name: string }[] };
+  return new Set(variables.map((v) => v.name));
+}

@@ -1,0 +1,22 @@
+export function median(values: readonly number[]): number {
+  if (values.length === 0) throw new RangeError("no values have a median");
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
+
+/** The largest difference of two results, in parts of the largest number of the first; infinite where they cannot be compared. */
+export function difference(expected: readonly number[], found: readonly number[]): number {
+  if (expected.length !== found.length) return Number.POSITIVE_INFINITY;
+  let [largest, most] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    const apart = Math.abs(expected[i]! - found[i]!);
+    if (!Number.isFinite(apart)) return Number.POSITIVE_INFINITY;
+    most = Math.max(most, apart);
+    largest = Math.max(largest, Math.abs(expected[i]!));
+  }
+  return most === 0 ? 0 : most / largest;
+}
+
+export const geometricMean = (values: readonly number[]): number =>
+  Math.exp(values.reduce((sum, v) => sum + Math.log(v), 0) / values.length);
