@@ -35,7 +35,7 @@ export function referenceBackend(lowered: Lowered, placeOf: (v: Value, entry: En
       arena.set(v, known);
       return known;
     };
-    for (const c of calls) interpretCall(kernels.get(c.kernel)!, [...c.inputs, c.output].map(at));
+    for (const c of calls) interpretCall(kernels.get(c.kernel)!, [...c.inputs, ...c.outputs].map(at));
   };
   return {
     write: (field, bytes) => {

@@ -1,7 +1,7 @@
 /** What each target wants of the stages: loops, passes, memory. */
 import { storageBytes, tensorAlignment } from "../codegen/target.ts";
 import type { Choose } from "../ir/choice.ts";
-import type { Computation } from "../ir/kernel/computation.ts";
+import type { Computation, RowComputation } from "../ir/kernel/computation.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import type { Program } from "../ir/program.ts";
 import type { MemoryModel } from "./memory/plan.ts";
@@ -9,11 +9,14 @@ import type { GraphPass, Pass } from "./pass.ts";
 import { graphPasses, wasmGraphPasses, wasmKernelPasses, wgslKernelPasses } from "./pipeline.ts";
 import { scheduleCpu } from "./schedule/cpu.ts";
 import { scheduleGpu } from "./schedule/gpu.ts";
+import { scheduleRows } from "./schedule/rows.ts";
 
 export interface Target {
   readonly name: Program["target"];
   readonly graphPasses: readonly GraphPass[];
   readonly schedule: (c: Computation, choose: Choose) => Kernel;
+  /** Loops for stages that go by the same rows; null: each is a kernel. */
+  readonly rows: ((c: RowComputation) => Kernel | null) | null;
   readonly kernelPasses: readonly Pass<Kernel>[];
   readonly memory: MemoryModel;
 }
@@ -21,6 +24,7 @@ const wasm: Target = {
   name: "wasm",
   graphPasses: wasmGraphPasses,
   schedule: scheduleCpu,
+  rows: scheduleRows,
   kernelPasses: wasmKernelPasses,
   memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true },
 };
@@ -30,6 +34,7 @@ export const targets: Record<Program["target"], Target> = {
     name: "wgsl",
     graphPasses,
     schedule: scheduleGpu,
+    rows: null,
     kernelPasses: wgslKernelPasses,
     memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false },
   },

@@ -25,12 +25,15 @@ export interface Value {
   readonly home: Home;
 }
 export interface LoweredCall {
-  /** Name of a kernel; its in buffers take `inputs`, its out buffer `output`. */
+  /** Name of a kernel; its in buffers take `inputs`, its out buffers `outputs`. */
   readonly kernel: string;
   readonly inputs: readonly Value[];
-  readonly output: Value;
-  /** Inputs that are read at the very element that is written and nowhere else: the output may take their memory. */
-  readonly inPlace: readonly Value[];
+  readonly outputs: readonly [Value, ...Value[]];
+  /**
+   * Of each output, the inputs that it may overwrite: read at the very element that is written, or before it by those who write
+   * there.
+   */
+  readonly inPlace: readonly (readonly Value[])[];
   readonly origin: Origin | null;
   /** Floating-point operations, as their definitions count them: a faster algorithm does not have fewer. */
   readonly flops: number;

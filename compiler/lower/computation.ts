@@ -1,7 +1,7 @@
 /** A group as index notation, its key, and which operands its result may overwrite. */
 import type { Node } from "../../ir/graph/graph.ts";
 import { bufferOf, i32 } from "../../ir/kernel/build.ts";
-import type { Axes, Blockwise, Computation } from "../../ir/kernel/computation.ts";
+import type { Axes, Blockwise, Body, Computation, StageRead } from "../../ir/kernel/computation.ts";
 import type { Buffer, Expr } from "../../ir/kernel/kernel.ts";
 import { sameLayout } from "../../ir/layout.ts";
 import { printType, sameType, sizeOf } from "../../ir/type.ts";
@@ -10,7 +10,7 @@ import { type Group, ownCost } from "./group.ts";
 import { foldOf } from "./rule.ts";
 
 /** Nodes that the group computes, operands first. */
-export function innerNodes(g: Group): Node[] {
+export function innerNodes(g: Pick<Group, "root" | "inputs">): Node[] {
   const outside = new Set(g.inputs);
   const seen = new Set<Node>();
   const order: Node[] = [];
@@ -26,7 +26,7 @@ export function innerNodes(g: Group): Node[] {
 
 const longestName = 40;
 /** `conv2d_add_relu`: what computes or leaves something out, if anything does. */
-function nameOfGroup(inner: readonly Node[]): string {
+export function nameOfGroup(inner: readonly Node[]): string {
   const loud = inner.filter((n) => ownCost(n) > 0 || n.inputs.some((x) => sizeOf(x.type.shape) > sizeOf(n.type.shape)));
   const words = (loud.length > 0 ? loud : inner).map((n) => n.op.schema.name);
   let name = words[0]!;
@@ -37,30 +37,36 @@ function nameOfGroup(inner: readonly Node[]): string {
   return name;
 }
 
-/** Equal for groups that compute the same on operands of the same types. */
-export function keyOfGroup(g: Group): string {
+/** Equal for groups that compute the same on operands of the same types. `marked`: further nodes that tell groups apart. */
+export function keyOfGroup(g: Pick<Group, "root" | "inputs">, marked: readonly (Node | null)[]): string {
   const ids = new Map<Node, string>(g.inputs.map((n, i) => [n, `x${i}`]));
   const lines = g.inputs.map((n) => printType(n.type));
   innerNodes(g).forEach((n, i) => {
     ids.set(n, `${i}`);
     lines.push(`${n.op.schema.name}(${n.inputs.map((x) => ids.get(x)).join()})${JSON.stringify(n.attrs)}:${printType(n.type)}`);
   });
-  return `${lines.join("\n")}\n${g.fold ? ids.get(g.fold) : ""}`;
+  return `${lines.join("\n")}\n${marked.map((n) => (n ? ids.get(n) : "")).join()}`;
 }
 
 export function computationOf(g: Group): Computation {
-  const inner = innerNodes(g);
-  const inputs = g.inputs.map((n, i): Buffer => bufferOf(`x${i}`, "in", n.type));
+  const inputs = inputBuffers(g.inputs);
   const output = bufferOf("y", "out", g.root.type);
-  const buffers = new Map(g.inputs.map((n, i) => [n, inputs[i]!]));
-  const scope = (axes: Axes, folded: Scope["folded"]): Scope => ({ buffers, uses: usesIn(inner), axes, folded });
+  return { ...titleOf(g), inputs: [...inputs.values()], output, ...bodyOf(g, inputs, new Map()) };
+}
+/** A name, and the name with the types of operands and result. */
+export function titleOf(g: Pick<Group, "root" | "inputs">): Pick<Computation, "name" | "about"> {
+  const name = nameOfGroup(innerNodes(g));
+  return { name, about: `${name}(${g.inputs.map((n) => printType(n.type)).join(", ")}) : ${printType(g.root.type)}` };
+}
+export const inputBuffers = (inputs: readonly Node[]): ReadonlyMap<Node, Buffer> =>
+  new Map(inputs.map((n, i) => [n, bufferOf(`x${i}`, "in", n.type)]));
+
+/** What a group computes from memory and from what `stages` of its kernel have left. */
+export function bodyOf(g: Group, buffers: ReadonlyMap<Node, Buffer>, stages: ReadonlyMap<Node, StageRead>): Body {
+  const uses = usesIn(innerNodes(g));
+  const scope = (axes: Axes, folded: Scope["folded"]): Scope => ({ buffers, stages, uses, axes, folded });
   const { fold } = g;
-  const name = nameOfGroup(inner);
   return {
-    name,
-    about: `${name}(${g.inputs.map((n) => printType(n.type)).join(", ")}) : ${printType(g.root.type)}`,
-    inputs,
-    output,
     fold: fold && {
       op: foldOf(fold).op,
       axes: foldOf(fold).axes,

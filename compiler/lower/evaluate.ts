@@ -2,7 +2,7 @@
 import { invariant } from "../../ir/diagnostic.ts";
 import type { Node } from "../../ir/graph/graph.ts";
 import { add, and, i32, le, load, lt, max, min, mul, select } from "../../ir/kernel/build.ts";
-import type { Axes, Evaluated } from "../../ir/kernel/computation.ts";
+import type { Axes, Evaluated, StageRead } from "../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, lanesOf, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
 import { bounds, keyOf, linear } from "../../ir/kernel/linear.ts";
 import { mapExpr, partsOf } from "../../ir/kernel/rewrite.ts";
@@ -13,6 +13,8 @@ import { isLiteral } from "./group.ts";
 export interface Scope {
   /** Memory of the values that are stored. */
   readonly buffers: ReadonlyMap<Node, Buffer>;
+  /** Values that earlier stages of the kernel have left. */
+  readonly stages: ReadonlyMap<Node, StageRead>;
   /** How many nodes of the group read a value: more than one makes it a variable. */
   readonly uses: ReadonlyMap<Node, number>;
   readonly axes: Axes;
@@ -48,14 +50,14 @@ const lowered = (node: Node, index: readonly Expr[], state: State): Expr | Fold 
   )(...index);
 
 function valueAt(node: Node, index: readonly Expr[], state: State): Expr {
-  const { folded, buffers, uses } = state.scope;
+  const { folded, buffers, stages, uses } = state.scope;
   if (node === folded?.node) return folded.value;
   const shared = (uses.get(node) ?? 0) > 1;
   const key = shared ? keyAt(node, index, state) : "";
   const known = shared ? state.known.get(key) : undefined;
   if (known) return known;
   const buffer = buffers.get(node);
-  const value = buffer ? load(buffer, ...index) : computedAt(node, index, state);
+  const value = stages.get(node)?.(index) ?? (buffer ? load(buffer, ...index) : computedAt(node, index, state));
   if (!shared || value.kind === "const" || value.kind === "var") return value;
   const variable = declared(value, state.lets, state.scope.axes);
   state.known.set(key, variable);

@@ -1,7 +1,7 @@
 /** Graph to kernel calls: groups become computations, a schedule makes them loops, equal ones are made once. */
 import { invariant } from "../../ir/diagnostic.ts";
 import { flopsOfNodes, type Graph, type Node, type VariableKind } from "../../ir/graph/graph.ts";
-import type { Computation } from "../../ir/kernel/computation.ts";
+import type { Computation, RowComputation } from "../../ir/kernel/computation.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
 import type { Home, Lowered, LoweredCall, LoweredEntry, Table, Value } from "../../ir/lowered.ts";
 import { op } from "../../ir/op.ts";
@@ -9,11 +9,19 @@ import type { EntryId } from "../../ir/program.ts";
 import { printType, tensor } from "../../ir/type.ts";
 import { computationOf, innerNodes, inPlaceInputs, keyOfGroup } from "./computation.ts";
 import { type Group, groupNodes, isMemory, isTable } from "./group.ts";
+import { joinRows, keyOfRows, type RowGroup, rowComputationOf } from "./rows.ts";
 
 export type Schedule = (c: Computation) => Kernel;
+/** Null where stages are better kernels of their own. */
+export type RowSchedule = (c: RowComputation) => Kernel | null;
 
-export function lower(graphs: readonly { readonly entry: EntryId; readonly graph: Graph }[], schedule: Schedule): Lowered {
-  const kernels = kernelStore(schedule);
+/** `rows` null: every group is a kernel. */
+export function lower(
+  graphs: readonly { readonly entry: EntryId; readonly graph: Graph }[],
+  schedule: Schedule,
+  rows: RowSchedule | null,
+): Lowered {
+  const kernels = kernelStore(schedule, rows);
   const tables = tableStore();
   const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels, tables));
   return { kernels: kernels.all(), entries, constants: tables.all() };
@@ -40,35 +48,48 @@ function tableStore(): TableStore {
 
 interface KernelStore {
   /** Name of the kernel of a group. */
-  readonly of: (group: Group) => string;
+  readonly of: (group: Group | RowGroup) => string;
+  /** Whether there is a kernel for stages together. */
+  readonly fits: (group: RowGroup) => boolean;
   readonly all: () => readonly Kernel[];
 }
-function kernelStore(schedule: Schedule): KernelStore {
-  const byKey = new Map<string, Kernel>();
+function kernelStore(schedule: Schedule, rows: RowSchedule | null): KernelStore {
+  const byKey = new Map<string, Kernel | null>();
   const names = new Map<string, number>();
   const unique = (base: string): string => {
     const n = names.get(base) ?? 0;
     names.set(base, n + 1);
     return n === 0 ? base : `${base}_${n}`;
   };
+  const plain = (group: Group): Kernel => {
+    const c = computationOf(group);
+    return schedule({ ...c, name: unique(c.name) });
+  };
+  const joined = (group: RowGroup): Kernel | null => {
+    const kernel = rows?.(rowComputationOf(group)) ?? null;
+    return kernel && { ...kernel, name: unique(kernel.name) };
+  };
+  const find = (group: Group | RowGroup): Kernel | null => {
+    const key = "stages" in group ? keyOfRows(group) : keyOfGroup(group, [group.fold]);
+    const known = byKey.get(key);
+    const kernel = known === undefined ? ("stages" in group ? joined(group) : plain(group)) : known;
+    byKey.set(key, kernel);
+    return kernel;
+  };
   return {
     of: (group) => {
-      const key = keyOfGroup(group);
-      let kernel = byKey.get(key);
-      if (!kernel) {
-        const c = computationOf(group);
-        kernel = schedule({ ...c, name: unique(c.name) });
-        byKey.set(key, kernel);
-      }
+      const kernel = find(group);
+      invariant(kernel, `no loops for ${group.root.op.schema.name} and the stages before it`);
       return kernel.name;
     },
-    all: () => [...byKey.values()],
+    fits: (group) => find(group) !== null,
+    all: () => [...byKey.values()].filter((k) => k !== null),
   };
 }
 
 function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: TableStore): LoweredEntry {
   const work = settleLeaves(graph);
-  const groups = updatesBehindReaders(groupNodes(work), work);
+  const groups = updatesBehindReaders(joinRows(groupNodes(work), work, kernels.fits), work);
   const { homes, copies } = chooseHomes(name, work, groups);
   const values = new Map<Node, Value>();
   const counts = new Map<string, number>();
@@ -86,13 +107,13 @@ function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: T
     counts.set(base, i + 1);
     return `${base}.${i}`;
   };
-  const call = (g: Group, output: Value): LoweredCall => ({
+  const call = (g: Group | RowGroup, output: Value): LoweredCall => ({
     kernel: kernels.of(g),
     inputs: g.inputs.map(valueAt),
-    output,
-    inPlace: inPlaceInputs(g).map(valueAt),
+    outputs: [output, ...("stages" in g ? g.others : []).map(valueAt)],
+    inPlace: overwritable(g).map((nodes) => nodes.map(valueAt)),
     // Of a layer rather than of the activation behind it.
-    origin: (g.fold ?? g.root).origin,
+    origin: (("stages" in g ? null : g.fold) ?? g.root).origin,
     flops: flopsOfNodes(innerNodes(g)),
   });
   const calls = groups.map((g) => call(g, valueAt(g.root)));
@@ -102,6 +123,9 @@ function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: T
   }
   return { name, graph, calls };
 }
+
+/** Of each result, the operands whose memory it may take. */
+const overwritable = (g: Group | RowGroup): readonly (readonly Node[])[] => ("stages" in g ? g.inPlace : [inPlaceInputs(g)]);
 
 /** The memory of an input or a variable. */
 function leafHome(n: Node): Home | null {
@@ -135,13 +159,13 @@ function settleLeaves(graph: Graph): Graph {
  * Groups that only write a variable come right behind the last group that reads its old content: not earlier, so that they
  * can write in place, and not later, so that what they consume (a gradient) does not stay alive.
  */
-function updatesBehindReaders(groups: readonly Group[], graph: Graph): Group[] {
+function updatesBehindReaders(groups: readonly (Group | RowGroup)[], graph: Graph): (Group | RowGroup)[] {
   const read = new Set(groups.flatMap((g) => g.inputs));
   const outputs = new Set(graph.outputs.map((o) => o.value));
   const targets = new Map(graph.updates.map((u) => [u.value, u.target]));
-  const onlyWrites = (g: Group) => targets.has(g.root) && !read.has(g.root) && !outputs.has(g.root) && g.root.op !== copyOp;
+  const onlyWrites = (g: Group | RowGroup) => targets.has(g.root) && !read.has(g.root) && !outputs.has(g.root) && g.root.op !== copyOp;
   const last = lastReads(groups);
-  const behind = new Map<number, Group[]>();
+  const behind = new Map<number, (Group | RowGroup)[]>();
   groups.forEach((g, i) => {
     if (!onlyWrites(g)) return;
     const at = Math.max(i, last.get(nameOf(leafHome(targets.get(g.root)!)!)) ?? -1);
@@ -154,7 +178,7 @@ function updatesBehindReaders(groups: readonly Group[], graph: Graph): Group[] {
  * A root that is an output or an update goes where it is wanted at once, if nothing reads the old content of that memory
  * after it is written; otherwise, and for every further place that wants the same value, it is copied at the end.
  */
-function chooseHomes(entry: EntryId, graph: Graph, groups: readonly Group[]) {
+function chooseHomes(entry: EntryId, graph: Graph, groups: readonly (Group | RowGroup)[]) {
   const homes = new Map<Node, NamedHome>();
   const copies: { from: Node; to: NamedHome }[] = [];
   const position = new Map(groups.map((g, i) => [g.root, i]));
@@ -164,7 +188,7 @@ function chooseHomes(entry: EntryId, graph: Graph, groups: readonly Group[]) {
     invariant(home && home.kind !== "arena" && home.kind !== "input", `${target.op.schema.name} cannot be updated`);
     const written = position.get(value)!;
     const last = reads.get(nameOf(home)) ?? -1;
-    const inPlace = last === written && inPlaceInputs(groups[written]!).some((n) => sameHome(leafHome(n), home));
+    const inPlace = last === written && overwritable(groups[written]!)[0]!.some((n) => sameHome(leafHome(n), home));
     if (!homes.has(value) && (last < written || inPlace)) homes.set(value, home);
     else copies.push({ from: value, to: home });
   }
@@ -178,7 +202,7 @@ function chooseHomes(entry: EntryId, graph: Graph, groups: readonly Group[]) {
 const nameOf = (h: Home) => (h.kind === "arena" ? "" : `${h.kind === "variable" ? h.variable : h.kind} ${h.name}`);
 const sameHome = (a: Home | null, b: Home) => a !== null && nameOf(a) === nameOf(b);
 /** Position of the last group that reads each leaf. */
-function lastReads(groups: readonly Group[]): Map<string, number> {
+function lastReads(groups: readonly (Group | RowGroup)[]): Map<string, number> {
   const last = new Map<string, number>();
   groups.forEach((g, i) => {
     for (const n of g.inputs) {

@@ -149,7 +149,7 @@ function planEntry(
   const placeOf = (v: Value): Place =>
     v.home.kind === "arena" ? { region: "arena", offset: offsets.get(ownerOf(v))! } : residence(v, e.name);
   const calls = e.calls.map(
-    (c): Call => ({ kernel: c.kernel, args: [...c.inputs, c.output].map(placeOf), origin: c.origin, flops: c.flops }),
+    (c): Call => ({ kernel: c.kernel, args: [...c.inputs, ...c.outputs].map(placeOf), origin: c.origin, flops: c.flops }),
   );
   const intervals = [...lives].map(
     ([v, l]): Interval => ({ name: v.name, bytes: bytesOf(v.type, model), first: l.first, last: l.last, offset: placeOf(v).offset }),
@@ -161,7 +161,7 @@ function planEntry(
 function livesOf(calls: readonly LoweredCall[]): Map<Value, { readonly first: number; readonly last: number }> {
   const lives = new Map<Value, { first: number; last: number }>();
   calls.forEach((c, i) => {
-    for (const v of [c.output, ...c.inputs]) {
+    for (const v of [...c.outputs, ...c.inputs]) {
       if (v.home.kind !== "arena") continue;
       const l = lives.get(v);
       if (l) l.last = i;
@@ -177,9 +177,14 @@ function shareInPlace(
 ): Map<Value, Value> {
   const shares = new Map<Value, Value>();
   calls.forEach((c, i) => {
-    if (c.output.home.kind !== "arena" || lives.get(c.output)!.first !== i) return;
-    const from = c.inPlace.find((v) => v.home.kind === "arena" && lives.get(v)!.last === i);
-    if (from) shares.set(c.output, from);
+    const taken = new Set<Value>();
+    c.outputs.forEach((to, n) => {
+      if (to.home.kind !== "arena" || lives.get(to)!.first !== i) return;
+      const from = c.inPlace[n]!.find((v) => v.home.kind === "arena" && lives.get(v)!.last === i && !taken.has(v));
+      if (!from) return;
+      taken.add(from);
+      shares.set(to, from);
+    });
   });
   return shares;
 }

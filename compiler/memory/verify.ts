@@ -21,7 +21,7 @@ interface Written {
 function verifyEntry(entry: LoweredEntry, calls: Plan["entries"][number]["calls"], plan: Plan, model: MemoryModel): string[] {
   const problems: string[] = [];
   const memory = new Map<Region, Written[]>();
-  const made = new Set(entry.calls.map((c) => c.output));
+  const made = new Set(entry.calls.flatMap((c) => c.outputs));
   const bytesOf = (v: Value) => elementsIn(v.type.shape, v.type.layout) * model.bytesPerElement[v.type.dtype];
   const at = (p: Place) => {
     const known = memory.get(p.region) ?? [];
@@ -39,7 +39,7 @@ function verifyEntry(entry: LoweredEntry, calls: Plan["entries"][number]["calls"
   entry.calls.forEach((call, i) => {
     const where = `${entry.name}, call ${i} (${call.kernel})`;
     const args = calls[i]!.args;
-    [...call.inputs, call.output].forEach((v, a) => {
+    [...call.inputs, ...call.outputs].forEach((v, a) => {
       const p = args[a]!;
       if (p.offset % model.alignment !== 0) problems.push(`${where}: ${v.name} is not aligned`);
       if (p.offset + bytesOf(v) > plan.sizes[p.region]) problems.push(`${where}: ${v.name} ends behind its region`);
@@ -47,25 +47,35 @@ function verifyEntry(entry: LoweredEntry, calls: Plan["entries"][number]["calls"
       if (found !== null) problems.push(`${where}: reads ${v.name}, finds ${found}`);
     });
     problems.push(...overwrittenOperands(call, args, bytesOf).map((name) => `${where}: overwrites its operand ${name}`));
-    const target = args.at(-1)!;
-    write(at(target), { from: target.offset, to: target.offset + bytesOf(call.output), value: call.output });
+    placedOutputs(call, args).forEach(({ value, place }) => {
+      write(at(place), { from: place.offset, to: place.offset + bytesOf(value), value });
+    });
+    for (const { value, place } of placedOutputs(call, args)) {
+      const found = holds(value, place);
+      if (found !== null) problems.push(`${where}: writes ${value.name} and, over it, ${found}`);
+    }
   });
   entry.calls.forEach((call, i) => {
-    if (call.output.home.kind === "arena") return;
-    const found = holds(call.output, calls[i]!.args.at(-1)!);
-    if (found !== null) problems.push(`${entry.name}: in the end ${call.output.name} is overwritten by ${found}`);
+    for (const { value, place } of placedOutputs(call, calls[i]!.args)) {
+      const found = value.home.kind === "arena" ? null : holds(value, place);
+      if (found !== null) problems.push(`${entry.name}: in the end ${value.name} is overwritten by ${found}`);
+    }
   });
   return problems;
 }
 
-/** Operands that share memory with the result without being read in place. */
+const placedOutputs = (call: LoweredCall, args: readonly Place[]): { readonly value: Value; readonly place: Place }[] =>
+  call.outputs.map((value, i) => ({ value, place: args[call.inputs.length + i]! }));
+
+/** Operands that share memory with a result without being read in place. */
 function overwrittenOperands(call: LoweredCall, args: readonly Place[], bytesOf: (v: Value) => number): string[] {
-  const to = args.at(-1)!;
-  return call.inputs.flatMap((v, i) => {
-    const p = args[i]!;
-    const overlaps = p.region === to.region && p.offset < to.offset + bytesOf(call.output) && to.offset < p.offset + bytesOf(v);
-    return overlaps && !(call.inPlace.includes(v) && p.offset === to.offset) ? [v.name] : [];
-  });
+  return placedOutputs(call, args).flatMap(({ value, place: to }, n) =>
+    call.inputs.flatMap((v, i) => {
+      const p = args[i]!;
+      const overlaps = p.region === to.region && p.offset < to.offset + bytesOf(value) && to.offset < p.offset + bytesOf(v);
+      return overlaps && !(call.inPlace[n]!.includes(v) && p.offset === to.offset) ? [v.name] : [];
+    }),
+  );
 }
 
 /* ---- disjoint ranges in order of their start --------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  * group of graph nodes, a schedule turns it into a kernel.
  */
 import type { Blocks, FoldOp } from "../op.ts";
+import type { DType, Shape } from "../type.ts";
 import type { Buffer, Expr, LoopKind, Stmt } from "./kernel.ts";
 
 /** A value and the variables it needs, in order. */
@@ -34,6 +35,34 @@ export interface Computation {
   } | null;
   /** What is stored at a logical index, given the finished fold (null when there is none). */
   readonly finish: (index: readonly Expr[], folded: Expr | null, axes: Axes) => Evaluated;
+}
+
+/** What a stage computes. */
+export type Body = Pick<Computation, "fold" | "finish">;
+/** A value of an earlier stage, at a logical index that the row of the reader has. */
+export type StageRead = (index: readonly Expr[]) => Expr;
+
+/**
+ * One value of several that a kernel computes row by row, the later ones from the earlier. Some of its axes number the rows, in
+ * step with those of the others; the rest run along the row.
+ */
+export interface Stage {
+  readonly type: DType;
+  readonly shape: Shape;
+  /** Memory, where others than the rows read it; the last stage has one. */
+  readonly output: Buffer | null;
+  /** Where the row at `place` is; null: along this axis. */
+  readonly indexAt: (place: readonly Expr[]) => readonly (Expr | null)[];
+  /** `before`: the stages before it, in order. */
+  readonly body: (before: readonly StageRead[]) => Body;
+}
+/** Stages that a kernel works off one after the other for each row. */
+export interface RowComputation {
+  readonly name: string;
+  readonly inputs: readonly Buffer[];
+  /** Axes of the last stage that number the rows: a place has an index for each, in this order. */
+  readonly across: readonly number[];
+  readonly stages: readonly Stage[];
 }
 
 /** Hands out names that are unique in a kernel and remembers the extents of axes. */

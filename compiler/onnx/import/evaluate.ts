@@ -31,7 +31,7 @@ export function evaluateNode(root: Node, leafData: (name: string) => ArrayLike<n
     outputs: [{ name: "y", value: root }],
     updates: [],
   };
-  const lowered = lower([{ entry: "forward", graph: decompose.run(graph) }], scheduleCpu);
+  const lowered = lower([{ entry: "forward", graph: decompose.run(graph) }], scheduleCpu, null);
   const memory = new Map<string, Cells>();
   for (const n of leaves) {
     const data = cells(n.type.dtype, elementsIn(n.type.shape, null));
@@ -49,7 +49,7 @@ export function evaluateNode(root: Node, leafData: (name: string) => ArrayLike<n
   for (const c of lowered.entries[0]!.calls) {
     const kernel = kernels.get(c.kernel)!;
     const external = kernel.buffers.filter((b) => b.space === "in" || b.space === "out" || b.space === "inout");
-    const args = [...c.inputs, c.output].map(at);
+    const args = [...c.inputs, ...c.outputs].map(at);
     interpret(kernel, Object.fromEntries(external.map((b, i) => [b.name, args[i]!])), "double");
   }
   const y = memory.get("output forward.y") ?? invariant(false, "nothing computes the constant");

@@ -3,6 +3,8 @@
 import { lower } from "../../../compiler/lower/lower.ts";
 import { assignLayouts } from "../../../compiler/passes/assign-layouts.ts";
 import { decompose } from "../../../compiler/passes/decompose.ts";
+import { scheduleCpu } from "../../../compiler/schedule/cpu.ts";
+import { scheduleRows } from "../../../compiler/schedule/rows.ts";
 import { type Graph, type Node, topological } from "../../../ir/graph/graph.ts";
 import type { Computation } from "../../../ir/kernel/computation.ts";
 import { interpret } from "../../../ir/kernel/interpret.ts";
@@ -27,7 +29,11 @@ const cells = (dtype: DType, n: number, model: "double" | "single"): Data =>
 
 export function lowerGraph(graph: Graph, o: Options): Lowered {
   const plain = decompose.run(graph);
-  return lower([{ entry: "forward", graph: o.layouts ? assignLayouts.run(plain) : plain }], o.schedule);
+  return lower(
+    [{ entry: "forward", graph: o.layouts ? assignLayouts.run(plain) : plain }],
+    o.schedule,
+    o.schedule === scheduleCpu ? scheduleRows : null,
+  );
 }
 /** Values of outputs and updated variables by name; `inputs` gives inputs and variables, row-major. */
 export function runLowered(graph: Graph, inputs: Readonly<Record<string, readonly number[]>>, o: Options): Record<string, number[]> {
@@ -46,7 +52,7 @@ export function runLowered(graph: Graph, inputs: Readonly<Record<string, readonl
   for (const c of lowered.entries[0]!.calls) {
     const k = kernels.get(c.kernel)!;
     const external = k.buffers.filter((b) => b.space === "in" || b.space === "out" || b.space === "inout");
-    interpret(k, Object.fromEntries(external.map((b, i) => [b.name, at([...c.inputs, c.output][i]!)])), model);
+    interpret(k, Object.fromEntries(external.map((b, i) => [b.name, at([...c.inputs, ...c.outputs][i]!)])), model);
   }
   return Object.fromEntries(
     [...memory].filter(([k]) => !k.startsWith("arena")).map(([k, v]) => [k.split(" ")[1]!.replace(/^forward\./, ""), Array.from(v)]),

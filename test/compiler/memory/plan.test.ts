@@ -82,7 +82,7 @@ test("a variable written before its last reader is noticed", async () => {
     "model M(x: f32[8, 8]) -> y { y = x |> fc: Linear(8) }\ntrain M { input t: f32[8, 8]; loss = mse(y, t); optimizer = sgd(lr=0.1) }";
   const { plan, lowered } = await compileStages(source, { train: true });
   expect(verifyPlan(plan, lowered, targets.wasm.memory)).toEqual([]);
-  const at = lowered.entries.find((e) => e.name === "step")!.calls.findIndex((c) => c.output.name === "fc.weight");
+  const at = lowered.entries.find((e) => e.name === "step")!.calls.findIndex((c) => c.outputs[0].name === "fc.weight");
   expect(at).toBeGreaterThan(0);
   const first = <T>(list: readonly T[]): T[] => [list[at]!, ...list.filter((_, i) => i !== at)];
   const early = <T extends { readonly name: string; readonly calls: readonly unknown[] }>(entries: readonly T[]): T[] =>

@@ -49,7 +49,7 @@ function interpretSingle({ plan, lowered }: CompiledGraphs, inputs: Given): Give
   for (const c of lowered.entries.find((e) => e.name === "forward")!.calls)
     interpret(
       kernels.get(c.kernel)!,
-      Object.fromEntries(boundNames(kernels.get(c.kernel)!).map((name, i) => [name, at([...c.inputs, c.output][i]!)])),
+      Object.fromEntries(boundNames(kernels.get(c.kernel)!).map((name, i) => [name, at([...c.inputs, ...c.outputs][i]!)])),
       "single",
     );
   return out;
