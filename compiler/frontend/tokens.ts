@@ -30,6 +30,9 @@ export const None = reserved("none");
 export const As = word("as", [Name]);
 export const From = word("from", [Name]);
 
+/** Words of the grammar that are never names. */
+export const grammarWords: readonly string[] = [If, Else, For, In, Return, Assert, True, False, None].map((t) => t.name.slice(1, -1));
+
 /** Lexed as a name; the token pass makes it a word of the grammar where one stands. */
 const contextual = (text: string) => createToken({ name: `'${text}'`, label: `\`${text}\``, pattern: Lexer.NA, categories: [Word] });
 export const Import = contextual("import");

@@ -13,7 +13,7 @@ import { charge, costs, exceed, limits } from "./session.ts";
 import { isTensorType, matchType } from "./signature.ts";
 import type { SourceFile } from "./source.ts";
 import { runBody } from "./statement.ts";
-import { describe, float, isScalar, isUnknown, list, unknown, type Value, withArticle } from "./values.ts";
+import { describe, float, isScalar, isUnknown, list, listHelp, unknown, type Value, withArticle } from "./values.ts";
 
 /** A call on its way into a body. */
 export interface Entering extends Called {
@@ -166,7 +166,7 @@ function asTensor(p: Param, value: Value, span: Span, c: Called, order: string |
   const scalar = isScalar(value) && !p.type!.dims?.some((d) => d.kind === "dim");
   if (scalar && dtype) return at(c.frame, span, () => adapt(c.frame, `\`${p.name.name}\``, value, dtype, span));
   return complain(c.frame, "type", `${c.subject} expects a tensor for \`${p.name.name}\`, got ${describe(value)}`, span, {
-    help: order ?? (value.kind === "list" ? "a list of tensors becomes one by stack(xs) or concat(xs)" : null),
+    help: order ?? (value.kind === "list" ? listHelp(value.items) : null),
   });
 }
 

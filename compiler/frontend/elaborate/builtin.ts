@@ -7,7 +7,7 @@ import { complain, mapAll } from "./frame.ts";
 import { bindingOf } from "./names.ts";
 import { origin } from "./operators.ts";
 import { tensorValue } from "./tensors.ts";
-import { describe, describeItem, isNumber, type Value } from "./values.ts";
+import { describe, describeItem, isNumber, listHelp, type Value } from "./values.ts";
 
 /** A call of a builtin: for errors, for places of random numbers, and for `training`. */
 export interface BuiltinCall extends Called {
@@ -104,6 +104,8 @@ function decode(name: string, p: Parameter<unknown>, arg: Argument, c: BuiltinCa
       help: "a constant is needed here: it is known while compiling, a tensor is not",
     });
   }
+  if (arg.value.kind === "list" && /tensor(?!s)/.test(p.expects))
+    return complain(c.frame, "type", message, arg.span, { help: listHelp(arg.value.items) });
   const halved = ints && arg.value.kind === "list" && arg.value.items.some((x) => x.kind === "float");
   return complain(c.frame, "type", message, arg.span, { help: halved ? "`/` gives a float; write `//`" : null });
 }

@@ -2,6 +2,7 @@
 import type { Span } from "../../../ir/diagnostic.ts";
 import { dtypes } from "../../../ir/type.ts";
 import type { Const, Name, Pattern } from "../ast.ts";
+import { grammarWords } from "../tokens.ts";
 import { boundNames } from "../walk.ts";
 import { evaluate } from "./expression.ts";
 import { type Binding, bind, complain, type Form, type Frame, newScope, type Scope } from "./frame.ts";
@@ -12,6 +13,8 @@ import { bool, describe, float, isUnknown, unknown, type Value } from "./values.
 /** Words with a meaning of their own, which no statement may bind. */
 export const reserved: ReadonlySet<string> = new Set(["training", "inf", "pi", ...dtypes, "int", "float", "string", "list"]);
 const unbindable: ReadonlySet<string> = new Set(["training", "inf", "pi", ...dtypes]);
+/** No value can have such a name: words of the grammar, and those with a meaning of their own. */
+export const namesOfNoValue: ReadonlySet<string> = new Set([...grammarWords, ...unbindable]);
 
 export function lookup(frame: Frame, name: Name): Value {
   const special = specialName(frame, name.name);

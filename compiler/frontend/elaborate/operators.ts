@@ -9,7 +9,7 @@ import { complain, type Frame } from "./frame.ts";
 import { matmul, power } from "./linear.ts";
 import { bindingOf } from "./names.ts";
 import { tensorValue } from "./tensors.ts";
-import { describe, isNumber, isScalar, isUnknown, showType, unknown, type Value } from "./values.ts";
+import { describe, isNumber, isScalar, isUnknown, listHelp, showType, unknown, type Value } from "./values.ts";
 
 export interface Operand {
   readonly value: Value;
@@ -104,7 +104,7 @@ export function promote(frame: Frame, what: string, values: readonly Value[], sp
 export function adapt(frame: Frame, what: string, v: Value, dtype: DType, span: Span): Node {
   const wrong = (help: string | null): never =>
     complain(frame, "type", `${what}: ${describe(v)} does not adapt to a tensor of type ${dtype}`, span, { help });
-  if (v.kind === "list") return wrong("a list is not a tensor; stack(xs) makes one from tensors");
+  if (v.kind === "list") return wrong(`a list is not a tensor; ${listHelp(v.items)}`);
   if (!isScalar(v)) return wrong(null);
   if (v.kind === "bool" ? dtype !== "bool" : dtype === "bool")
     return wrong(v.kind === "bool" ? `convert the tensor: cast(x, bool)` : "convert the tensor: cast(x, f32)");

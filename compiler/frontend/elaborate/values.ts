@@ -84,6 +84,11 @@ export function showFloat(x: number): string {
 }
 
 /** "an int", "the float 0.5", ...: a value as the subject or object of a message. */
+/** How a list becomes a tensor. */
+export const listHelp = (items: readonly Value[]): string =>
+  items.every(isNumeric) ? "tensor(xs) makes a tensor of numbers" : "a list of tensors becomes one by stack(xs) or concat(xs)";
+const isNumeric = (v: Value): boolean => isNumber(v) || v.kind === "bool" || (v.kind === "list" && v.items.every(isNumeric));
+
 export function describe(v: Value): string {
   switch (v.kind) {
     case "int":

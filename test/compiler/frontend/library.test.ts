@@ -1,5 +1,6 @@
 /** Builtin functions that have no counterpart with a gradient in PyTorch: small values by hand, random numbers by their bounds. */
 import { expect, test } from "vitest";
+import { showType } from "../../../compiler/frontend/elaborate/values.ts";
 import { inputRanges } from "../../../compiler/ranges.ts";
 import { ops } from "../../../ir/ops/index.ts";
 import { evaluateGraph, type Given } from "../../ir/ops/evaluate.ts";
@@ -18,6 +19,10 @@ test.each([
   ["one_hot(ids, 3)", [0, 0, 1, 1, 0, 0]],
   ["ones([2]) + full([2], 0.5)", [1.5, 1.5]],
   ["arange(1, 6, 2)", [1, 3, 5]],
+  ["tensor([0.5, 2])", [0.5, 2]],
+  ["x * tensor([[1.0], [-1]])", [1, 5, 2, -7, 1, -7]],
+  ["cast(tensor([true, false]), i32) + tensor(3)", [4, 3]],
+  ["tensor([1, 0], dtype=bool) |> cast(f32)", [1, 0]],
   ["cast(in_top_k(x, ids, 1), i32)", [0, 1]],
   ["cast(in_top_k(x, ids, 2), i32)", [1, 1]],
   ['upsample(reshape(x, [1, 1, 2, 3]), 2, mode="bed_of_nails")[0, 0, :3]', [1, 0, 5, 0, 2, 0, 0, 0, 0, 0, 0, 0, 7, 0, -1, 0, 7, 0]],
@@ -26,6 +31,28 @@ test.each([
   ["l2([x, x]) + l1(x)", [2 * 129 + 23]],
   ["clamp(x, high=5.0)", [1, 5, 2, 5, -1, 5]],
 ])("%s", (expression, expected) => expect(computed(expression)).toEqual(expected));
+
+test.each([
+  ["tensor([1, 2])", "i32[2]"],
+  ["tensor([[1, 2.5]])", "f32[1, 2]"],
+  ["tensor(true)", "bool[]"],
+  ["tensor([1], dtype=u8)", "u8[1]"],
+])("the type of %s", (expression, type) => {
+  const { forward } = build(`model M(x: f32[1]) -> y { y = ${expression} }`);
+  expect(showType(forward.outputs[0]!.value.type)).toBe(type);
+});
+test.each([
+  ["tensor([[1, 2], [3]])", "the rows of tensor(...) differ: [2] and [1]"],
+  ["tensor([1, [2]])", "the rows of tensor(...) differ: a number and [1]"],
+  ["tensor([])", "tensor([]) has no elements"],
+  ["tensor([1, true])", "tensor(...) mixes bools and numbers"],
+  ["tensor([x])", "tensor(...) makes a tensor of constants"],
+  ['tensor(["a"])', "tensor expects numbers, or lists of them"],
+  ["x + [1, 2]", "tensor(xs) makes a tensor of numbers"],
+  ["relu([0.5])", "tensor(xs) makes a tensor of numbers"],
+])("%s is refused", (expression, message) => {
+  expect(() => build(`model M(x: f32[1]) -> y { y = ${expression} }`)).toThrow(message);
+});
 
 test("random ints fill their range evenly, and no more", () => {
   const counts = new Map<number, number>();

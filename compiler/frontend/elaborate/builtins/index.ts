@@ -6,6 +6,7 @@ import { creations } from "./create.ts";
 import { elementwise } from "./elementwise.ts";
 import { initializers } from "./initializers.ts";
 import { linearFunctions } from "./linear.ts";
+import { literal } from "./literal.ts";
 import { optimizers } from "./optimizers.ts";
 import { poolFunctions } from "./pool.ts";
 import { reductions } from "./reduce.ts";
@@ -24,7 +25,7 @@ export const builtinGroups = {
   pooling: poolFunctions,
   convolution: convolutionFunctions,
   products: linearFunctions,
-  creation: creations,
+  creation: [...creations, literal],
   initializers,
   optimizers,
   schedules,
