@@ -5,7 +5,7 @@ import type { Item } from "./items.ts";
 import { printFlow } from "./print-flow.ts";
 import { printTerm } from "./print-term.ts";
 import type { Value } from "./program.ts";
-import { type Term, value } from "./sketch.ts";
+import { type Term, value, valuesIn } from "./sketch.ts";
 import { type Statement, statementsOf, termsOf } from "./statements.ts";
 import { type Naming, nameValues } from "./value-names.ts";
 
@@ -65,21 +65,13 @@ function withCopies(statements: readonly Statement[], { given, wanted, fixed }: 
     if (s.kind !== "loop") return [s];
     const { source } = s;
     const keeps = wanted.has(source) || fixed.has(given.get(source) ?? "") || leaving.includes(source);
-    if (!keeps && !statements.slice(i + 1).some((t) => termsOf(t).some((term) => mentions(term, source)))) return [s];
+    if (!keeps && !statements.slice(i + 1).some((t) => termsOf(t).some((term) => valuesIn(term).includes(String(source))))) return [s];
     const copy = -1 - i;
     return [
       { kind: "bind", results: [copy], term: value(String(source)) },
       { ...s, source: copy, terms: s.terms.map((t) => replaced(t, source, copy)) },
     ];
   });
-}
-function mentions(t: Term, v: Value): boolean {
-  let found = false;
-  printTerm(t, (name) => {
-    found ||= name === String(v);
-    return name;
-  });
-  return found;
 }
 /** The first argument of a call. */
 const replaced = (t: Term, from: Value, to: Value): Term =>

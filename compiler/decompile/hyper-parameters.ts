@@ -11,7 +11,7 @@ import type { Declaration } from "./declarations.ts";
 import { byKey } from "./forms.ts";
 import { printTerm } from "./print-term.ts";
 import type { Group, Node } from "./program.ts";
-import { binary, int, type Term, word } from "./sketch.ts";
+import { binary, int, mapTerm, type Term, word } from "./sketch.ts";
 import type { Constant } from "./template.ts";
 
 export interface HyperParameter {
@@ -108,7 +108,7 @@ const inOrder = <T extends HyperParameter>(list: readonly T[]): readonly T[] => 
 const reference = (n: number): Term => word(`$${n}`);
 function renamed(t: Term, nameOf: (n: number) => string): Term {
   if (t.kind === "word") return t.text.startsWith("$") ? word(nameOf(Number(t.text.slice(1)))) : t;
-  return t.kind === "binary" ? { ...t, left: renamed(t.left, nameOf), right: renamed(t.right, nameOf) } : t;
+  return mapTerm(t, (x) => renamed(x, nameOf));
 }
 
 /** A term for a number: itself, a parameter or extent, a multiple or part of one, or a new parameter. */

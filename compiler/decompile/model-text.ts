@@ -7,7 +7,7 @@ import { constantsOf } from "./hyper-parameters.ts";
 import type { Item } from "./items.ts";
 import type { Node, Value } from "./program.ts";
 import { avoidedWords, namesIn } from "./reserved.ts";
-import type { Sketch, Term } from "./sketch.ts";
+import { mapTerm, type Sketch, type Term } from "./sketch.ts";
 
 /** `name`: of the model. */
 export function modelText(sketch: Sketch, name: string, nodes: readonly Node[], c: Context): string {
@@ -66,22 +66,7 @@ function renamed(item: Item, aliases: ReadonlyMap<string, string>): Item {
   return { ...item, header, build: (source: Term) => item.build(source).map((t) => withAliases(t, aliases)) };
 }
 function withAliases(t: Term, aliases: ReadonlyMap<string, string>): Term {
-  const inside = (x: Term) => withAliases(x, aliases);
-  switch (t.kind) {
-    case "word":
-      return { ...t, text: aliases.get(t.text) ?? t.text };
-    case "list":
-      return { ...t, items: t.items.map(inside) };
-    case "unary":
-    case "index":
-      return { ...t, value: inside(t.value) };
-    case "binary":
-      return { ...t, left: inside(t.left), right: inside(t.right) };
-    case "call": {
-      const named = Object.fromEntries(Object.entries(t.named).map(([name, x]) => [name, inside(x)]));
-      return { ...t, callee: aliases.get(t.callee) ?? t.callee, args: t.args.map(inside), named };
-    }
-    default:
-      return t;
-  }
+  const inside = mapTerm(t, (x) => withAliases(x, aliases));
+  if (inside.kind === "word") return { ...inside, text: aliases.get(inside.text) ?? inside.text };
+  return inside.kind === "call" ? { ...inside, callee: aliases.get(inside.callee) ?? inside.callee } : inside;
 }

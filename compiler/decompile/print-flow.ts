@@ -1,6 +1,6 @@
 /** Terms as a person writes them: `x |> conv1: Conv2d(64, kernel=3) |> relu`, `relu(y + skip)`. On one line; the formatter breaks it. */
 import { printCall, printTerm } from "./print-term.ts";
-import type { Call, Term } from "./sketch.ts";
+import { type Call, childrenOf, type Term } from "./sketch.ts";
 
 /** Calls through whose first argument a value flows, the outermost last. */
 export function stagesOf(t: Term): { readonly head: Term; readonly stages: readonly Call[] } {
@@ -31,23 +31,7 @@ export const isStage = (callee: string): boolean => !plainCalls.has(callee);
 const flows = (t: Term): boolean => t.kind === "value" || t.kind === "index" || t.kind === "call" || isExpression(t);
 const isExpression = (t: Term): boolean => (t.kind === "binary" || t.kind === "unary") && holdsValue(t);
 
-export function holdsValue(t: Term): boolean {
-  switch (t.kind) {
-    case "value":
-      return true;
-    case "list":
-      return t.items.some(holdsValue);
-    case "call":
-      return t.args.some(holdsValue) || Object.values(t.named).some(holdsValue);
-    case "unary":
-    case "index":
-      return holdsValue(t.value);
-    case "binary":
-      return holdsValue(t.left) || holdsValue(t.right);
-    default:
-      return false;
-  }
-}
+export const holdsValue = (t: Term): boolean => t.kind === "value" || childrenOf(t).some(holdsValue);
 
 export const printFlow = (t: Term, nameOf: (value: string) => string): string => printTerm(t, nameOf, (call) => pipeline(call, nameOf));
 

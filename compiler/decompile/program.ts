@@ -4,7 +4,7 @@ import type { DType, TensorType } from "../../ir/type.ts";
 import { isUpperCase } from "../frontend/elaborate/paths.ts";
 import { labelFrom } from "./label-text.ts";
 import { printTerm } from "./print-term.ts";
-import { type Call, int, type Sketch, type Step, type Term, type Variable, value, type Weight } from "./sketch.ts";
+import { type Call, int, mapTerm, type Sketch, type Step, type Term, type Variable, value, type Weight } from "./sketch.ts";
 import { type Constant, newTemplates, type Template } from "./template.ts";
 
 /** A value of the program, by number. */
@@ -118,24 +118,8 @@ function apart(step: Step): readonly Step[] {
   return before.length === 0 ? [step] : [...before, { ...step, term, weights: new Map() }];
 }
 function separated(t: Term, outermost: boolean, out: (call: Call) => Term): Term {
-  const inside = (x: Term) => separated(x, false, out);
-  switch (t.kind) {
-    case "list":
-      return { ...t, items: t.items.map(inside) };
-    case "unary":
-      return { ...t, value: inside(t.value) };
-    case "binary":
-      return { ...t, left: inside(t.left), right: inside(t.right) };
-    case "index":
-      return { ...t, value: inside(t.value) };
-    case "call": {
-      const named = Object.fromEntries(Object.entries(t.named).map(([name, x]) => [name, inside(x)]));
-      const call: Call = { ...t, args: t.args.map(inside), named };
-      return isUpperCase(t.callee) && !outermost ? out(call) : call;
-    }
-    default:
-      return t;
-  }
+  const inside = mapTerm(t, (x) => separated(x, false, out));
+  return inside.kind === "call" && isUpperCase(inside.callee) && !outermost ? out(inside) : inside;
 }
 
 /** How nodes are compared. */

@@ -70,6 +70,53 @@ export interface Sketch {
   readonly types?: ReadonlyMap<string, TensorType>;
 }
 
+/* ---- walking ----------------------------------------------------------------------------------------------------- */
+
+/** The terms that a term consists of, in the order in which they are written. */
+export function childrenOf(t: Term): readonly Term[] {
+  const children: Term[] = [];
+  mapTerm(t, (x) => {
+    children.push(x);
+    return x;
+  });
+  return children;
+}
+/** The term with `f` of each of its children in the place of that. */
+export function mapTerm(t: Term, f: (t: Term) => Term): Term {
+  switch (t.kind) {
+    case "list":
+      return { ...t, items: t.items.map(f) };
+    case "call":
+      return { ...t, args: t.args.map(f), named: Object.fromEntries(Object.entries(t.named).map(([name, x]) => [name, f(x)])) };
+    case "unary":
+      return { ...t, value: f(t.value) };
+    case "binary":
+      return { ...t, left: f(t.left), right: f(t.right) };
+    case "index":
+      return { ...t, value: f(t.value), items: t.items.map((i) => mapIndex(i, f)) };
+    default:
+      return t;
+  }
+}
+function mapIndex(i: Index, f: (t: Term) => Term): Index {
+  if (i.kind === "all") return i;
+  if (i.kind !== "slice") return f(i);
+  const bound = (b: Bound): Bound => (b === null || typeof b === "number" ? b : f(b));
+  return { ...i, from: bound(i.from), to: bound(i.to) };
+}
+/** The names of the values that a term uses. */
+export const valuesIn = (t: Term): readonly string[] => (t.kind === "value" ? [t.name] : childrenOf(t).flatMap(valuesIn));
+/** Functions, layers and words that a term names. */
+export function wordsIn(t: Term): readonly string[] {
+  const own = t.kind === "call" ? [t.callee] : t.kind === "word" ? [t.text] : [];
+  return [...own, ...childrenOf(t).flatMap(wordsIn)];
+}
+/** The term over other values. */
+export const renamedValues = (t: Term, rename: (name: string) => string): Term =>
+  t.kind === "value" ? { ...t, name: rename(t.name) } : mapTerm(t, (x) => renamedValues(x, rename));
+
+/* ---- writing ----------------------------------------------------------------------------------------------------- */
+
 export const value = (name: string): Term => ({ kind: "value", name });
 export const int = (v: number): Term => ({ kind: "int", value: v });
 export const float = (v: number): Term => ({ kind: "float", value: v });

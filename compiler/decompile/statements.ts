@@ -8,7 +8,7 @@
 import type { Item, LoopItem, Role, StepItem } from "./items.ts";
 import { printFlow, stagesOf } from "./print-flow.ts";
 import type { Value } from "./program.ts";
-import { type Term, value } from "./sketch.ts";
+import { childrenOf, type Term, value } from "./sketch.ts";
 
 /** Values in terms are called by their number. */
 export type Statement =
@@ -107,22 +107,7 @@ function isShort(t: Term): boolean {
   const stages = labelledStages(t);
   return callsIn(t) <= 2 && lengthOf(t) <= (stages === 1 ? 50 : stages === 0 ? short : 30);
 }
-function callsIn(t: Term): number {
-  const inside = (list: readonly Term[]): number => list.reduce((n, x) => n + callsIn(x), 0);
-  switch (t.kind) {
-    case "call":
-      return 1 + inside([...t.args, ...Object.values(t.named)]);
-    case "list":
-      return inside(t.items);
-    case "unary":
-    case "index":
-      return callsIn(t.value);
-    case "binary":
-      return callsIn(t.left) + callsIn(t.right);
-    default:
-      return 0;
-  }
-}
+const callsIn = (t: Term): number => childrenOf(t).reduce((n, x) => n + callsIn(x), t.kind === "call" ? 1 : 0);
 /** It has a line of its own in a list. */
 const isElement = (t: Term): boolean => lengthOf(t) <= 92;
 /** What a sum may take as a whole, x += x |> ...: a pipeline of two lines at most. */

@@ -9,7 +9,7 @@
 import { invariant } from "../../ir/diagnostic.ts";
 import { printTerm } from "./print-term.ts";
 import { parametersOf } from "./signatures.ts";
-import type { Bound, Call, Index, Term } from "./sketch.ts";
+import { type Bound, type Call, type Index, mapTerm, type Term } from "./sketch.ts";
 
 /** Place of a number in a template. */
 export interface Slot {
@@ -87,21 +87,12 @@ function abstracted(t: Term, taken: Taken): Term {
     case "int":
     case "float":
       return hole(t, noSlot, taken);
-    case "bool":
-    case "string":
-    case "none":
-    case "word":
-      return t;
-    case "list":
-      return { ...t, items: t.items.map((x) => abstracted(x, taken)) };
-    case "unary":
-      return { ...t, value: abstracted(t.value, taken) };
-    case "binary":
-      return { ...t, left: abstracted(t.left, taken), right: abstracted(t.right, taken) };
     case "index":
       return { ...t, value: abstracted(t.value, taken), items: t.items.map((i) => abstractedIndex(i, taken)) };
     case "call":
       return abstractedCall(t, taken);
+    default:
+      return mapTerm(t, (x) => abstracted(x, taken));
   }
 }
 function abstractedIndex(i: Index, taken: Taken): Index {
@@ -139,42 +130,18 @@ function isConstant(t: Term): boolean {
   return t.kind === "list" ? t.items.every(isConstant) : t.kind === "int" || t.kind === "float" || t.kind === "none" || t.kind === "string";
 }
 
+/** null: a number that is left out. */
 function replaced(t: Term, operands: readonly Term[], constants: readonly Constant[]): Term | null {
-  const inside = (x: Term): Term => {
+  if (t.kind === "value") return operands[Number(t.name.slice(1))]!;
+  if (t.kind === "word") return t.text.startsWith("$") ? constants[Number(t.text.slice(1))]! : t;
+  const whole = t.kind === "call" ? { ...t, named: withoutLeftOut(t.named, constants) } : t;
+  return mapTerm(whole, (x) => {
     const found = replaced(x, operands, constants);
     invariant(found !== null, "a number without default is left out");
     return found;
-  };
-  const bound = (b: Bound): Bound => (b === null || typeof b === "number" ? b : inside(b));
-  switch (t.kind) {
-    case "value":
-      return operands[Number(t.name.slice(1))]!;
-    case "word":
-      return t.text.startsWith("$") ? constants[Number(t.text.slice(1))]! : t;
-    case "int":
-    case "float":
-    case "bool":
-    case "string":
-    case "none":
-      return t;
-    case "list":
-      return { ...t, items: t.items.map(inside) };
-    case "unary":
-      return { ...t, value: inside(t.value) };
-    case "binary":
-      return { ...t, left: inside(t.left), right: inside(t.right) };
-    case "index":
-      return {
-        ...t,
-        value: inside(t.value),
-        items: t.items.map((i) => (i.kind === "all" ? i : i.kind === "slice" ? { ...i, from: bound(i.from), to: bound(i.to) } : inside(i))),
-      };
-    case "call": {
-      const named = Object.entries(t.named).flatMap(([name, x]) => {
-        const found = replaced(x, operands, constants);
-        return found ? [[name, found] as const] : [];
-      });
-      return { ...t, args: t.args.map(inside), named: Object.fromEntries(named) };
-    }
-  }
+  });
 }
+const withoutLeftOut = (named: Call["named"], constants: readonly Constant[]): Call["named"] =>
+  Object.fromEntries(
+    Object.entries(named).filter(([, x]) => x.kind !== "word" || !x.text.startsWith("$") || constants[Number(x.text.slice(1))] !== null),
+  );

@@ -5,7 +5,7 @@
 import { holdsValue, stagesOf } from "./print-flow.ts";
 import type { Value } from "./program.ts";
 import { parametersOf } from "./signatures.ts";
-import type { Term } from "./sketch.ts";
+import { childrenOf, type Term } from "./sketch.ts";
 import { type Statement, termsOf } from "./statements.ts";
 
 export interface Naming {
@@ -110,16 +110,13 @@ function eachValue(t: Term, use: Use, visit: (v: Value, use: Use) => void): void
       for (const [name, x] of Object.entries(t.named))
         eachValue(x, { joined: null, fills: tellingParameter.test(name) ? name : null }, visit);
       return;
-    case "unary":
-    case "index":
-      eachValue(t.value, plainUse, visit);
-      return;
     case "binary": {
       const isSum = t.op === "+" && holdsValue(t.left) && holdsValue(t.right);
       for (const x of [t.left, t.right]) eachValue(x, isSum ? { joined: "sum", fills: null } : plainUse, visit);
       return;
     }
     default:
+      for (const x of childrenOf(t)) eachValue(x, plainUse, visit);
       return;
   }
 }
