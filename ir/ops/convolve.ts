@@ -1,9 +1,10 @@
 /** Convolution, NCHW by OIHW, and its gradients: one family of operations for each number of spatial axes. */
 import * as k from "../kernel/build.ts";
 import type { Expr } from "../kernel/kernel.ts";
-import { type AttrSpec, type CallableOp, fold, ints, op, type Read } from "../op.ts";
-import { type Shape, tensor } from "../type.ts";
+import { type AttrSpec, type CallableOp, fold, int, ints, op, type Read, shapeError } from "../op.ts";
+import { printType, type Shape, tensor } from "../type.ts";
 import {
+  type ConvolutionAttrs,
   convolutionAttrs,
   convolutionFlops,
   convolutionShape,
@@ -123,17 +124,21 @@ function convolutions(rank: SpatialRank): Convolutions {
     }),
     lower: ({ x, dy }, { shape, ...how }) => {
       const [batch, , ...extents] = dy.type.shape;
-      const axes = spatialAxes(how);
-      const read = how.padding.some((p) => p > 0) ? x.padded : x;
-      return (o, c, ...r) =>
-        fold("sum", [batch!, ...extents], (n, ...i) =>
-          k.mul(read(n!, inputChannel(o!, c!, shape, how.groups), ...taps(i, r, axes)), dy(n!, o!, ...i)),
-        );
+      const product = gradientProduct(x, dy, shape, how);
+      return (o, c, ...r) => fold("sum", [batch!, ...extents], (n, ...i) => product(n!, o!, c!, r, i));
     },
     halo: (_, { padding }) => padding,
     flops: ({ dy }, { shape }) => convolutionFlops(shape, dy.shape),
   });
   return { forward, inputGrad, weightGrad };
+}
+
+/** What window i of image n adds to tap r of the kernel from channel c to o. */
+function gradientProduct(x: Read, dy: Read, kernel: Shape, how: ConvolutionAttrs) {
+  const axes = spatialAxes(how);
+  const read = how.padding.some((p) => p > 0) ? x.padded : x;
+  return (n: Expr, o: Expr, c: Expr, r: readonly Expr[], i: readonly Expr[]): Expr =>
+    k.mul(read(n, inputChannel(o, c, kernel, how.groups), ...taps(i, r, axes)), dy(n, o, ...i));
 }
 
 /** How far taps reach beyond the windows, of which there are `windows` along each axis, for every position in the image. */
@@ -157,3 +162,31 @@ function readWindow(dy: Read, whole: boolean, n: Expr, o: Expr, ends: readonly E
 
 export const { forward: conv2d, inputGrad: conv2dInputGrad, weightGrad: conv2dWeightGrad } = convolutions(2);
 export const { forward: conv3d, inputGrad: conv3dInputGrad, weightGrad: conv3dWeightGrad } = convolutions(3);
+
+/**
+ * conv2d_weight_grad in `parts` whose sum it is, [parts, O, C / groups, R, S]: each is that of as many images, which follow each other.
+ * `shape` is that of the kernel.
+ */
+export const conv2dWeightGradParts = op({
+  name: "conv2d_weight_grad_parts",
+  inputs: ["x", "dy"],
+  attrs: { ...convolutionAttrs(2), shape: ints(), parts: int(1) },
+  kind: "contraction",
+  operands: ["image", "image"],
+  result: "kernel",
+}).rules({
+  infer: ({ x, dy }, { shape, parts, ...how }) => {
+    const name = "conv2d_weight_grad_parts";
+    expectConvolution(name, x, tensor("f32", expectShape(name, shape)), dy, 2, how);
+    if (!(parts >= 1 && x.shape[0]! % parts === 0)) shapeError(`${name}: ${printType(x)} has no ${parts} parts of as many images`);
+    return tensor("f32", [parts, ...shape]);
+  },
+  lower: ({ x, dy }, { shape, parts, ...how }) => {
+    const [batch, , ...extents] = dy.type.shape;
+    const product = gradientProduct(x, dy, shape, how);
+    const each = batch! / parts;
+    return (part, o, c, ...r) => fold("sum", [each, ...extents], (n, ...i) => product(k.at(part!, each, n!), o!, c!, r, i));
+  },
+  halo: (_, { padding }) => padding,
+  flops: ({ dy }, { shape }) => convolutionFlops(shape, dy.shape),
+});

@@ -6,7 +6,7 @@ import { add, div, equal, less, lessEqual, logicalAnd, logicalOr, maximum, minim
 import { broadcast } from "./broadcast.ts";
 import { cast } from "./cast.ts";
 import { concat } from "./concat.ts";
-import { conv2d, conv2dInputGrad, conv2dWeightGrad, conv3d, conv3dInputGrad, conv3dWeightGrad } from "./convolve.ts";
+import { conv2d, conv2dInputGrad, conv2dWeightGrad, conv2dWeightGradParts, conv3d, conv3dInputGrad, conv3dWeightGrad } from "./convolve.ts";
 import { full, iota } from "./creation.ts";
 import { gather } from "./gather.ts";
 import { gradient } from "./gradient.ts";
@@ -136,6 +136,7 @@ export const ops = {
   conv2d,
   conv2dInputGrad,
   conv2dWeightGrad,
+  conv2dWeightGradParts,
   conv3d,
   conv3dInputGrad,
   conv3dWeightGrad,

@@ -89,6 +89,21 @@ checkOp(ops.conv3dInputGrad, {
   samples: volumes.map(({ x, w, y, attrs }) => ({ inputs: [f32(...y), f32(...w)], attrs: { ...attrs, shape: x }, shape: x })),
   reference: ([dy, w], attrs, { shape }) => naive.convolutionInputGrad(dy!, w!, shape, how(attrs)),
 });
+checkOp(ops.conv2dWeightGradParts, {
+  samples: [
+    { inputs: [f32(4, 2, 5, 4), f32(4, 3, 5, 4)], attrs: { padding: [1, 1, 1, 1], shape: [3, 2, 3, 3], parts: 2 }, shape: [2, 3, 2, 3, 3] },
+    { inputs: [f32(3, 1, 7, 6), f32(3, 9, 3, 3)], attrs: { stride: [2, 2], shape: [9, 1, 3, 2], parts: 3 }, shape: [3, 9, 1, 3, 2] },
+  ],
+  reference: ([x, dy], { parts, ...attrs }, { shape }) => {
+    const part = ({ shape: [n, ...rest], data }: naive.Tensor, p: number): naive.Tensor => {
+      const size = data.length / (parts as number);
+      return { shape: [n! / (parts as number), ...rest], data: Array.from(data).slice(p * size, (p + 1) * size) };
+    };
+    return Array.from({ length: parts as number }, (_, p) =>
+      naive.convolutionWeightGrad(part(x!, p), part(dy!, p), shape.slice(1), how(attrs)),
+    ).flat();
+  },
+});
 checkOp(ops.conv3dWeightGrad, {
   samples: volumes.map(({ x, w, y, attrs }) => ({ inputs: [f32(...x), f32(...y)], attrs: { ...attrs, shape: w }, shape: w })),
   reference: ([x, dy], attrs, { shape }) => naive.convolutionWeightGrad(x!, dy!, shape, how(attrs)),
