@@ -64,7 +64,8 @@ function about(dims: Dims, { diagnostics, sources }: CompileError): CompileError
 function elaborateLoaded(request: ElaborateRequest, loaded: Loaded): Module {
   const problems = newProblems();
   for (const d of loaded.problems) problems.report(d);
-  const module = guarded(problems, () => elaborateTarget(request, loaded, problems));
+  const noting = notingOpen(problems);
+  const module = guarded(noting, () => elaborateTarget(request, loaded, noting));
   if (!module || problems.errors() > 0) throw new CompileError(inOrder(problems.all, loaded), loaded.sources);
   return module;
 }
@@ -79,13 +80,35 @@ export function checkFile(request: Pick<ElaborateRequest, "path" | "text" | "res
   for (const d of loaded.problems) problems.report(d);
   const entered = new Set<object>();
   for (const choice of targetsOf(loaded.root)) {
-    guarded(problems, () => elaborateTarget({ ...request, ...choice, dims: {}, batch: null, set: {} }, loaded, problems, { entered }));
+    const noting = notingOpen(problems);
+    guarded(noting, () => elaborateTarget({ ...request, ...choice, dims: {}, batch: null, set: {} }, loaded, noting, { entered }));
   }
   for (const d of loaded.root.declarations.values()) {
     if (loaded.root.broken || d.kind !== "declared" || d.declaration.kind === "const" || entered.has(d.declaration)) continue;
     for (const p of unknownNames(d.declaration, d.file, [...standardLibrary().keys(), ...builtins.keys()])) problems.report(p);
   }
   return { diagnostics: inOrder(problems.all, loaded), sources: loaded.sources };
+}
+
+/** Problems of one target, which knows dimensions that nobody gave. */
+interface TargetProblems extends Problems {
+  /** Names of dimensions that are taken as 1. */
+  readonly open: Set<string>;
+}
+/** A shape with an extent of 1 may be wrong because a dimension is open: errors about such shapes say so. */
+function notingOpen(problems: Problems): TargetProblems {
+  const open = new Set<string>();
+  const report = (d: Diagnostic): void => {
+    const isConcerned = open.size > 0 && d.code === "shape" && /[[(, ]1[\]), ]/.test(d.message);
+    const names = [...open].map((n) => `\`${n}\``).join(", ");
+    const flags = [...open].map((n) => `--dim ${n}=16`).join(" ");
+    const message =
+      open.size === 1
+        ? `${names} is open and taken as 1; set it with ${flags}`
+        : `${names} are open and taken as 1; set them with ${flags}`;
+    problems.report(isConcerned ? { ...d, notes: [...d.notes, { message, span: null }] } : d);
+  };
+  return { ...problems, report, open };
 }
 
 /** What `checkFile` adds to an elaboration: a look at everything that no model enters, and suggestions. */
@@ -104,7 +127,7 @@ function guarded<T>(problems: Problems, f: () => T): T | null {
   }
 }
 
-function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: Problems, check: Check | null = null): Module | null {
+function elaborateTarget(request: ElaborateRequest, loaded: Loaded, problems: TargetProblems, check: Check | null = null): Module | null {
   const chosen = choose(loaded.root, request);
   if ("problem" in chosen) {
     if (problems.errors() === 0 || chosen.problem.span) problems.report(chosen.problem);
@@ -166,11 +189,12 @@ function elaborateTraining(
   };
 }
 
-function worldOf(request: ElaborateRequest, loaded: Loaded, problems: Problems, batch: string | null, check: Check | null): World {
+function worldOf(request: ElaborateRequest, loaded: Loaded, problems: TargetProblems, batch: string | null, check: Check | null): World {
   const { dims, train } = request;
   const freeDim = (name: string, fallback: number | null): number => {
-    const open = name === batch ? (request.batch ?? (train ? defaultBatch : 1)) : 1;
-    const extent = (Object.hasOwn(dims, name) ? dims[name] : null) ?? fallback ?? open;
+    const given = (Object.hasOwn(dims, name) ? dims[name] : null) ?? fallback;
+    if (given === null && name !== batch) problems.open.add(name);
+    const extent = given ?? (name === batch ? (request.batch ?? (train ? defaultBatch : 1)) : 1);
     return isExtent(extent) ? extent : 1;
   };
   return newWorld({

@@ -38,6 +38,7 @@ const cases: Readonly<Record<string, readonly [text: string, options?: Options]>
     'import { Blok, Missing } from "./blocks.dlm"\nimport { Other } from "./none.dlm"\nmodel M(x: f32[N, 4]) -> y { y = x |> Blok |> Other }\n',
     { files: { "blocks.dlm": "layer Block(x) { return x }\n" } },
   ],
+  "open-dimensions": ["model M(x: f32[N, T, C]) -> y { y = x |> l: Linear(8) |> reshape([N, 4, 4]) }\n"],
   "several-models": ["model A(x: f32[N]) -> y { y = x }\nmodel B(x: f32[N]) -> y { y = x }\n"],
   "misspelt-setting": [
     "model M(x: f32[N, 4]) -> y { y = x |> fc: Linear(3) }\ntrain M {\n  loss = mean(y)\n  optimizer = sgd(lr=0.1)\n  clip_nrom = 5.0\n}\n",
