@@ -2,10 +2,8 @@ import { fork } from "node:child_process";
 import { join } from "node:path";
 import type { Answer, Job } from "./job.ts";
 
-/** Milliseconds after which a process is given up. */
-const limit = 15 * 60_000;
-
-export function runCell(job: Job): Promise<Answer> {
+/** `limit`: seconds after which a process is given up. */
+export function runCell(job: Job, limit: number): Promise<Answer> {
   return new Promise((resolve) => {
     const child = fork(join(import.meta.dirname, "cell.ts"), { execArgv: ["--import", "tsx"], stdio: ["ignore", "ignore", "pipe", "ipc"] });
     let errors = "";
@@ -15,8 +13,8 @@ export function runCell(job: Job): Promise<Answer> {
     const failed = (why: string): void => resolve({ kind: "failed", why });
     const timer = setTimeout(() => {
       child.kill("SIGKILL");
-      failed(`no answer within ${limit / 60_000} minutes`);
-    }, limit);
+      failed(`no answer within ${limit} s`);
+    }, 1000 * limit);
     child.once("message", (answer: Answer) => resolve(answer));
     child.once("exit", (code, signal) => {
       clearTimeout(timer);

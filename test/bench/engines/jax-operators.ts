@@ -1,15 +1,14 @@
 /** Operators of ONNX in jax-js, which has images as ONNX does. Every rule owns its operands. */
 import { lax, nn, numpy as np } from "@jax-js/jax";
-import { listOf, type Network, numberOf, type Step } from "../graph/network.ts";
+import { listOf, numberOf, type Step } from "../graph/network.ts";
 
-type Steps = Pick<Network, "steps">;
-type Rule = (step: Step, operands: readonly np.Array[], network: Steps) => np.Array;
+type Rule = (step: Step, operands: readonly np.Array[]) => np.Array;
 type Pair = [number, number];
 
-export function apply(step: Step, operands: readonly np.Array[], network: Steps): np.Array {
+export function apply(step: Step, operands: readonly np.Array[]): np.Array {
   const rule = rules[step.op];
   if (!rule) throw new Error(`no rule for the operator ${step.op}`);
-  const y = rule(step, operands, network);
+  const y = rule(step, operands);
   if (step.activation === "linear") return y;
   return step.activation === "relu" ? nn.relu(y) : nn.relu6(y);
 }
@@ -40,20 +39,15 @@ const product: Rule = (step, [a, b, bias]) => {
 const normalised = (step: Step, x: np.Array, axis: number | number[]): np.Array =>
   nn.standardize(x, axis, { epsilon: numberOf(step, "epsilon", 1e-5) });
 
-/** jax-js pads with zeros only: that is a maximum of what is there where nothing is negative. */
-const maxPool: Rule = (step, [x], network) => {
-  const pads = padding(step);
-  const isPadded = pads.flat().some((n) => n > 0);
-  if (isPadded && !isPositive(step.inputs[0]!, network)) throw new Error("MaxPool with padding of values that may be negative has no rule");
-  const image = isPadded ? np.pad(x!, [none, none, ...pads]) : x!;
-  return lax.reduceWindow(image, (window) => np.max(window), list(step, "kernel_shape"), list(step, "strides"));
+const maxPool: Rule = (step, [x]) => {
+  if (
+    padding(step)
+      .flat()
+      .some((n) => n > 0)
+  )
+    throw new Error("MaxPool with padding of values that may be negative has no rule");
+  return lax.reduceWindow(x!, (window) => np.max(window), list(step, "kernel_shape"), list(step, "strides"));
 };
-function isPositive(name: string, network: Steps): boolean {
-  const step = network.steps.find((s) => s.output === name);
-  if (!step) return false;
-  if (step.activation !== "linear" || step.op === "Relu") return true;
-  return ["MaxPool", "Concat"].includes(step.op) && step.inputs.every((input) => isPositive(input, network));
-}
 
 const lrn: Rule = (step, [x]) => {
   const size = numberOf(step, "size", 1);

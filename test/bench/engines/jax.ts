@@ -1,12 +1,13 @@
 /**
- * jax-js on WebAssembly: the whole model, or the whole training step, as one function under `jit`. Its arrays are owned: passing
- * one on gives it away, `ref` keeps it.
+ * jax-js on WebAssembly, by functions under `jit`. Its arrays are owned: passing one on gives it away, `ref` keeps it.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { blockUntilReady, defaultDevice, init, jit, nn, numpy as np, tree, valueAndGrad } from "@jax-js/jax";
 import { readOnnx } from "../../../compiler/formats/onnx/read.ts";
+import { explicitPadding } from "../graph/explicit-padding.ts";
 import { type Constant, type Network, networkOf, type Step } from "../graph/network.ts";
+import { segmentsOf } from "../graph/segments.ts";
 import { partition, simplified, trainable } from "../graph/simplify.ts";
 import { labelName } from "../inputs.ts";
 import { files, type Input, type Job, type Opened } from "../job.ts";
@@ -21,7 +22,8 @@ export async function open({ work, folder }: Job, inputs: readonly Input[]): Pro
   const path = join(folder, files.onnx);
   const model = networkOf(readOnnx(readFileSync(path), path));
   const training = work.kind === "training";
-  const run = training ? trainingOf(trainable(model), inputs) : inferenceOf(simplified(model), inputs);
+  const network = explicitPadding((training ? trainable : simplified)(model));
+  const run = (training ? trainingOf : inferenceOf)(network, inputs);
   return { threads: 1, run };
 }
 
@@ -33,30 +35,39 @@ function arrayOf({ dims, data }: Pick<Input, "dims" | "data"> | Constant): np.Ar
 const arraysOf = (values: Iterable<readonly [string, Pick<Input, "dims" | "data"> | Constant]>): Arrays =>
   Object.fromEntries([...values].map(([name, value]) => [name, arrayOf(value)]));
 
-/** Runs the steps; gives all values that are left, of which the caller takes one. */
-function execute(network: Pick<Network, "output" | "steps">, steps: readonly Step[], given: Arrays): Arrays {
+/** Runs the steps; gives the wanted values and lets go of all others. */
+function execute(steps: readonly Step[], given: Arrays, wanted: readonly string[]): Arrays {
   const values = { ...given };
-  for (const step of steps) {
-    const operands = step.inputs.map((name) => values[name]!.ref);
-    values[step.output] = apply(step, operands, network);
-  }
-  return values;
-}
-function resultOf(network: Network, steps: readonly Step[], given: Arrays): np.Array {
-  const { [network.output]: result, ...others } = execute(network, steps, given);
-  for (const value of Object.values(others)) value.dispose();
-  return result!;
+  for (const step of steps)
+    values[step.output] = apply(
+      step,
+      step.inputs.map((name) => values[name]!.ref),
+    );
+  const results = Object.fromEntries(wanted.map((name) => [name, values[name]!.ref]));
+  for (const value of Object.values(values)) value.dispose();
+  return results;
 }
 
+/**
+ * Under one `jit`, padding and pooling would be fused with convolutions, which then test every element or are computed anew for
+ * each window: several times slower than convolutions, and what is between them, under a `jit` each.
+ */
 function inferenceOf(network: Network, inputs: readonly Input[]): () => Promise<Float32Array> {
   const { once, each } = partition(network);
-  const known = execute(network, once, arraysOf(network.constants));
-  const read = new Set(each.flatMap((s) => s.inputs));
-  const parameters = Object.fromEntries(Object.entries(known).filter(([name]) => read.has(name)));
-  const forward = jit((p: Arrays, feeds: Arrays) => resultOf(network, each, { ...p, ...feeds }));
+  const constants = [...network.constants.keys(), ...once.map((s) => s.output)];
+  const parameters = execute(once, arraysOf(network.constants), constants);
+  const segments = segmentsOf(network, each).map((segment) => ({
+    ...segment,
+    run: jit((given: Arrays) => execute(segment.steps, given, segment.writes)),
+  }));
   return async () => {
-    const feeds = arraysOf(inputs.map((i) => [i.name, i]));
-    return (await forward(tree.ref(parameters), feeds).data()) as Float32Array;
+    const values = arraysOf(inputs.map((i) => [i.name, i]));
+    for (const { reads, writes, last, run } of segments) {
+      const given = reads.map((name) => [name, parameters[name]?.ref ?? (last.has(name) ? values[name]! : values[name]!.ref)] as const);
+      const results = run(Object.fromEntries(given));
+      for (const name of writes) values[name] = results[name]!;
+    }
+    return (await values[network.output]!.data()) as Float32Array;
   };
 }
 
@@ -66,8 +77,8 @@ function trainingOf(network: Network, inputs: readonly Input[]): () => Promise<F
   const steps = network.steps.map((s) => ({ ...s, inputs: s.inputs.filter((name) => !frozen.has(name)) }));
   const trained = [...network.constants].filter(([name]) => !frozen.has(name));
   const lossOf = (p: Arrays, { [labelName]: label, ...feeds }: Arrays): np.Array => {
-    const logits = resultOf(network, steps, { ...p, ...feeds });
-    const chosen = nn.logSoftmax(logits, -1).mul(nn.oneHot(label!, classes));
+    const { [network.output]: logits } = execute(steps, { ...p, ...feeds }, [network.output]);
+    const chosen = nn.logSoftmax(logits!, -1).mul(nn.oneHot(label!, classes));
     return np.mean(chosen.sum(-1)).neg();
   };
   const step = jit((p: Arrays, velocity: Arrays, feeds: Arrays) => {
