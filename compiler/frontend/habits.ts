@@ -29,6 +29,9 @@ const argsExpected = (s: Scene) => s.expected === t.LParen.LABEL;
 const blockExpected = (s: Scene) => s.expected === t.LCurly.LABEL;
 const valueExpected = (s: Scene) => s.expected.startsWith("an expression") || s.expected.startsWith("an argument");
 
+/** What libraries are called in other languages. */
+const modules = ["nn", "F", "torch", "tf", "keras", "layers", "np", "jnp", "jax", "math"];
+
 /** The first that applies is shown. */
 const habits: readonly Habit[] = [
   // Characters and literals
@@ -106,6 +109,10 @@ const habits: readonly Habit[] = [
   {
     when: (s) => previousIs(s, "|>"),
     help: "after `|>` stands a name, with or without label and arguments: `x |> act: relu`, `x |> max_pool(2)`",
+  },
+  {
+    when: (s) => s.afterStage && image(s, ".") && previousIs(s, ...modules),
+    help: (s) => `names have no module in front of them: \`${s.next.image}\``,
   },
   {
     when: (s) => s.afterStage && image(s, "[", "."),

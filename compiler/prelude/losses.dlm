@@ -7,10 +7,11 @@ fn reduce_loss(x, reduction) {
   return if reduction == "mean" { mean(x) } else if reduction == "sum" { sum(x) } else { x }
 }
 
-fn check_shapes(x, target) {
+# x itself, where `target` has its shape.
+fn of_shape(x, target) {
   assert kind(target) != "tensor" || target.shape == x.shape,
     "a loss needs equal shapes, got " + str(x) + " and " + str(target)
-  return none
+  return x
 }
 
 # The entries of x that the ids choose along `axis`.
@@ -65,26 +66,26 @@ fn soft_target_cross_entropy(
 
 ## The mean squared difference of tensors of one shape.
 fn mse(x, target, reduction: string = "mean") {
-  check = check_shapes(x, target)
+  x = of_shape(x, target)
   return reduce_loss((x - target) ** 2, reduction)
 }
 
 ## The mean absolute difference of tensors of one shape.
 fn l1_loss(x, target, reduction: string = "mean") {
-  check = check_shapes(x, target)
+  x = of_shape(x, target)
   return reduce_loss(abs(x - target), reduction)
 }
 
 ## Half the squared difference up to `delta`, then delta * (|difference| - delta / 2); tensors of one shape.
 fn huber(x, target, delta: float = 1.0, reduction: string = "mean") {
-  check = check_shapes(x, target)
+  x = of_shape(x, target)
   d = abs(x - target)
   return reduce_loss(where(d < delta, 0.5 * d * d, delta * (d - 0.5 * delta)), reduction)
 }
 
 ## Half the squared difference over `beta` up to beta, then |difference| - beta / 2; tensors of one shape.
 fn smooth_l1(x, target, beta: float = 1.0, reduction: string = "mean") {
-  check = check_shapes(x, target)
+  x = of_shape(x, target)
   d = abs(x - target)
   if beta <= 0 { return reduce_loss(d, reduction) }
   return reduce_loss(where(d < beta, 0.5 * d * d / beta, d - 0.5 * beta), reduction)
@@ -92,7 +93,7 @@ fn smooth_l1(x, target, beta: float = 1.0, reduction: string = "mean") {
 
 ## Binary cross-entropy of sigmoid(x) against target probabilities of the same shape: softplus(x) - x * target.
 fn bce_with_logits(x, target, reduction: string = "mean") {
-  check = check_shapes(x, target)
+  x = of_shape(x, target)
   return reduce_loss(softplus(x) - x * target, reduction)
 }
 

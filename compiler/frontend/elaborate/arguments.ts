@@ -44,10 +44,11 @@ export function fillArguments(
   args: readonly Argument[],
   c: Called,
 ): void {
+  const positional = args.filter((a) => a.name === null);
+  if (positional.length > order.length) tooMany(order, positional, c);
   let next = 0;
   mapAll(c.frame, args, (arg) => {
-    const name = arg.name ?? order[next++];
-    if (name === undefined) tooMany(order, args, arg, c);
+    const name = arg.name ?? order[next++]!;
     if (!names.includes(name)) {
       complain(c.frame, "argument", `\`${c.callee}\` has no parameter \`${name}\``, arg.span, { help: helpForArgument(name, names) });
     }
@@ -59,17 +60,26 @@ export function fillArguments(
     given.set(name, arg);
   });
 }
-function tooMany(order: readonly string[], args: readonly Argument[], arg: Argument, c: Called): never {
-  const count = args.filter((a) => a.name === null).length;
+function tooMany(order: readonly string[], args: readonly Argument[], c: Called): never {
   const takes =
     order.length === 0
       ? "no positional arguments"
       : `${order.length} positional argument${order.length === 1 ? "" : "s"} (${order.join(", ")})`;
-  return complain(c.frame, "argument", `\`${c.callee}\` takes ${takes}, got ${count}`, arg.span);
+  const message = `\`${c.callee}\` takes ${takes}, got ${args.length}`;
+  return complain(c.frame, "argument", message, args[order.length]!.span, { help: helpForNumbers(order, args, c) });
+}
+/** `permute(x, 0, 2, 1)`, as in PyTorch. */
+function helpForNumbers(order: readonly string[], args: readonly Argument[], { callee }: Called): string | null {
+  const numbers = args.slice(order.length - 1);
+  if (order.length === 0 || !["shape", "axes"].includes(order.at(-1)!) || numbers.some((a) => a.value.kind !== "int")) return null;
+  const [first] = order;
+  const list = `[${numbers.map((a) => (a.expr?.kind === "name" ? a.expr.name : a.value.kind === "int" ? a.value.value : "")).join(", ")}]`;
+  return `numbers that belong together are a list: ${callee}(${order.length > 1 ? `${first}, ` : ""}${list})`;
 }
 
 export function missing(c: Called, name: string, what: string | null): never {
-  return complain(c.frame, "argument", `${c.subject} needs \`${name}\`${what ? ` (${what})` : ""}`, c.span);
+  const help = /^(zeros|ones)$/.test(c.callee) ? `as an initial value write ${c.callee}, without parentheses` : null;
+  return complain(c.frame, "argument", `${c.subject} needs \`${name}\`${what ? ` (${what})` : ""}`, c.span, { help });
 }
 
 /** Takes `training=...` out of the arguments: any call may switch training off for all inside. */

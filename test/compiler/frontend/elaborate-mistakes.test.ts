@@ -39,6 +39,12 @@ const cases: Readonly<Record<string, readonly [text: string, options?: Options]>
     { files: { "blocks.dlm": "layer Block(x) { return x }\n" } },
   ],
   "open-dimensions": ["model M(x: f32[N, T, C]) -> y { y = x |> l: Linear(8) |> reshape([N, 4, 4]) }\n"],
+  "numbers-for-a-list": ["model M(x: f32[N, 4, 6]) -> y { y = permute(x, 0, 2, 1) |> reshape(N, -1) }\n"],
+  "initial-value-called": ["model M(x: f32[N, 4]) -> y {\n  param w: f32[4] = zeros()\n  y = x * w\n}\n"],
+  "loss-of-two-shapes": [
+    "model M(x: f32[N, 4]) -> y { y = x |> fc: Linear(3) }\ntrain M {\n  input t: f32[N, 4]\n  loss = mse(y, t)\n  optimizer = sgd(lr=0.1)\n}\n",
+    { train: true },
+  ],
   "several-models": ["model A(x: f32[N]) -> y { y = x }\nmodel B(x: f32[N]) -> y { y = x }\n"],
   "misspelt-setting": [
     "model M(x: f32[N, 4]) -> y { y = x |> fc: Linear(3) }\ntrain M {\n  loss = mean(y)\n  optimizer = sgd(lr=0.1)\n  clip_nrom = 5.0\n}\n",

@@ -10,6 +10,7 @@ layer A(x) {
   y = x |> conv1: 3
   y = x |> in
   y = conv1: relu
+  y = x |> nn.Linear(3)
   return x |>
 }
 fn fine(x) { return x }
