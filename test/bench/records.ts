@@ -47,7 +47,8 @@ function outcomeOf(rounds: readonly Record[], threads: number, expected: readonl
   const had = measured[0]!.threads;
   if (had !== threads) return { kind: "refused", why: `asked for ${threads} threads, it started ${had}` };
   const apart = expected ? Math.max(...measured.map((a) => difference(expected, a.result))) : 0;
-  if (apart > tolerance) return { kind: "differs", why: `its result differs from ours by ${Number(apart.toPrecision(2))} of the largest number` };
+  if (apart > tolerance)
+    return { kind: "differs", why: `its result differs from ours by ${Number(apart.toPrecision(2))} of the largest number` };
   const over = (name: keyof Times): number => median(measured.map((a) => a.times[name]));
   const times = { load: over("load"), first: over("first"), median: over("median") };
   return { kind: "measured", times, rounds: measured.length, difference: apart };
