@@ -10,7 +10,8 @@ import { externalFiles } from "../formats/onnx/external-files.ts";
 import { readOnnx } from "../formats/onnx/read.ts";
 import type { VariableDeclaration } from "../frontend/module.ts";
 import { checkProgram } from "../onnx/import/check.ts";
-import { type Imported, importModel, type Problem } from "../onnx/import/import.ts";
+import type { Imported, Problem } from "../onnx/import/import.ts";
+import { importOpen, type Opened } from "../onnx/import/open-dimensions.ts";
 import { makeFolder, readBytes, writeAtomically } from "./files.ts";
 import { exit, type Io, note, warn } from "./io.ts";
 import { type Arguments, type Command, table } from "./options.ts";
@@ -22,8 +23,8 @@ export const importCommand: Command = {
   usage: "MODEL.onnx -o DIR",
   summary: "Writes an ONNX model as a program in the language, and its weights beside it.",
   details:
-    "Inputs and outputs keep their names, with `_` for characters that names cannot have. Dimensions with a name are bound by --dim,\n" +
-    "to 1 where nothing is said. 64-bit integers become i32, other floating-point numbers f32.",
+    "Inputs and outputs keep their names, with `_` for characters that names cannot have. Dimensions without a size stay open if\n" +
+    "the program is the same for all; --dim chooses one. 64-bit integers become i32, other floating-point numbers f32.",
   files: "one",
   options: {
     out: { value: "DIR", short: "o", help: "the folder" },
@@ -39,7 +40,12 @@ async function run(args: Arguments, io: Io): Promise<number> {
   const folder = args.get("out") ?? fail("flag", "`dlm import` needs a folder to write to", null, { help: "add -o DIR" });
   const model = readOnnx(readBytes(path), path);
   const { dims } = compileSettings(args);
-  const result = importModel(model, { file: path, name: modelName(args), dims, external: externalFiles(dirname(path)) });
+  const { result, open, fixed, sizes } = importOpen(model, {
+    file: path,
+    name: modelName(args),
+    dims,
+    external: externalFiles(dirname(path)),
+  });
   if (result.kind === "problems") {
     if (args.has("json")) io.out(`${JSON.stringify({ nodes: result.nodes, unsupported: result.problems })}\n`);
     return refuse(path, result.problems);
@@ -48,16 +54,19 @@ async function run(args: Arguments, io: Io): Promise<number> {
   const program = decompile(imported.sketch);
   const stem = basename(path, extname(path));
   const files = filesOf(program, imported.sketch, stem);
-  const variables = checkProgram(program, `${stem}.dlm`);
+  const variables = checkProgram(program, `${stem}.dlm`, sizes);
   makeFolder(folder);
   for (const [name, content] of files) writeAtomically(join(folder, name), content);
   for (const text of imported.warnings) warn(io, text);
-  for (const text of program.notes) note(io, text);
-  const sizes = files.map(([name, content]): [string, number] => [join(folder, name), Buffer.byteLength(content)]);
+  for (const text of [...notesOnFixed(fixed), ...program.notes]) note(io, text);
+  const lengths = files.map(([name, content]): [string, number] => [join(folder, name), Buffer.byteLength(content)]);
   if (args.has("json")) io.out(`${JSON.stringify({ nodes: imported.nodes, unsupported: [] })}\n`);
-  else io.out(summary(imported, variables, sizes));
+  else io.out(summary(imported, open, variables, lengths));
   return exit.fine;
 }
+
+const notesOnFixed = (fixed: Opened["fixed"]): readonly string[] =>
+  fixed.map(({ dimension, reason }) => `\`${dimension}\` is 1 in the program, as ${reason}; for another size: --dim ${dimension}=SIZE`);
 
 function modelName(args: Arguments): string {
   const name = args.get("name") ?? "";
@@ -100,6 +109,7 @@ function placesOf(problems: readonly Problem[]): string {
 
 function summary(
   { sketch, nodes, folded }: Imported,
+  open: Opened["open"],
   variables: readonly VariableDeclaration[],
   files: readonly (readonly [string, number])[],
 ): string {
@@ -109,6 +119,14 @@ function summary(
     ["nodes", `${nodes}${folded ? `, of which ${folded} are constant` : ""}`],
     ["layers", String(layers)],
     ["weights", weightsText(variables)],
+    ...(open.length > 0
+      ? [
+          ["any size", open.map(({ dimension, name }) => (dimension === name ? name : `${name} (${dimension})`)).join(", ")] as [
+            string,
+            string,
+          ],
+        ]
+      : []),
     ...files.map(([path, size]): [string, string] => [path, bytes(size)]),
   ];
   const [program, file] = [files.at(-1)![0], files.length > 1 ? ` --weights ${files[0]![0]}` : ""];

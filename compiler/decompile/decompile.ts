@@ -8,6 +8,7 @@
  * The steps are ordered (linearise), repeated parts are found (structure) and become declarations (declarations,
  * hyper-parameters, labels), bodies are written (loops, statements, value-names, body).
  */
+import { isUpperCase } from "../frontend/elaborate/paths.ts";
 import { format } from "../frontend/format.ts";
 import { type Context, declarationText } from "./declaration-text.ts";
 import { declarationsOf } from "./declarations.ts";
@@ -19,7 +20,7 @@ import { hintsOf, linearise } from "./linearise.ts";
 import { modelText } from "./model-text.ts";
 import { programOf } from "./program.ts";
 import { namesIn, reservedWords } from "./reserved.ts";
-import type { Sketch, Weight } from "./sketch.ts";
+import { type Sketch, sizesIn, type Weight, withoutUnused } from "./sketch.ts";
 import { structured } from "./structure.ts";
 import { type Paths, weightPaths } from "./weight-paths.ts";
 
@@ -31,13 +32,14 @@ export interface Decompiled {
   readonly notes: readonly string[];
 }
 
-export function decompile(sketch: Sketch): Decompiled {
+export function decompile(given: Sketch): Decompiled {
+  const sketch = withoutUnused(given);
   const program = programOf(sketch);
   const linear = linearise(program);
   const leaving = program.outputs.map((o) => o.value);
   const nodes = structured(linear, leaving);
   const declarations = declarationsOf(nodes);
-  const callees = new Set([...reservedWords, ...namesIn(nodes)]);
+  const callees = new Set([...reservedWords, ...namesIn(nodes), ...sizesIn(sketch.inputs)]);
   const name = callees.has(sketch.name) ? `${sketch.name}Model` : sketch.name;
   const outside = [...program.inputs, ...program.outputs].map((i) => i.name);
   const names = nameLayers(declarations, new Set([...callees, ...outside, name]));
@@ -56,12 +58,16 @@ export function decompile(sketch: Sketch): Decompiled {
   return {
     text: format(texts.join("\n\n"), `${name}.dlm`),
     weights,
-    notes: [...notesOnDropped(linear.dropped), ...notesOnRenamed(renamed)],
+    notes: [...notesOnDropped(given, sketch), ...notesOnRenamed(renamed)],
   };
 }
 
 const mostNamed = 5;
-function notesOnDropped(dropped: readonly string[]): readonly string[] {
+function notesOnDropped(given: Sketch, { steps }: Sketch): readonly string[] {
+  const kept = new Set(steps);
+  const dropped = given.steps.flatMap((s) =>
+    !kept.has(s) && s.term.kind === "call" && isUpperCase(s.term.callee) ? (s.term.label ?? s.term.callee) : [],
+  );
   return dropped.length === 0 ? [] : [`no output depends on ${listed(dropped)}: left out`];
 }
 function notesOnRenamed(renamed: Paths["renamed"]): readonly string[] {

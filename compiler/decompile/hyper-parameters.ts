@@ -6,12 +6,11 @@
  *
  * Numbers that always stand in one relation need one parameter, and none where the relation is to the shape of the input.
  */
-import type { TensorType } from "../../ir/type.ts";
 import type { Declaration } from "./declarations.ts";
 import { byKey } from "./forms.ts";
 import { printTerm } from "./print-term.ts";
 import type { Group, Node } from "./program.ts";
-import { binary, int, mapTerm, type Term, word } from "./sketch.ts";
+import { binary, type Extent, int, mapTerm, type OpenType, type Term, word } from "./sketch.ts";
 import type { Constant } from "./template.ts";
 
 export interface HyperParameter {
@@ -33,7 +32,7 @@ export interface Parameters {
 /** Inner declarations come first. */
 export function parametersByForm(
   declarations: readonly Declaration[],
-  types: readonly (TensorType | null)[],
+  types: readonly (OpenType | null)[],
   taken: ReadonlySet<string>,
 ): ReadonlyMap<number, Parameters> {
   const all = new Map<number, Parameters>();
@@ -50,24 +49,28 @@ interface Varying {
   readonly base: string;
   readonly values: readonly Constant[];
   readonly fallback: Term | null;
+  /** An extent of a new shape may be -1: what the others leave. */
+  readonly canRemain: boolean;
 }
 interface Found extends HyperParameter {
   readonly values: readonly Term[];
 }
 interface Known {
   readonly found: Found[];
-  /** Extents of the input by name; the first is the number of channels. */
+  /** Extents of the input by name, as far as they are numbers; the first is the number of channels. */
   readonly extents: readonly (readonly [string, readonly number[]])[];
+  /** Those that are open everywhere. */
+  readonly open: readonly (readonly [string, readonly Extent[]])[];
 }
 
 function parametersFor(
   { occurrences }: Declaration,
   all: ReadonlyMap<number, Parameters>,
-  types: readonly (TensorType | null)[],
+  types: readonly (OpenType | null)[],
   taken: ReadonlySet<string>,
 ): Parameters {
   const input = inputPattern(occurrences, types);
-  const known: Known = { found: [], extents: input?.extents ?? [] };
+  const known: Known = { found: [], extents: input?.extents ?? [], open: input?.open ?? [] };
   const constants = occurrences[0].nodes.map((node, k) =>
     constantsOf(node, all).map((_, slot): Constant => {
       const values = occurrences.map((o) => constantsOf(o.nodes[k]!, all)[slot]!);
@@ -112,9 +115,13 @@ function renamed(t: Term, nameOf: (n: number) => string): Term {
 }
 
 /** A term for a number: itself, a parameter or extent, a multiple or part of one, or a new parameter. */
-function expressed({ base, values, fallback }: Varying, known: Known, taken: ReadonlySet<string>): Constant {
+function expressed({ base, values, fallback, canRemain }: Varying, known: Known, taken: ReadonlySet<string>): Constant {
   const [first] = values;
-  if (values.every((v) => (v && first ? same(v, first) : v === first))) return first!;
+  const isOpen = values.some((v) => v?.kind === "extent");
+  const own = isOpen ? ofInput(values, known.open) : null;
+  if (own) return own;
+  if (isOpen && canRemain) return int(-1);
+  if (!isOpen && values.every((v) => (v && first ? same(v, first) : v === first))) return first!;
   const terms = values.map((v) => v ?? fallback!);
   const { found, extents } = known;
   const equal = found.findIndex((p) => p.values.every((v, i) => same(v, terms[i]!)));
@@ -134,15 +141,29 @@ function mostCommon(terms: readonly Term[]): Term | null {
   return most && 2 * most.length > terms.length ? most[0]! : null;
 }
 function typeOf(terms: readonly Term[]): HyperParameter["type"] {
+  if (terms.every((t) => t.kind === "int" || t.kind === "extent")) return "int";
   const [{ kind }] = terms as [Term];
   return (kind === "int" || kind === "float" || kind === "list") && terms.every((t) => t.kind === kind) ? kind : null;
+}
+/** An open extent of the input or a multiple of it; null: it is none. */
+function ofInput(values: readonly Constant[], open: Known["open"]): Term | null {
+  for (const [name, extents] of open) {
+    const scales = values.map((v, i) => (v?.kind === "extent" ? v.scale / extents[i]!.scale : 0));
+    const [scale] = scales as [number];
+    const fits = (v: Constant, i: number): boolean => {
+      const e = extents[i]!;
+      return v?.kind === "extent" && same(v, { ...e, scale: e.scale * scale, offset: e.offset * scale });
+    };
+    if (Number.isInteger(scale) && values.every(fits)) return scale === 1 ? word(name) : binary("*", int(scale), word(name));
+  }
+  return null;
 }
 const largestFactor = 16;
 function relatedTo(numbers: readonly number[], found: readonly Found[], extents: Known["extents"]): Term | null {
   const exact = extents.find(([, v]) => v.every((n, i) => n === numbers[i]));
   if (exact) return word(exact[0]);
   const parameters = found.flatMap((p, i): readonly (readonly [Term, readonly number[]])[] =>
-    p.type === "int" ? [[reference(i), p.values.map((t) => (t.kind === "int" ? t.value : 0))]] : [],
+    p.values.every((t) => t.kind === "int") ? [[reference(i), p.values.map((t) => t.value)]] : [],
   );
   const channels = extents.slice(0, 1).map(([name, v]) => [word(name), v] as const);
   for (const [term, v] of [...parameters, ...channels]) {
@@ -180,26 +201,40 @@ function isImage(nodes: readonly Node[]): boolean {
 }
 function inputPattern(
   occurrences: readonly Group[],
-  types: readonly (TensorType | null)[],
-): { readonly text: string; readonly extents: Known["extents"] } | null {
+  types: readonly (OpenType | null)[],
+): ({ readonly text: string } & Pick<Known, "extents" | "open">) | null {
   const inputs = occurrences.map((o) => (o.operands.length > 0 ? (types[o.operands[0]!] ?? null) : null));
   const [first] = inputs;
   if (!first || inputs.some((t) => t?.dtype !== first.dtype || t.shape.length !== first.shape.length)) return null;
   const pattern = (isImage(occurrences[0]!.nodes) ? images : sequences).find((p) => p.names.length === first.shape.length);
   if (!pattern) return null;
-  const extents = pattern.order.map((axis) => [pattern.names[axis]!, inputs.map((t) => t!.shape[axis]!)] as const);
-  return { text: `${first.dtype}[${pattern.names.join(", ")}]`, extents };
+  const along = (axis: number) => inputs.map((t) => t!.shape[axis]!);
+  const isNumber = (d: number | Extent | null): d is number => typeof d === "number";
+  const isOpen = (d: number | Extent | null): d is Extent => d !== null && !isNumber(d);
+  const named = (axis: number): string => pattern.names[axis]!;
+  return {
+    text: `${first.dtype}[${pattern.names.join(", ")}]`,
+    extents: pattern.order.flatMap((axis) => {
+      const sizes = along(axis);
+      return sizes.every(isNumber) ? [[named(axis), sizes] as const] : [];
+    }),
+    open: [...pattern.names.keys()].flatMap((axis) => {
+      const sizes = along(axis);
+      return sizes.every(isOpen) ? [[named(axis), sizes] as const] : [];
+    }),
+  };
 }
 
 /** Names that say more than the parameter of the callee does. */
-function slotOf(node: Node, slot: number, all: ReadonlyMap<number, Parameters>): Pick<Varying, "base" | "fallback"> {
-  if (node.kind === "variable") return { base: "size", fallback: null };
+function slotOf(node: Node, slot: number, all: ReadonlyMap<number, Parameters>): Omit<Varying, "values"> {
+  if (node.kind === "variable") return { base: "size", fallback: null, canRemain: false };
   if (node.kind === "group") {
     const { name, fallback } = all.get(node.form)!.parameters[slot]!;
-    return { base: name.replace(/\d+$/, ""), fallback };
+    return { base: name.replace(/\d+$/, ""), fallback, canRemain: false };
   }
   const { parameter, callee, fallback } = node.template.slots[slot]!;
-  return { base: baseName(parameter, callee), fallback };
+  const canRemain = callee === "reshape" && node.constants.filter((c) => c?.kind === "extent").length === 1;
+  return { base: baseName(parameter, callee), fallback, canRemain };
 }
 function baseName(parameter: string, callee: string): string {
   if (parameter === "out") return callee.startsWith("Conv") ? "channels" : "width";

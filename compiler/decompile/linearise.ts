@@ -13,26 +13,21 @@ export interface Linear {
   readonly ambient: ReadonlySet<Value>;
   /** Inputs that are not. */
   readonly entering: readonly Value[];
-  /** Labels of layers that no output depends on. */
-  readonly dropped: readonly string[];
 }
 
 export function linearise({ nodes, inputs, outputs }: Program): Linear {
   const maker = new Map<Value, Node>(nodes.flatMap((n) => n.results.map((v) => [v, n] as const)));
   const roots = outputs.flatMap(({ value }) => maker.get(value) ?? []);
-  const live = reached(roots, maker);
-  const kept = nodes.filter((n) => live.has(n));
-  const first = sharedPreparations(kept, maker);
-  const rest = kept.filter((n) => !first.has(n));
+  const first = sharedPreparations(nodes, maker);
+  const rest = nodes.filter((n) => !first.has(n));
   const ambient = new Set([...inputs.map((i) => i.value), ...[...first].flatMap((n) => n.results)]);
   const orders = [rest, depthFirst(roots, maker, first)].map(variablesAtUse);
   const [file, nested] = orders as [readonly Node[], readonly Node[]];
   const best = spans(nested, ambient) < spans(file, ambient) ? nested : file;
-  const ordered = [...kept.filter((n) => first.has(n)), ...best];
+  const ordered = [...nodes.filter((n) => first.has(n)), ...best];
   const far = usedFarApart(ordered);
-  const dropped = nodes.flatMap((n) => (n.kind === "leaf" && n.layer && !live.has(n) ? (n.label ?? n.template.callee) : []));
   const entering = inputs.map((i) => i.value).filter((v) => !far.has(v) && used(ordered.slice(0, gap)).has(v));
-  return { nodes: ordered, ambient: new Set([...[...ambient].filter((v) => !entering.includes(v)), ...far]), entering, dropped };
+  return { nodes: ordered, ambient: new Set([...[...ambient].filter((v) => !entering.includes(v)), ...far]), entering };
 }
 
 const gap = 8;

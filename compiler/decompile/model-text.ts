@@ -1,19 +1,19 @@
 /** The model as text. Its inputs and outputs are called as they were, whatever functions are called. */
-import { printType } from "../../ir/type.ts";
 import { bodyLines } from "./body.ts";
 import { block, type Context, written } from "./declaration-text.ts";
 import { itemsOf } from "./dense.ts";
 import { constantsOf } from "./hyper-parameters.ts";
 import type { Item } from "./items.ts";
+import { printOpenType } from "./print-term.ts";
 import type { Node, Value } from "./program.ts";
 import { avoidedWords, namesIn } from "./reserved.ts";
-import { mapTerm, type Sketch, type Term } from "./sketch.ts";
+import { mapTerm, type Sketch, sizesIn, type Term } from "./sketch.ts";
 
 /** `name`: of the model. */
 export function modelText(sketch: Sketch, name: string, nodes: readonly Node[], c: Context): string {
   const { inputs, outputs } = c.program;
   const leaving = outputs.map((o) => o.value);
-  const outside = new Set([...inputs, ...outputs].map((i) => i.name));
+  const outside = new Set([...[...inputs, ...outputs].map((i) => i.name), ...sizesIn(sketch.inputs)]);
   const index = ["i", "j", "k", "n"].find((letter) => !outside.has(letter)) ?? "index";
   const constants = nodes.map((n) => constantsOf(n, c.parameters));
   const items = itemsOf(written(nodes, c.labels.model, constants, c), leaving, index);
@@ -30,7 +30,7 @@ export function modelText(sketch: Sketch, name: string, nodes: readonly Node[], 
     taken: new Set([...c.taken, index]),
     ends: { kind: "outputs", outputs },
   });
-  const params = sketch.inputs.map((i) => `${i.name}: ${printType(i.type).replaceAll(",", ", ")}`);
+  const params = sketch.inputs.map((i) => `${i.name}: ${printOpenType(i.type)}`);
   const head = `model ${name}(${params.join(", ")}) -> ${outputs.map((o) => o.name).join(", ")}`;
   const doc = sketch.doc === null ? [] : sketch.doc.split("\n").map((l) => `## ${l}`.trimEnd());
   const consts = [...aliases].map(([callee, alias]) => `const ${alias} = ${callee}`);

@@ -1,5 +1,5 @@
 /** Terms as `.dlm` text on one line, with the parentheses that they need. */
-import type { BinaryOperator, Bound, Call, Index, Term } from "./sketch.ts";
+import type { BinaryOperator, Bound, Call, Extent, Index, OpenType, Term } from "./sketch.ts";
 
 /** How tightly an expression binds; section "Expressions" of the language reference, loosest first. */
 const strength: Readonly<Record<BinaryOperator, number>> = {
@@ -55,6 +55,8 @@ function plain(t: Term, s: Spelling): readonly [string, number] {
       return [s.nameOf(t.name), atom];
     case "int":
       return [String(t.value), t.value < 0 ? unaryStrength : atom];
+    case "extent":
+      return extentText(t);
     case "float":
       return [printFloat(t.value), t.value < 0 ? unaryStrength : atom];
     case "bool":
@@ -87,9 +89,18 @@ function plain(t: Term, s: Spelling): readonly [string, number] {
 function printIndex(i: Index, s: Spelling): string {
   if (i.kind === "all") return ":";
   if (i.kind !== "slice") return print(i, 0, s);
-  const bound = (b: Bound) => (b === null ? "" : typeof b === "number" ? String(b) : print(b, 0, s));
+  const bound = (b: Bound) => (b === null ? "" : print(b, 0, s));
   return `${bound(i.from)}:${bound(i.to)}${i.step === 1 ? "" : `:${i.step}`}`;
 }
+
+/** `N`, `4 * N * T`, `T - 1`. */
+function extentText({ scale, sizes, offset }: Extent): readonly [string, number] {
+  const product = [...(scale === 1 ? [] : [scale]), ...sizes].join(" * ");
+  if (offset !== 0) return [`${product} ${offset < 0 ? "-" : "+"} ${Math.abs(offset)}`, strength["+"]];
+  return [product, scale < 0 ? unaryStrength : scale === 1 && sizes.length === 1 ? atom : strength["*"]];
+}
+export const printOpenType = ({ dtype, shape }: OpenType): string =>
+  `${dtype}[${shape.map((d) => (typeof d === "object" && d !== null ? extentText(d)[0] : (d ?? "_"))).join(", ")}]`;
 
 /** Reads back as the same float: `0.5`, `1.0`, `1e-5`, `inf`. */
 export function printFloat(x: number): string {

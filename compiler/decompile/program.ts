@@ -1,10 +1,10 @@
 /** A sketch as nodes over numbered values: what the search for structure works on. */
 import { invariant } from "../../ir/diagnostic.ts";
-import type { DType, TensorType } from "../../ir/type.ts";
+import type { DType } from "../../ir/type.ts";
 import { isUpperCase } from "../frontend/elaborate/paths.ts";
 import { labelFrom } from "./label-text.ts";
 import { printTerm } from "./print-term.ts";
-import { type Call, int, mapTerm, type Sketch, type Step, type Term, type Variable, value, type Weight } from "./sketch.ts";
+import { type Call, int, mapTerm, type OpenType, type Sketch, type Step, type Term, type Variable, value, type Weight } from "./sketch.ts";
 import { type Constant, newTemplates, type Template } from "./template.ts";
 
 /** A value of the program, by number. */
@@ -48,7 +48,7 @@ export interface Program {
   readonly inputs: readonly { readonly name: string; readonly value: Value }[];
   readonly outputs: readonly { readonly name: string; readonly value: Value }[];
   /** By value; null where unknown. */
-  readonly types: readonly (TensorType | null)[];
+  readonly types: readonly (OpenType | null)[];
 }
 
 /** Steps in the order of the sketch; a variable is declared in front of its first use. */

@@ -3,13 +3,14 @@
  * order, each value bound once. What reads a format writes sketches; `decompile` finds the structure a person would have
  * written (pipelines, layers, loops) and prints it.
  */
-import type { TensorType } from "../../ir/type.ts";
+import type { DType, TensorType } from "../../ir/type.ts";
 
 /** An expression of the language over values of the sketch. */
 export type Term =
   /** An earlier step's result, an input, a variable. */
   | { readonly kind: "value"; readonly name: string }
   | { readonly kind: "int"; readonly value: number }
+  | Extent
   | { readonly kind: "float"; readonly value: number }
   | { readonly kind: "bool"; readonly value: boolean }
   | { readonly kind: "string"; readonly value: string }
@@ -36,7 +37,21 @@ export type Index =
   | { readonly kind: "all" }
   | { readonly kind: "slice"; readonly from: Bound; readonly to: Bound; readonly step: number };
 /** null: the end of the axis. */
-export type Bound = Term | number | null;
+export type Bound = Term | null;
+
+/** A whole number that follows from how large the inputs are: `scale` times the product of some of their sizes, plus `offset`. */
+export interface Extent {
+  readonly kind: "extent";
+  readonly scale: number;
+  /** Names that inputs have in their types; at least one. */
+  readonly sizes: readonly string[];
+  readonly offset: number;
+}
+/** The type of a tensor, some extents of which may be open; null: it follows from sizes in no simple way. */
+export interface OpenType {
+  readonly dtype: DType;
+  readonly shape: readonly (number | Extent | null)[];
+}
 
 /** Numbers that belong to a parameter or state of the program: row-major, f32 for parameters. */
 export interface Weight {
@@ -62,12 +77,12 @@ export interface Sketch {
   /** Of the model: `ResNet50`. */
   readonly name: string;
   readonly doc: string | null;
-  readonly inputs: readonly { readonly name: string; readonly type: TensorType }[];
+  readonly inputs: readonly { readonly name: string; readonly type: OpenType }[];
   readonly variables: readonly Variable[];
   readonly steps: readonly Step[];
   readonly outputs: readonly { readonly name: string; readonly value: string }[];
   /** Of values, as far as known: layers made of repeated parts say in terms of them what they take. */
-  readonly types?: ReadonlyMap<string, TensorType>;
+  readonly types?: ReadonlyMap<string, OpenType>;
 }
 
 /* ---- walking ----------------------------------------------------------------------------------------------------- */
@@ -101,11 +116,14 @@ export function mapTerm(t: Term, f: (t: Term) => Term): Term {
 function mapIndex(i: Index, f: (t: Term) => Term): Index {
   if (i.kind === "all") return i;
   if (i.kind !== "slice") return f(i);
-  const bound = (b: Bound): Bound => (b === null || typeof b === "number" ? b : f(b));
+  const bound = (b: Bound): Bound => (b === null ? null : f(b));
   return { ...i, from: bound(i.from), to: bound(i.to) };
 }
 /** The names of the values that a term uses. */
 export const valuesIn = (t: Term): readonly string[] => (t.kind === "value" ? [t.name] : childrenOf(t).flatMap(valuesIn));
+/** Sizes of inputs that are open. */
+export const sizesIn = (inputs: Sketch["inputs"]): ReadonlySet<string> =>
+  new Set(inputs.flatMap((i) => i.type.shape.flatMap((d) => (typeof d === "object" ? (d?.sizes ?? []) : []))));
 /** Functions, layers and words that a term names. */
 export function wordsIn(t: Term): readonly string[] {
   const own = t.kind === "call" ? [t.callee] : t.kind === "word" ? [t.text] : [];
@@ -114,6 +132,17 @@ export function wordsIn(t: Term): readonly string[] {
 /** The term over other values. */
 export const renamedValues = (t: Term, rename: (name: string) => string): Term =>
   t.kind === "value" ? { ...t, name: rename(t.name) } : mapTerm(t, (x) => renamedValues(x, rename));
+
+/** Without the steps and variables that no output depends on. */
+export function withoutUnused(sketch: Sketch): Sketch {
+  const read = new Set(sketch.outputs.map((o) => o.value));
+  const steps = sketch.steps.toReversed().filter(({ results, term }) => {
+    const isUsed = results.some((r) => read.has(r));
+    if (isUsed) for (const name of valuesIn(term)) read.add(name);
+    return isUsed;
+  });
+  return { ...sketch, steps: steps.reverse(), variables: sketch.variables.filter((v) => read.has(v.name)) };
+}
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 

@@ -86,6 +86,7 @@ function abstracted(t: Term, taken: Taken): Term {
       return { kind: "value", name: `#${taken.operands.push(t.name) - 1}` };
     case "int":
     case "float":
+    case "extent":
       return hole(t, noSlot, taken);
     case "index":
       return { ...t, value: abstracted(t.value, taken), items: t.items.map((i) => abstractedIndex(i, taken)) };
@@ -98,7 +99,7 @@ function abstracted(t: Term, taken: Taken): Term {
 function abstractedIndex(i: Index, taken: Taken): Index {
   if (i.kind === "all") return i;
   if (i.kind !== "slice") return abstracted(i, taken);
-  const bound = (b: Bound): Bound => (b === null ? null : abstracted(typeof b === "number" ? { kind: "int", value: b } : b, taken));
+  const bound = (b: Bound): Bound => (b === null ? null : abstracted(b, taken));
   return { ...i, from: bound(i.from), to: bound(i.to) };
 }
 
@@ -121,8 +122,8 @@ function abstractedCall(t: Call, taken: Taken): Term {
 }
 function abstractedArgument(t: Term, slot: Slot, taken: Taken): Term {
   if (structural.has(slot.parameter) && isConstant(t)) return t;
-  if (t.kind === "int" || t.kind === "float" || (t.kind === "list" && (slot.fallback || slot.telling) && isConstant(t)))
-    return hole(t, slot, taken);
+  const isNumber = t.kind === "int" || t.kind === "float" || t.kind === "extent";
+  if (isNumber || (t.kind === "list" && (slot.fallback || slot.telling) && isConstant(t))) return hole(t, slot, taken);
   if (t.kind === "list") return { ...t, items: t.items.map((x) => abstractedArgument(x, { ...slot, fallback: null }, taken)) };
   return abstracted(t, taken);
 }

@@ -1,7 +1,7 @@
 /** The model's inputs and outputs, and the sketch around the steps. */
 import { fail } from "../../../ir/diagnostic.ts";
 import type { TensorType } from "../../../ir/type.ts";
-import { renamedValues, type Sketch } from "../../decompile/sketch.ts";
+import { renamedValues, type Sketch, withoutUnused } from "../../decompile/sketch.ts";
 import type { OnnxGraph, OnnxModel, OnnxValue } from "../../formats/onnx/model.ts";
 import { dtypeOf } from "../../formats/onnx/tensor.ts";
 import { builtins } from "../../frontend/elaborate/builtins/index.ts";
@@ -36,6 +36,26 @@ export function claimSignature(graph: OnnxGraph, names: Names): Signature {
   };
 }
 
+/** A dimension of inputs that has no size in the file. */
+export interface FreeDimension {
+  readonly name: string;
+  /** It is nothing but the first dimension of inputs, and not called like one of a sequence or an image. */
+  readonly isBatch: boolean;
+}
+export function freeDimensions(graph: OnnxGraph): readonly FreeDimension[] {
+  const weights = new Set(graph.initializers.map((t) => t.name));
+  const places = graph.inputs.flatMap(({ name, type }) => {
+    const shape = type?.kind === "tensor" && !weights.has(name) ? (type.shape ?? []) : [];
+    return shape.flatMap((d, axis) => (typeof d === "number" ? [] : [{ name: dimensionName(d, name, axis), axis }]));
+  });
+  const isBatch = (name: string): boolean =>
+    !/seq|time|len|height|width|frame/i.test(name) && places.every((p) => p.name !== name || p.axis === 0);
+  return [...new Set(places.map((p) => p.name))].map((name) => ({ name, isBatch: isBatch(name) }));
+}
+/** One without a name is the batch if it comes first, else it is called by its place. */
+const dimensionName = (d: string | null, input: string, axis: number): string =>
+  d ?? (axis === 0 ? "batch" : `${identifierOf(input)}_${axis}`);
+
 export function inputTypes({ inputs }: Signature, { file, dims }: ImportOptions): Input[] {
   const named = new Set<string>();
   const types = inputs.map(({ original, name, value }) => ({ original, name, type: typeOf(value, file, dims, named) }));
@@ -56,11 +76,12 @@ function typeOf({ name, type }: OnnxValue, file: string, dims: Readonly<Record<s
   const shape =
     type.shape ??
     fail("onnx", `${what} does not say how many dimensions it has`, null, { help: "export the model with the shapes of its inputs" });
-  const extents = shape.map((d) => {
+  const extents = shape.map((d, axis) => {
     if (d === 0) return fail("onnx", `${what} has no elements: its shape is [${shape.join(", ")}]`, null);
     if (typeof d === "number") return d;
-    if (d !== null) named.add(d);
-    return (d === null ? undefined : dims[d]) ?? 1;
+    const own = dimensionName(d, name, axis);
+    named.add(own);
+    return dims[own] ?? 1;
   });
   return { dtype, shape: extents, layout: null };
 }
@@ -81,7 +102,7 @@ export function sketchOf({ model, options, recorder, inputs, outputs, signature 
   const ofInput = new Set(inputs.map((i) => i.name));
   const renameValue = (name: string): string => (ofInput.has(name) ? rename(name) : name);
   const { steps, variables } = recorder;
-  return {
+  return withoutUnused({
     name: modelName(options, model),
     doc: docOf(model, options),
     inputs: inputs.map(({ name, type }) => ({ name: rename(name), type })),
@@ -93,7 +114,7 @@ export function sketchOf({ model, options, recorder, inputs, outputs, signature 
       [...inputs.map((i) => i.name), ...variables.map((v) => v.name), ...steps.flatMap((s) => s.results)],
       renameValue,
     ),
-  };
+  });
 }
 function typesOf(recorder: Recorder, names: readonly string[], rename: (name: string) => string): ReadonlyMap<string, TensorType> {
   return new Map(

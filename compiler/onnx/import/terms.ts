@@ -133,7 +133,7 @@ function reshapeTerm(x: Term, from: Shape, to: Shape): Term {
       to,
     )
   )
-    return call("squeeze", [x], gone.length === 1 ? { axis: int(gone[0]!) } : {});
+    return call("squeeze", [x], { axis: gone.length === 1 ? int(gone[0]!) : ints(gone) });
   const single = from.findIndex((d, a) => d === 1 && sameShape(from.toSpliced(a, 1), to));
   if (single >= 0) return call("squeeze", [x], { axis: int(single) });
   const kept = to.length - 1;
@@ -150,7 +150,7 @@ export function sliced(c: Context, x: Live, parts: readonly Part[]): Live {
     if (typeof p === "number") return int(p);
     const extent = x.shape[a]!;
     if (p.from === 0 && p.to === extent && p.step === 1) return { kind: "all" };
-    return { kind: "slice", from: p.from === 0 ? null : p.from, to: p.to === extent ? null : p.to, step: p.step };
+    return { kind: "slice", from: p.from === 0 ? null : int(p.from), to: p.to === extent ? null : int(p.to), step: p.step };
   });
   while (items.at(-1)?.kind === "all") items.pop();
   return items.length === 0 ? x : emit(c, { kind: "index", value: value(x.name), items });

@@ -86,6 +86,24 @@ test("--json, --name and --dim", async () => {
   expect((await dlm(["import", path("a.onnx"), "-o", path("b"), "--dim", "M=7"])).err).toContain("its dimensions are: N");
 });
 
+test("dimensions without a size stay open, or it is said what they are", async () => {
+  const shaped = (c: Parameters<typeof modelOf>[0], shape: readonly (string | number)[]) => {
+    const model = modelOf(c);
+    const [input] = model.graph.inputs as [(typeof model.graph.inputs)[number]];
+    const type = { kind: "tensor", dtype: "float", shape } as const;
+    return writeOnnx({ ...model, graph: { ...model.graph, inputs: [{ ...input, type }] } });
+  };
+  const fixed = { nodes: [op("Reshape", ["x", "s"], ["y"])], inputs: { x }, weights: { s: list(1, 3, 1) } };
+  const path = folder({ "a.onnx": shaped(net, ["batch", 3]), "b.onnx": shaped(fixed, ["batch", 3]), "c.onnx": shaped(fixed, [1, "seq"]) });
+  expect((await dlm(["import", path("a.onnx"), "-o", path("out")])).out).toMatch(/any size +N \(batch\)\n/);
+  expect(readFileSync(path("out/a.dlm"), "utf8")).toContain("model A(in_0: f32[N, 3])");
+  expect((await dlm(["import", path("b.onnx"), "-o", path("out")])).err).toMatch(
+    /note: `batch` is 1 in the program, as Reshape: .*; for another size: --dim batch=SIZE/,
+  );
+  const refused = await dlm(["import", path("c.onnx"), "-o", path("out")]);
+  expect([refused.code, refused.err]).toEqual([1, expect.stringContaining("c.onnx: the program depends on the size of `seq`: Reshape")]);
+});
+
 test("a model without weights has no file of them", async () => {
   const { model, out } = files({ nodes: [op("Relu", ["x"], ["y"])], inputs: { x } });
   expect((await dlm(["import", model, "-o", out])).out).not.toContain("--weights");

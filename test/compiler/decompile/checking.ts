@@ -1,7 +1,7 @@
 /** Whether what was decompiled does what the sketch says: same operations on the same weights, under the paths that were told. */
 import { expect } from "vitest";
 import { type Decompiled, decompile } from "../../../compiler/decompile/decompile.ts";
-import { printTerm } from "../../../compiler/decompile/print-term.ts";
+import { printOpenType, printTerm } from "../../../compiler/decompile/print-term.ts";
 import type { Sketch, Weight } from "../../../compiler/decompile/sketch.ts";
 import type { Graph, Node } from "../../../ir/graph/graph.ts";
 import { printType } from "../../../ir/type.ts";
@@ -27,7 +27,7 @@ export function plainly({ inputs, steps, variables: free, outputs }: Sketch): {
     for (const [path, w] of own) weights.set(`l${k}.${path}`, w);
   });
   for (const { name, value } of outputs) lines.push(`${name} = ${nameOf(value)}`);
-  const head = inputs.map((i) => `${nameOf(i.name)}: ${printType(i.type)}`).join(", ");
+  const head = inputs.map((i) => `${nameOf(i.name)}: ${printOpenType(i.type)}`).join(", ");
   const body = lines.map((l) => `  ${l}\n`).join("");
   return { text: `model Plain(${head}) -> ${outputs.map((o) => o.name).join(", ")} {\n${body}}\n`, weights };
 }

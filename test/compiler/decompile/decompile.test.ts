@@ -153,7 +153,11 @@ test("a block that repeats is a layer in a loop; what differs is a parameter", (
 
 test("bounds of slices and numbers in operators may be parameters; a function owns no parameters", () => {
   const part = (p: Pen, v: string, from: number) => {
-    const half = p.term({ kind: "index", value: value(v), items: [{ kind: "all" }, { kind: "slice", from, to: from + 2, step: 1 }] });
+    const half = p.term({
+      kind: "index",
+      value: value(v),
+      items: [{ kind: "all" }, { kind: "slice", from: int(from), to: int(from + 2), step: 1 }],
+    });
     const scaled = p.fn("sigmoid", [p.term(binary("*", value(v), float(0.5 + from)))]);
     return p.fn("concat", [list([value(half), value(p.fn("tanh", [scaled]))])], { axis: int(1) });
   };

@@ -108,7 +108,11 @@ export const swin: Net = (options) =>
           p.term({
             kind: "index",
             value: value(x),
-            items: [{ kind: "all" }, { kind: "slice", from: a, to: null, step: 2 }, { kind: "slice", from: b, to: null, step: 2 }],
+            items: [
+              { kind: "all" },
+              { kind: "slice", from: int(a), to: null, step: 2 },
+              { kind: "slice", from: int(b), to: null, step: 2 },
+            ],
           });
         const merged = p.fn("concat", [list([every(0, 0), every(1, 0), every(0, 1), every(1, 1)].map(value))], { axis: int(-1) });
         const at = `layers.${i}.downsample`;
