@@ -2,7 +2,7 @@
  * dlm and other libraries side by side: `npm run bench:peers [-- --works resnet18,vgg16 --threads 1,2 --rounds 3 --peers
  * ort-web,tfjs --budget 1000 --limit 600 --json FILE]`. docs/benchmarks.md says what is measured, and what the flags mean.
  */
-import { writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { refusal } from "./engines.ts";
@@ -17,6 +17,7 @@ import { factor, type Row, speedTable, startTable } from "./table.ts";
 import type { Work } from "./works.ts";
 
 const root = resolve(import.meta.dirname, "../..");
+/** Models are large: each is there while it is measured. */
 const out = join(import.meta.dirname, "out");
 
 /** A process that takes longer runs in the first round only: noise does not matter to it. */
@@ -26,20 +27,36 @@ const isDone = ({ answer }: Record): boolean =>
   answer.kind !== "measured" || answer.times.load + answer.times.first + answer.times.median > slow;
 
 /** All engines take turns, so that what else the machine does hits all alike. */
-async function campaign(work: Work, { engines: all, threads, rounds, budget, limit }: Settings): Promise<readonly Record[]> {
+async function campaign(
+  work: Work,
+  folder: string,
+  { engines: all, threads, rounds, budget, limit }: Settings,
+): Promise<readonly Record[]> {
   const records: Record[] = [];
   for (let round = 1; round <= rounds; round++)
     for (const t of threads)
       for (const engine of all) {
         if (records.some((r) => r.engine === engine && r.threads === t && isDone(r))) continue;
         const why = refusal(engine, work, t);
-        const job: Job = { work, module: engine.module, threads: t, folder: join(out, work.name), budget };
+        const job: Job = { work, module: engine.module, threads: t, folder, budget };
         const answer = why === null ? await runCell(job, limit) : ({ kind: "refused", why } as const);
         records.push({ work, engine, threads: t, answer });
         if (answer.kind === "measured")
           progress(`${work.name} ${engine.name} ${t} ${round}/${rounds}: ${answer.times.median.toFixed(2)} ms`);
         else if (answer.kind === "failed") progress(`${work.name} ${engine.name} ${t}: ${answer.why}`);
       }
+  return records;
+}
+async function measured(work: Work, given: Settings): Promise<readonly Record[]> {
+  mkdirSync(out, { recursive: true });
+  const folder = mkdtempSync(join(out, `${work.name}-`));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.once("exit", remove);
+  progress(`${work.name}: compiling and exporting`);
+  prepare(root, work, folder);
+  const records = await campaign(work, folder, given);
+  process.off("exit", remove);
+  remove();
   return records;
 }
 const progress = (text: string): void => console.error(text);
@@ -74,9 +91,7 @@ async function main(): Promise<void> {
   installed(import.meta.dirname, progress);
   const records: Record[] = [];
   for (const work of given.works) {
-    progress(`${work.name}: compiling and exporting`);
-    prepare(root, work, join(out, work.name));
-    records.push(...(await campaign(work, given)));
+    records.push(...(await measured(work, given)));
   }
   const rows = rowsOf(records, given.ours);
   const processor = `${cpus()[0]?.model ?? "unknown processor"}, ${cpus().length} cores`;
@@ -86,6 +101,7 @@ async function main(): Promise<void> {
   if (rows.some(({ outcomes }) => [...outcomes.values()].some((o) => o.kind === "differs"))) process.exitCode = 1;
 }
 
+process.once("SIGINT", () => process.exit(130));
 try {
   await main();
 } catch (error) {
