@@ -57,6 +57,11 @@ test("what cannot be measured says why, each reason once", () => {
   expect(table.split("\n").filter((l) => l.startsWith("["))).toEqual([`[1] ${other.title}, ResNet-18: no kernel.  `, `[2] ${why}.`]);
 });
 
+test("a round without an answer leaves the others", () => {
+  const rounds = [record(ours, answer(4)), record(ours, { kind: "failed", why: "no answer within 60 s" }), record(ours, answer(6))];
+  expect(rowsOf(rounds, ours)[0]!.outcomes.get(ours)).toMatchObject({ kind: "measured", rounds: 2, times: { median: 5 } });
+});
+
 test("an engine that starts fewer threads than asked for has no row of that many", () => {
   const [row] = rowsOf([record(ours, answer(4, [1], 2), 2), record(other, answer(4, [1], 1), 2)], ours);
   expect(row!.outcomes.get(other)).toEqual({ kind: "refused", why: "asked for 2 threads, it started 1" });
