@@ -1,12 +1,13 @@
 /**
- * What operations on one lane mean. Values are JavaScript numbers; bool is 0 or 1. Integers wrap in both models.
+ * What operations on one lane mean. Values are JavaScript numbers; bool is 0 or 1. Integers wrap, except in `exact`.
  * double: f32 without rounding, the ideal meaning. single: every f32 operation rounds once (`fma` twice).
+ * exact: as double, with i32 as whole numbers without bounds: NaN where a double would lose digits, infinities stay such.
  */
 import { invariant } from "../diagnostic.ts";
 import { floorDiv, floorMod } from "./build.ts";
 import type { BinaryOp, ScalarType, UnaryOp } from "./kernel.ts";
 
-export type Model = "double" | "single";
+export type Model = "double" | "single" | "exact";
 export type TypedMemory = Float64Array | Float32Array | Int32Array | Uint32Array | Uint8Array;
 
 /** What a running invocation owns: its variables, and the memory of the kernel's buffers. */
@@ -142,6 +143,17 @@ const binaryTables: Record<ScalarType, Partial<Record<BinaryOp, Binary>>> = {
     ...comparisons,
   },
 };
+/** A whole number, as far as a double tells it from its neighbours. */
+const whole = (x: number): number => (Math.abs(x) > Number.MAX_SAFE_INTEGER && Number.isFinite(x) ? Number.NaN : x + 0);
+const exactUnary: Partial<Record<UnaryOp, Unary>> = { neg: apply((x) => -x + 0), abs: apply(Math.abs), sign: apply(Math.sign) };
+const exactBinary: Partial<Record<BinaryOp, Binary>> = {
+  ...binaryTables.i32,
+  add: (a, b) => (f) => whole(a(f) + b(f)),
+  sub: (a, b) => (f) => whole(a(f) - b(f)),
+  mul: (a, b) => (f) => whole(a(f) * b(f)),
+  div: (a, b) => (f) => whole(floorDiv(a(f), b(f))),
+  mod: (a, b) => (f) => whole(floorMod(a(f), b(f))),
+};
 const isComparison = (op: BinaryOp): boolean => op in comparisons;
 
 /** Whether the contract gives the operation a meaning on operands of this type. */
@@ -150,27 +162,29 @@ export const hasBinary = (op: BinaryOp, type: ScalarType): boolean => binaryTabl
 
 /** `a` rounded to f32 where the model rounds. */
 export const rounded = (a: Thunk, type: ScalarType, model: Model): Thunk => {
-  if (type !== "f32" || model === "double") return a;
+  if (type !== "f32" || model !== "single") return a;
   return (f) => Math.fround(a(f));
 };
 export function unaryThunk(op: UnaryOp, type: ScalarType, model: Model, a: Thunk): Thunk {
-  const make = unaryTables[type][op];
+  const make = (model === "exact" && type === "i32" ? exactUnary : unaryTables[type])[op];
   invariant(make, `${op} of ${type}`);
   return rounded(make(a), type, model);
 }
 /** `type`: that of the operands. */
 export function binaryThunk(op: BinaryOp, type: ScalarType, model: Model, a: Thunk, b: Thunk): Thunk {
-  const make = binaryTables[type][op];
+  const make = (model === "exact" && type === "i32" ? exactBinary : binaryTables[type])[op];
   invariant(make, `${op} of ${type}`);
   return isComparison(op) ? make(a, b) : rounded(make(a, b), type, model);
 }
 export function fmaThunk(model: Model, a: Thunk, b: Thunk, c: Thunk): Thunk {
-  if (model === "double") return (f) => a(f) * b(f) + c(f);
+  if (model !== "single") return (f) => a(f) * b(f) + c(f);
   return (f) => Math.fround(Math.fround(a(f) * b(f)) + c(f));
 }
 export function castThunk(from: ScalarType, to: ScalarType, model: Model, a: Thunk): Thunk {
   if (to === "bool") return (f) => (a(f) === 0 ? 0 : 1);
   if (to === "f32") return rounded(a, "f32", model);
+  if (model === "exact" && to === "i32")
+    return from === "f32" ? (f) => clampInt(a(f), Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY) : a;
   if (from === "f32") return to === "i32" ? (f) => clampInt(a(f), -(2 ** 31), 2 ** 31 - 1) : (f) => clampInt(a(f), 0, 2 ** 32 - 1);
   return to === "i32" ? (f) => a(f) | 0 : (f) => a(f) >>> 0;
 }

@@ -17,7 +17,7 @@ export type Memory = Readonly<Record<string, TypedMemory>>;
 
 /**
  * Runs `kernel` on `memory`: physical elements of its `in`, `out` and `inout` buffers, by name. `double` gives the ideal
- * meaning and is for kernels before `legalize`; `single` rounds after every operation, as targets do.
+ * meaning and is for kernels before `legalize`, as is `exact`; `single` rounds after every operation, as targets do.
  */
 export function interpret(kernel: Kernel, memory: Memory, model: Model = "double"): void {
   const program = compiled(kernel, model);
@@ -36,7 +36,7 @@ interface Program {
   readonly slots: number;
   readonly run: Run;
 }
-const programs: Record<Model, WeakMap<Kernel, Program>> = { double: new WeakMap(), single: new WeakMap() };
+const programs: Record<Model, WeakMap<Kernel, Program>> = { double: new WeakMap(), single: new WeakMap(), exact: new WeakMap() };
 
 function compiled(k: Kernel, model: Model): Program {
   const known = programs[model].get(k);

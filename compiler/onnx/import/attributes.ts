@@ -1,4 +1,4 @@
-/** Attributes of a node; those that nobody asked for are not supported. */
+/** Attributes of a node. */
 import type { OnnxAttribute, OnnxGraph, OnnxNode, OnnxTensor } from "../../formats/onnx/model.ts";
 import { unsupported } from "./values.ts";
 
@@ -12,20 +12,13 @@ export interface Attributes {
   readonly tensor: (name: string) => OnnxTensor | null;
   readonly graph: (name: string) => OnnxGraph | null;
   readonly has: (name: string) => boolean;
-  /** Names of attributes that were not asked for. */
-  readonly unread: () => readonly string[];
 }
 
 type ValueOf<K extends OnnxAttribute["kind"]> = Extract<OnnxAttribute, { readonly kind: K }>["value"];
 
-/** Without meaning for what is computed here. */
-const irrelevant: ReadonlySet<string> = new Set(["consumed_inputs", "is_test", "spatial", "stash_type", "saturate", "round_mode"]);
-
 export function attributesOf(node: OnnxNode): Attributes {
   const byName = new Map(node.attributes.map((a) => [a.name, a]));
-  const asked = new Set<string>(irrelevant);
   const get = <K extends OnnxAttribute["kind"]>(name: string, kind: K): ValueOf<K> | undefined => {
-    asked.add(name);
     const found = byName.get(name);
     if (found && found.kind !== kind) unsupported(`the attribute \`${name}\` is of kind ${found.kind}, not ${kind}`);
     return found?.value as ValueOf<K> | undefined;
@@ -39,10 +32,6 @@ export function attributesOf(node: OnnxNode): Attributes {
     strings: (name) => get(name, "strings") ?? null,
     tensor: (name) => get(name, "tensor") ?? null,
     graph: (name) => get(name, "graph") ?? null,
-    has: (name) => {
-      asked.add(name);
-      return byName.has(name);
-    },
-    unread: () => [...byName.keys()].filter((name) => !asked.has(name)),
+    has: (name) => byName.has(name),
   };
 }

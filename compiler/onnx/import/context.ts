@@ -1,19 +1,12 @@
 /** What a rule sees of the node it translates, and how it writes. */
 import type { Term } from "../../decompile/sketch.ts";
-import type { OnnxNode, OnnxTensor } from "../../formats/onnx/model.ts";
+import type { OnnxElementType } from "../../formats/onnx/element-type.ts";
+import type { OnnxGraph, OnnxNode, OnnxTensor } from "../../formats/onnx/model.ts";
 import type { Attributes } from "./attributes.ts";
 import { labelByName, labelOfNode, labelOfParameter } from "./names.ts";
 import type { Recorder } from "./recorder.ts";
-import { type Known, type Live, type Operand, unsupported } from "./values.ts";
+import { type Known, type Live, misfit, type Operand, unsupported } from "./values.ts";
 
-/** The one node that reads the only result of a node, and the operands that it has beside this. */
-export interface Follower {
-  readonly node: OnnxNode;
-  /** null: not computed yet, or left out. */
-  readonly others: readonly (Operand | null)[];
-  /** Its own, under the same conditions. */
-  readonly next: () => Follower | null;
-}
 export interface Context {
   readonly node: OnnxNode;
   /** Version of the operator set. */
@@ -26,21 +19,41 @@ export interface Context {
   readonly recorder: Recorder;
   /** All operands are known, and so will be the result. */
   readonly folding: boolean;
-  /** null: several nodes read the result, or none, or it is one of the model's. */
-  readonly follower: () => Follower | null;
-  /** What is returned is the result of the last of these followers, which are all done. */
-  readonly absorb: (followers: readonly Follower[]) => void;
   /** Whether another node reads this initializer too. */
   readonly shared: (value: Known) => boolean;
   readonly constant: (tensor: OnnxTensor) => Known;
+  /** The results of a graph inside of the node, which is computed here. */
+  readonly subgraph: (graph: OnnxGraph) => readonly (Operand | null)[];
+  readonly warn: (text: string) => void;
 }
 /** The results, in order; null: one that nobody wants. */
 export type Rule = (c: Context) => Operand | readonly (Operand | null)[];
 
+/** The element type of a result: that of an operand, or one that it always has. */
+export type ResultType = number | OnnxElementType;
+/** An operator that the importer knows. */
+export interface Operator {
+  readonly rule: Rule;
+  /** Its attributes in all versions. */
+  readonly attributes: readonly string[];
+  /** Element types of its results, the last one for all that follow; null: the rule says it. */
+  readonly results: readonly ResultType[] | null;
+  /** Integers may leave the range of their type: they wrap. */
+  readonly wraps: boolean;
+  /** What it gives follows from its operands and attributes: constants may be computed while importing. */
+  readonly folds: boolean;
+}
+export const operator = (
+  rule: Rule,
+  attributes: readonly string[] = [],
+  more: Partial<Pick<Operator, "results" | "wraps" | "folds">> = {},
+): Operator => ({ rule, attributes, results: [0], wraps: false, folds: true, ...more });
+export type Operators = Readonly<Record<string, Operator>>;
+
 /* ---- operands ---------------------------------------------------------------------------------------------------- */
 
 export const optional = (c: Context, i: number): Operand | null => c.inputs[i] ?? null;
-export const operand = (c: Context, i: number): Operand => optional(c, i) ?? unsupported(`operand ${i} is missing`);
+export const operand = (c: Context, i: number): Operand => optional(c, i) ?? misfit(`operand ${i} is missing`);
 export const isKnown = (o: Operand | null): o is Known => o?.kind === "known";
 /** An operand that decides about shapes: it must not depend on the model's inputs. */
 export function knownOperand(c: Context, i: number, what: string): Known | null {
@@ -61,7 +74,7 @@ export const intsEither = (c: Context, name: string, i: number, since: number): 
 /** Axes count from the end where they are negative. */
 export function axisIn(axis: number, rank: number): number {
   const at = axis < 0 ? axis + rank : axis;
-  return at >= 0 && at < Math.max(1, rank) ? at : unsupported(`there is no axis ${axis} in a tensor of ${rank} dimensions`);
+  return at >= 0 && at < Math.max(1, rank) ? at : misfit(`there is no axis ${axis} in a tensor of ${rank} dimensions`);
 }
 export const axesIn = (axes: readonly number[], rank: number): number[] => axes.map((a) => axisIn(a, rank));
 

@@ -5,25 +5,26 @@ import { interpret } from "../../../ir/kernel/interpret.ts";
 import { elementsIn } from "../../../ir/layout.ts";
 import type { Value } from "../../../ir/lowered.ts";
 import type { DType } from "../../../ir/type.ts";
+import type { OnnxElementType } from "../../formats/onnx/element-type.ts";
 import { lower } from "../../lower/lower.ts";
 import { decompose } from "../../passes/decompose.ts";
 import { scheduleCpu } from "../../schedule/cpu.ts";
+import { farInteger, heldInteger, type Numbers } from "./values.ts";
 
-type Cells = Float64Array | Int32Array | Uint8Array;
+type Cells = Float64Array | Uint8Array;
 function cells(dtype: DType, n: number): Cells {
   switch (dtype) {
     case "f32":
-      return new Float64Array(n);
     case "i32":
-      return new Int32Array(n);
+      return new Float64Array(n);
     case "u8":
     case "bool":
       return new Uint8Array(n);
   }
 }
 
-/** Computed in double precision; `leafData` gives the elements of an input or variable by its name. */
-export function evaluateNode(root: Node, leafData: (name: string) => ArrayLike<number>): ArrayLike<number> {
+/** Floats in double precision, integers without bounds until they are kept as `element`; `leafData` gives the elements of an input or variable by its name. */
+export function evaluateNode(root: Node, element: OnnxElementType, leafData: (name: string) => Numbers): Numbers {
   const leaves = reachable([root]).filter((n) => n.op.schema.kind === "leaf" && n.op.schema.name !== "dense");
   const graph: Graph = {
     name: "constant",
@@ -35,7 +36,7 @@ export function evaluateNode(root: Node, leafData: (name: string) => ArrayLike<n
   const memory = new Map<string, Cells>();
   for (const n of leaves) {
     const data = cells(n.type.dtype, elementsIn(n.type.shape, null));
-    data.set(leafData(String(n.attrs.name)));
+    data.set(n.type.dtype === "i32" ? Array.from(leafData(String(n.attrs.name)), farInteger) : leafData(String(n.attrs.name)));
     memory.set(String(n.attrs.name), data);
   }
   const at = (v: Value): Cells => {
@@ -50,8 +51,9 @@ export function evaluateNode(root: Node, leafData: (name: string) => ArrayLike<n
     const kernel = kernels.get(c.kernel)!;
     const external = kernel.buffers.filter((b) => b.space === "in" || b.space === "out" || b.space === "inout");
     const args = [...c.inputs, ...c.outputs].map(at);
-    interpret(kernel, Object.fromEntries(external.map((b, i) => [b.name, args[i]!])), "double");
+    interpret(kernel, Object.fromEntries(external.map((b, i) => [b.name, args[i]!])), "exact");
   }
   const y = memory.get("output forward.y") ?? invariant(false, "nothing computes the constant");
-  return root.type.dtype === "f32" ? Float32Array.from(y!) : y!;
+  if (root.type.dtype === "f32") return Float32Array.from(y!);
+  return root.type.dtype === "i32" ? Float64Array.from(y!, (v) => heldInteger(v, element)) : y!;
 }

@@ -1,4 +1,5 @@
 /** The nodes of a graph in order, with calls of the model's own functions replaced by their bodies. */
+import { fail } from "../../../ir/diagnostic.ts";
 import type { OnnxAttribute, OnnxFunction, OnnxGraph, OnnxModel, OnnxNode } from "../../formats/onnx/model.ts";
 
 /** A node and the operator sets that it speaks. */
@@ -10,15 +11,23 @@ type Functions = ReadonlyMap<string, OnnxFunction>;
 const key = (f: { readonly domain: string; readonly name: string; readonly overload: string }): string =>
   `${f.domain} ${f.name} ${f.overload}`;
 
-export function tasksOf(nodes: readonly OnnxNode[], model: OnnxModel): Task[] {
+/** Most nodes that calls of functions may become. */
+const mostNodes = 2 ** 18;
+
+/** `scope` stands before the names of values inside of functions. */
+export function tasksOf(nodes: readonly OnnxNode[], model: OnnxModel, scope = ""): Task[] {
   const functions: Functions = new Map(model.functions.map((f) => [key(f), f]));
-  let calls = 0;
-  const expand = (task: Task): Task[] => {
+  const tasks: Task[] = [];
+  let [calls, seen] = [0, 0];
+  const open = nodes.map((node): Task => ({ node, opsets: model.opsets })).reverse();
+  for (let task = open.pop(); task; task = open.pop()) {
     const { node } = task;
+    if (++seen > mostNodes) fail("onnx", `calls of the model's functions become more than ${mostNodes} nodes`, null);
     const f = functions.get(key({ ...node, name: node.opType }));
-    return f ? inlined(f, node, `${f.name}_${++calls}`).flatMap(expand) : [task];
-  };
-  return nodes.flatMap((node) => expand({ node, opsets: model.opsets }));
+    if (f) open.push(...inlined(f, node, `${scope}${f.name}_${++calls}`).reverse());
+    else tasks.push(task);
+  }
+  return tasks;
 }
 
 /** The body of a function with the values of one call; its own values get a name of their own. */
@@ -48,10 +57,21 @@ function resolved(a: OnnxAttribute, rename: (name: string) => string, given: Giv
   if (a.kind === "graph") return [{ ...a, value: renamedGraph(a.value, rename, given) }];
   return a.kind === "graphs" ? [{ ...a, value: a.value.map((g) => renamedGraph(g, rename, given)) }] : [a];
 }
+/** The graph with its own values in a scope: others may have values of the same names. */
+export function scoped(g: OnnxGraph, scope: string): OnnxGraph {
+  const own = new Set([
+    ...g.nodes.flatMap((n) => n.outputs),
+    ...g.initializers.map((t) => t.name),
+    ...g.sparseInitializers.map((s) => s.values.name),
+    ...g.inputs.map((v) => v.name),
+  ]);
+  return renamedGraph(g, (name) => (name !== "" && own.has(name) ? `${scope}${name}` : name), new Map());
+}
 const renamedGraph = (g: OnnxGraph, rename: (name: string) => string, given: Given): OnnxGraph => ({
   ...g,
   nodes: g.nodes.map((n) => renamed(n, rename, given)),
   initializers: g.initializers.map((t) => ({ ...t, name: rename(t.name) })),
+  sparseInitializers: g.sparseInitializers.map((s) => ({ ...s, values: { ...s.values, name: rename(s.values.name) } })),
   inputs: g.inputs.map((v) => ({ ...v, name: rename(v.name) })),
   outputs: g.outputs.map((v) => ({ ...v, name: rename(v.name) })),
 });

@@ -3,21 +3,31 @@
  *
  *     Div(x, 1.414) -> Erf -> Add(1) -> Mul(x) -> Mul(0.5)                              Gelu(x)
  *     ReduceMean -> Sub -> Pow(2) -> ReduceMean -> Add(eps) -> Sqrt -> Div -> Mul -> Add     LayerNormalization
+ *     MatMul(x, weight) -> Add(bias)                                                    Linear
+ *     Reshape -> InstanceNormalization -> Reshape -> Mul -> Add                         GroupNorm
  *
- * A node goes where nothing else reads its result.
+ * A node goes where nothing else reads its result. The last two are no operators of ONNX: shapes decide whether a layer does
+ * the same, which are not known here, so their rules compute what the nodes said otherwise.
  */
+
+import { countOf } from "../../formats/onnx/element-type.ts";
 import type { OnnxAttribute, OnnxGraph, OnnxNode, OnnxTensor } from "../../formats/onnx/model.ts";
 import { elementsOf } from "../../formats/onnx/tensor.ts";
 import { readersOf, type Task } from "./flatten.ts";
 
 /** The operator set whose operators the recovered nodes are. */
 const standard: ReadonlyMap<string, number> = new Map([["", 24]]);
+/** The domain of those that ONNX lacks. */
+export const ownDomain = "dlm";
 
 interface View {
   /** The node that makes a value, if only `reader` reads it; null: an input, a constant, or read elsewhere too. */
   readonly maker: (name: string, readers?: number) => OnnxNode | null;
+  /** A number that takes part in arithmetic without adding axes. */
   readonly scalar: (name: string) => number | null;
   readonly numbers: (name: string) => readonly number[] | null;
+  /** Whether a value follows from tables of the file alone. */
+  readonly isConstant: (name: string) => boolean;
 }
 interface Recovered {
   readonly node: OnnxNode;
@@ -40,7 +50,7 @@ export function recoverIdioms(tasks: readonly Task[], graph: OnnxGraph): readonl
   }
   return tasks.flatMap((task) => {
     const node = made.get(task.node);
-    if (node) return [{ node, opsets: standard }];
+    if (node) return [{ node, opsets: node.domain === ownDomain ? task.opsets : standard }];
     return gone.has(task.node) ? [] : [task];
   });
 }
@@ -54,9 +64,10 @@ function viewOf(tasks: readonly Task[], graph: OnnxGraph): View {
     const value = node.opType === "Constant" ? node.attributes.find((a) => a.name === "value") : undefined;
     if (value?.kind === "tensor") tables.set(node.outputs[0]!, value.value);
   }
+  const constant = constantNames(tasks, graph);
   const numbers = (name: string): readonly number[] | null => {
     const t = tables.get(name);
-    const few = t && t.dims.reduce((n, d) => n * d, 1) <= 8 && t.data.kind === "bytes" && t.dtype !== "string";
+    const few = t && countOf(t.dims) <= mostNumbers && t.data.kind === "bytes" && t.dtype !== "string";
     return few ? Array.from(elementsOf(t, name, null) as ArrayLike<number | bigint>, Number) : null;
   };
   return {
@@ -66,12 +77,28 @@ function viewOf(tasks: readonly Task[], graph: OnnxGraph): View {
     },
     numbers,
     scalar: (name) => {
-      const all = numbers(name);
-      return all?.length === 1 ? all[0]! : null;
+      const dims = tables.get(name)?.dims ?? [];
+      return dims.length < 2 && countOf(dims) === 1 ? (numbers(name)?.[0] ?? null) : null;
     },
+    isConstant: (name) => constant.has(name),
   };
 }
+/** Of tables whose numbers decide whether something is an idiom. */
+const mostNumbers = 4096;
+/** Initializers, constants, and what these are rearranged to. */
+function constantNames(tasks: readonly Task[], graph: OnnxGraph): ReadonlySet<string> {
+  const constant = new Set(graph.initializers.map((t) => t.name));
+  for (const { node } of tasks) {
+    const made =
+      node.opType === "Constant" || (rearranging.has(node.opType) && node.inputs.every((name) => name === "" || constant.has(name)));
+    if (made && node.domain === "") for (const name of node.outputs) constant.add(name);
+  }
+  return constant;
+}
+const rearranging: ReadonlySet<string> = new Set(["Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast", "Flatten"]);
 
+/** Operands broadcast as NumPy's do: before version 7 attributes said how. */
+const isPlain = (node: OnnxNode | null): boolean => node?.attributes.length === 0;
 const near = (a: number | null, b: number): boolean => a !== null && Math.abs(a - b) <= 1e-4 * Math.abs(b);
 const attribute = (node: OnnxNode, name: string): OnnxAttribute | undefined => node.attributes.find((a) => a.name === name);
 /** In the place of `at`, under its name without the operator. */
@@ -91,29 +118,31 @@ interface Product {
   /** The nodes of the product below its last one. */
   readonly nodes: readonly OnnxNode[];
 }
+/** No idiom has longer products. */
+const deepest = 4;
 /** Factors of a tree of multiplications, and of divisions by numbers. */
-function productOf(node: OnnxNode, view: View): Product | null {
+function productOf(node: OnnxNode, view: View, depth = deepest): Product | null {
   const [a, b] = node.inputs;
-  if (a === undefined || b === undefined || (node.opType !== "Mul" && node.opType !== "Div")) return null;
+  if (a === undefined || b === undefined || (node.opType !== "Mul" && node.opType !== "Div") || !isPlain(node)) return null;
   const divisor = node.opType === "Div" ? view.scalar(b) : null;
   if (node.opType === "Div" && (divisor === null || divisor === 0)) return null;
-  const sides = (divisor === null ? [a, b] : [a]).map((name) => factorOf(name, view));
+  const sides = (divisor === null ? [a, b] : [a]).map((name) => factorOf(name, view, depth - 1));
   return {
     factors: sides.flatMap((s) => s.factors),
     scale: sides.reduce((n, s) => n * s.scale, 1 / (divisor ?? 1)),
     nodes: sides.flatMap((s) => s.nodes),
   };
 }
-function factorOf(name: string, view: View): Product {
+function factorOf(name: string, view: View, depth = deepest): Product {
   const number = view.scalar(name);
   if (number !== null) return { factors: [], scale: number, nodes: [] };
   const maker = view.maker(name);
-  const inner = maker && productOf(maker, view);
-  return inner ? { ...inner, nodes: [...inner.nodes, maker] } : { factors: [name], scale: 1, nodes: [] };
+  const inner = maker && (depth > 0 ? productOf(maker, view, depth) : null);
+  return maker && inner ? { ...inner, nodes: [...inner.nodes, maker] } : { factors: [name], scale: 1, nodes: [] };
 }
 /** The operand of an addition beside a number. */
 function plusNumber(node: OnnxNode | null, number: number, view: View): string | null {
-  if (node?.opType !== "Add") return null;
+  if (node?.opType !== "Add" || !isPlain(node)) return null;
   const [a, b] = node.inputs as [string, string];
   if (near(view.scalar(b), number)) return a;
   return near(view.scalar(a), number) ? b : null;
@@ -234,7 +263,7 @@ function centred(name: string, readers: number, view: View) {
 const layerNorm: Idiom = (node, view) => withBias(node, view) ?? withScale(node, view) ?? standardized(node, view);
 
 function standardized(node: OnnxNode, view: View): Recovered | null {
-  if (node.opType !== "Div") return null;
+  if (node.opType !== "Div" || !isPlain(node)) return null;
   const root = view.maker(node.inputs[1]!);
   const sum = root?.opType === "Sqrt" ? view.maker(root.inputs[0]!) : null;
   if (sum?.opType !== "Add") return null;
@@ -267,7 +296,7 @@ function withBias(node: OnnxNode, view: View): Recovered | null {
 }
 /** A node that adds operand `place` to what `f` recognises. */
 function extended(node: OnnxNode, view: View, f: (node: OnnxNode, view: View) => Recovered | null, place: number): Recovered | null {
-  for (const [i, name] of node.inputs.entries()) {
+  for (const [i, name] of isPlain(node) ? node.inputs.entries() : []) {
     const maker = view.maker(name);
     const inner = maker && f(maker, view);
     if (inner) {
@@ -278,4 +307,64 @@ function extended(node: OnnxNode, view: View, f: (node: OnnxNode, view: View) =>
   return null;
 }
 
-const idioms: readonly Idiom[] = [layerNorm, gelu, hardSwish, silu];
+/* ---- layers ------------------------------------------------------------------------------------------------------ */
+
+/** A node of our own, in the place of `at`, named after the node that it is about. */
+const layered = (
+  at: OnnxNode,
+  about: OnnxNode,
+  opType: string,
+  inputs: readonly string[],
+  attributes: readonly OnnxAttribute[],
+): OnnxNode => ({
+  ...at,
+  name: about.name.replace(new RegExp(`(^|/)${about.opType}(_\\d+)?$`), `$1${opType}`),
+  domain: ownDomain,
+  opType,
+  inputs,
+  attributes,
+});
+
+/** x @ weight + bias, both of the file. */
+const linear: Idiom = (node, view) => {
+  if (node.opType !== "Add" || !isPlain(node)) return null;
+  for (const [i, name] of node.inputs.entries()) {
+    const product = view.maker(name);
+    const bias = node.inputs[1 - i]!;
+    if (product?.opType !== "MatMul" || !view.isConstant(bias) || !view.isConstant(product.inputs[1]!)) continue;
+    return { node: layered(node, product, "Linear", [...product.inputs, bias], []), gone: [product] };
+  }
+  return null;
+};
+
+/** A product or sum, of two operands, with a table of the file. */
+function withTable(
+  node: OnnxNode | null,
+  opType: string,
+  view: View,
+): { readonly node: OnnxNode; readonly other: string; readonly table: string } | null {
+  if (node?.opType !== opType || !isPlain(node)) return null;
+  const [a, b] = node.inputs as [string, string];
+  if (view.isConstant(b)) return { node, other: a, table: b };
+  return view.isConstant(a) ? { node, other: b, table: a } : null;
+}
+/** Group normalisation as PyTorch writes it before version 18: instances of [N, groups, -1], by ones and zeros. */
+const groupNorm: Idiom = (node, view) => {
+  const sum = withTable(node, "Add", view);
+  const product = sum && withTable(view.maker(sum.other), "Mul", view);
+  const back: OnnxNode | null = product ? view.maker(product.other) : node;
+  const norm = back?.opType === "Reshape" ? view.maker(back.inputs[0]!) : null;
+  const apart = norm?.opType === "InstanceNormalization" ? view.maker(norm.inputs[0]!) : null;
+  if (!back || !norm || apart?.opType !== "Reshape" || !norm.inputs.slice(1).every((name, i) => everywhere(view.numbers(name), 1 - i)))
+    return null;
+  const inputs = [apart.inputs[0]!, apart.inputs[1] ?? "", back.inputs[1] ?? "", ...(product && sum ? [product.table, sum.table] : [])];
+  const attributes = norm.attributes.filter((a) => a.name === "epsilon");
+  const gone = [norm, apart, ...(product ? [product.node, back] : [])];
+  const plain = [apart, back].every(
+    ({ inputs: [, to], attributes: own }) => to !== undefined && own.every((a) => a.kind === "int" && a.value === 0),
+  );
+  return plain ? { node: layered(node, norm, "GroupNorm", inputs, attributes), gone } : null;
+};
+const everywhere = (all: readonly number[] | null, v: number): boolean => all?.every((e) => e === v) ?? false;
+
+const idioms: readonly Idiom[] = [layerNorm, gelu, hardSwish, silu, groupNorm, linear];

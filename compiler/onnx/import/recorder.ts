@@ -7,7 +7,7 @@ import { printTerm } from "../../decompile/print-term.ts";
 import type { Call, Step, Term, Variable, Weight } from "../../decompile/sketch.ts";
 import { type Draft, newDraft } from "../../frontend/draft.ts";
 import { type Names, variablePath } from "./names.ts";
-import { cellsOf, type Known, type Live, type Numbers, unsupported } from "./values.ts";
+import { cellsOf, type Known, type Live, misfit, type Numbers, usualElement } from "./values.ts";
 
 /** A layer that is applied: its term without a label, and what its parameters hold. */
 export interface LayerCall {
@@ -37,7 +37,10 @@ export interface Recorder {
 }
 
 export function newRecorder(names: Names): Recorder {
-  return recorder({ draft: newDraft(), names, data: new Map(), made: new Map(), all: new Map(), paths: new Set(), labels: { count: 0 } });
+  return recorder(
+    { draft: newDraft(), names, data: new Map(), made: new Map(), all: new Map(), paths: new Set(), labels: { count: 0 } },
+    true,
+  );
 }
 
 interface Shared {
@@ -52,7 +55,8 @@ interface Shared {
   readonly labels: { count: number };
 }
 
-function recorder(shared: Shared): Recorder {
+/** `kept`: what it makes becomes part of the program. */
+function recorder(shared: Shared, kept: boolean): Recorder {
   const { draft, names, data, made, all, paths, labels } = shared;
   const steps: Step[] = [];
   const variables: Variable[] = [];
@@ -62,7 +66,8 @@ function recorder(shared: Shared): Recorder {
   const note = (name: string): Live | null => {
     const v = draft.valueOf(name);
     if (v.kind !== "tensor") return null;
-    const made: Live = { kind: "live", dtype: v.node.type.dtype, shape: v.node.type.shape, name, node: v.node };
+    const { dtype, shape } = v.node.type;
+    const made: Live = { kind: "live", element: usualElement[dtype], dtype, shape, name, node: v.node };
     all.set(name, made);
     return made;
   };
@@ -91,7 +96,7 @@ function recorder(shared: Shared): Recorder {
     for (const [path, value] of there) {
       const type = draft.variable(`${draftLabel}.${path}`);
       if (type && !sameShape(type.shape, value.shape))
-        unsupported(`its ${path} has the shape [${value.shape.join(", ")}], where its operand needs [${type.shape.join(", ")}]`);
+        misfit(`its ${path} has the shape [${value.shape.join(", ")}], where its operand needs [${type.shape.join(", ")}]`);
     }
     return results;
   };
@@ -107,7 +112,7 @@ function recorder(shared: Shared): Recorder {
       if (had) return had;
       const path = value.name === null ? null : variablePath(value.name);
       const name = names.fresh((path ?? "constant").replaceAll(".", "_").replace(/^(\d)/, "_$1"));
-      variables.push({ name, label: path && claimPath(path, paths), trained: value.trained, ...weightOf(value) });
+      if (kept) variables.push({ name, label: path && claimPath(path, paths), trained: value.trained, ...weightOf(value) });
       data.set(name, value.data);
       const made = leaf(name, (n) => ops.param({}, { name: n, dtype: value.dtype, shape: value.shape }));
       tables.set(value, made);
@@ -120,7 +125,7 @@ function recorder(shared: Shared): Recorder {
     steps,
     variables,
     leafData: (name) => data.get(name) ?? invariant(false, `${name} is not constant`)!,
-    aside: () => recorder({ ...shared, paths: new Set() }),
+    aside: () => recorder({ ...shared, paths: new Set() }, false),
   };
 }
 

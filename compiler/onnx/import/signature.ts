@@ -2,6 +2,7 @@
 import { fail } from "../../../ir/diagnostic.ts";
 import type { TensorType } from "../../../ir/type.ts";
 import { renamedValues, type Sketch, withoutUnused } from "../../decompile/sketch.ts";
+import type { OnnxElementType } from "../../formats/onnx/element-type.ts";
 import type { OnnxGraph, OnnxModel, OnnxValue } from "../../formats/onnx/model.ts";
 import { dtypeOf } from "../../formats/onnx/tensor.ts";
 import { builtins } from "../../frontend/elaborate/builtins/index.ts";
@@ -17,6 +18,8 @@ interface Port {
 }
 export interface Input extends Port {
   readonly type: TensorType;
+  /** In the file. */
+  readonly element: OnnxElementType;
 }
 export interface Signature {
   readonly inputs: readonly (Port & { readonly value: OnnxValue })[];
@@ -58,7 +61,7 @@ const dimensionName = (d: string | null, input: string, axis: number): string =>
 
 export function inputTypes({ inputs }: Signature, { file, dims }: ImportOptions): Input[] {
   const named = new Set<string>();
-  const types = inputs.map(({ original, name, value }) => ({ original, name, type: typeOf(value, file, dims, named) }));
+  const types = inputs.map(({ original, name, value }) => ({ original, name, ...typeOf(value, file, dims, named) }));
   for (const d of Object.keys(dims)) {
     if (!named.has(d))
       fail("flag", `no input of ${file} has a dimension \`${d}\``, null, {
@@ -67,7 +70,12 @@ export function inputTypes({ inputs }: Signature, { file, dims }: ImportOptions)
   }
   return types;
 }
-function typeOf({ name, type }: OnnxValue, file: string, dims: Readonly<Record<string, number>>, named: Set<string>): TensorType {
+function typeOf(
+  { name, type }: OnnxValue,
+  file: string,
+  dims: Readonly<Record<string, number>>,
+  named: Set<string>,
+): Pick<Input, "type" | "element"> {
   const what = `${file}: the input ${JSON.stringify(name)}`;
   if (type?.kind !== "tensor") return fail("onnx", `${what} is ${type ? `a ${type.kind}` : "of no known type"}, expected a tensor`, null);
   const dtype =
@@ -83,7 +91,7 @@ function typeOf({ name, type }: OnnxValue, file: string, dims: Readonly<Record<s
     named.add(own);
     return dims[own] ?? 1;
   });
-  return { dtype, shape: extents, layout: null };
+  return { type: { dtype, shape: extents, layout: null }, element: type.dtype! };
 }
 
 interface Parts {

@@ -1,8 +1,23 @@
 /** Operands as terms of the language: numbers are written out, tables become variables. */
 import { broadcastShapes, type DType, type Shape, sameShape } from "../../../ir/type.ts";
-import { bool, call, float, type Index, int, ints, type Term, value } from "../../decompile/sketch.ts";
+import { binary, bool, call, float, type Index, int, ints, type Term, value } from "../../decompile/sketch.ts";
+import type { OnnxElementType } from "../../formats/onnx/element-type.ts";
 import { type Context, emit, isKnown } from "./context.ts";
-import { isUniform, type Known, known, type Live, narrowed, type Operand, permutedKnown, reshapedKnown, unsupported } from "./values.ts";
+import {
+  convertedNumber,
+  isUniform,
+  type Known,
+  known,
+  type Live,
+  languageType,
+  misfit,
+  narrowed,
+  narrowRange,
+  type Operand,
+  permutedKnown,
+  reshapedKnown,
+  unsupported,
+} from "./values.ts";
 
 /** A number as a constant of the language, for a tensor of type `dtype`; null: it has no spelling. */
 export function numberTerm(v: number, dtype: DType): Term | null {
@@ -60,7 +75,7 @@ const fewestCounted = 4;
 /** Operands that broadcast: single numbers are written out where they do not decide about the shape. */
 export function operandTerms(c: Context, operands: readonly Operand[]): Term[] {
   const shape = operands.reduce<Shape | null>((s, o) => s && broadcastShapes(s, o.shape), []);
-  if (!shape) return unsupported(`its operands of shapes ${operands.map((o) => `[${o.shape.join(", ")}]`).join(" and ")} do not broadcast`);
+  if (!shape) return misfit(`its operands of shapes ${operands.map((o) => `[${o.shape.join(", ")}]`).join(" and ")} do not broadcast`);
   const plain = operands.map(
     (o) => !c.folding && isKnown(o) && o.data.length > 0 && (o.data.length === 1 || (o.name === null && isUniform(o))),
   );
@@ -109,7 +124,8 @@ function axesOf(args: readonly Term[], rank: number): readonly number[] | null {
   return swapped && all.map((a) => (a === swapped[0] ? swapped[1]! : a === swapped[1] ? swapped[0]! : a));
 }
 
-const views: ReadonlySet<string> = new Set(["reshape", "flatten", "squeeze", "unsqueeze"]);
+/** Functions that give the same elements in another shape. */
+export const views: ReadonlySet<string> = new Set(["reshape", "flatten", "squeeze", "unsqueeze"]);
 
 /** The same elements in another shape, in the word that fits: `flatten`, `squeeze`, `unsqueeze`, `reshape`. */
 export function reshaped(c: Context, x: Operand, shape: Shape): Operand {
@@ -161,8 +177,48 @@ export function cast(c: Context, o: Operand, to: DType): Operand {
   if (o.dtype === to) return o;
   return emit(c, call("cast", [tensorTerm(c, o), { kind: "word", text: to }]));
 }
+/** As the file's type says: numbers that are known exactly, integers of fewer than 32 bits wrap. */
+export function converted(c: Context, x: Operand, to: OnnxElementType): Operand {
+  if (x.element === to) return x;
+  if (isKnown(x)) {
+    const data = Array.from(x.data, (v) => convertedNumber(v, x.element, to));
+    return known(to, x.shape, languageType(to) === "f32" ? Float32Array.from(data) : data, x.name, x.trained);
+  }
+  const y = live(c, cast(c, x, languageType(to)));
+  const [least, most] = narrowRange(x.element) ?? (x.dtype === "bool" ? [0, 1] : [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
+  const range = narrowRange(to);
+  return range && (least < range[0] || most > range[1]) ? wrapped(c, { ...y, element: to }) : { ...y, element: to };
+}
+/** An i32 with values of a narrower type, as far as that is not u8: what leaves its range wraps around. */
+export function wrapped(c: Context, x: Live): Live {
+  const range = x.dtype === "i32" ? narrowRange(x.element) : null;
+  if (!range) return x;
+  const [least, most] = range;
+  const count = int(most - least + 1);
+  const term =
+    least === 0 ? binary("%", value(x.name), count) : binary("-", binary("%", binary("+", value(x.name), int(-least)), count), int(-least));
+  return { ...emit(c, term), element: x.element };
+}
 /** Bytes are computed with as integers. */
 export const widened = (c: Context, o: Operand): Operand => {
   if (o.dtype !== "u8") return o;
-  return isKnown(o) ? known("i32", o.shape, o.data, o.name) : cast(c, o, "i32");
+  return isKnown(o) ? known("int32", o.shape, o.data, o.name) : cast(c, o, "i32");
 };
+/** Operands as floats. */
+export const asFloats = (c: Context, o: Operand): Operand =>
+  o.dtype === "f32" ? o : isKnown(o) ? converted(c, o, "float") : cast(c, o, "f32");
+
+/** `x` with the extents that broadcasting gives it. */
+export function broadcast(c: Context, x: Operand, to: Shape): Operand {
+  return sameShape(x.shape, to) ? x : emit(c, call("broadcast", [tensorTerm(c, x), ints(to)]));
+}
+
+/* ---- arithmetic -------------------------------------------------------------------------------------------------- */
+
+export const number = (v: number): Term => float(shortest(v));
+export const times = (a: Term, b: Term): Term => binary("*", a, b);
+export const plus = (a: Term, b: Term): Term => binary("+", a, b);
+export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/** Weights of the file that no other node reads, which a layer may own. */
+export const ownedWeight = (c: Context, w: Operand): w is Known => isKnown(w) && !c.folding && w.dtype === "f32" && !c.shared(w);

@@ -1,15 +1,17 @@
 /** Values of an ONNX graph while it is imported: numbers that are known, and tensors that the program computes. */
-import { fail } from "../../../ir/diagnostic.ts";
 import type { Node } from "../../../ir/graph/graph.ts";
 import { type DType, type Shape, sizeOf } from "../../../ir/type.ts";
 import type { OnnxElementType } from "../../formats/onnx/element-type.ts";
 import { unbounded } from "../../formats/onnx/integer.ts";
+import { dtypeOf } from "../../formats/onnx/tensor.ts";
 
 /** Row-major. Integers are whole numbers and may lie outside of i32; `unbounded` and its negative stand for the ends of 64 bits. */
 export type Numbers = ArrayLike<number>;
 
 export interface Known {
   readonly kind: "known";
+  readonly element: OnnxElementType;
+  /** The language's type for `element`. */
   readonly dtype: DType;
   readonly shape: Shape;
   readonly data: Numbers;
@@ -17,11 +19,10 @@ export interface Known {
   readonly name: string | null;
   /** Training may have made it what it is: floats of the file, or made of such, that are no constants. */
   readonly trained: boolean;
-  /** In the file, where it comes from there as it is. */
-  readonly element?: OnnxElementType;
 }
 export interface Live {
   readonly kind: "live";
+  readonly element: OnnxElementType;
   readonly dtype: DType;
   readonly shape: Shape;
   /** Of the value in the sketch. */
@@ -30,20 +31,44 @@ export interface Live {
 }
 export type Operand = Known | Live;
 
-export const known = (dtype: DType, shape: Shape, data: Numbers, name: string | null = null, trained = name !== null): Known => ({
-  kind: "known",
-  dtype,
-  shape,
-  data,
-  name,
-  trained: dtype === "f32" && trained,
-});
-export const knownInts = (values: readonly number[], shape: Shape = [values.length]): Known => known("i32", shape, values);
+export function known(
+  element: OnnxElementType,
+  shape: Shape,
+  data: Numbers,
+  name: string | null = null,
+  trained: boolean = name !== null,
+): Known {
+  const dtype = languageType(element);
+  return { kind: "known", element, dtype, shape, data, name, trained: dtype === "f32" && trained };
+}
+export const knownInts = (values: readonly number[], shape: Shape = [values.length]): Known => known("int64", shape, values);
 
+export const languageType = (element: OnnxElementType): DType =>
+  dtypeOf(element) ?? unsupported(`${element} elements are not in the language`);
+/** What a tensor of the language is in ONNX where nothing else is known of it. */
+export const usualElement: Readonly<Record<DType, OnnxElementType>> = { f32: "float", i32: "int64", u8: "uint8", bool: "bool" };
+
+/**
+ * What is wrong with a node.
+ * `unknown`: an operator or attribute, or what it asks for, is not in the language. `misfit`: its operands do not fit. `data`: the
+ * numbers of the file cannot be used.
+ */
+export type Trouble = "unknown" | "misfit" | "data";
+/** A node cannot be translated; the message says why. */
+export class Unsupported extends Error {
+  readonly trouble: Trouble;
+  constructor(reason: string, trouble: Trouble) {
+    super(reason);
+    this.trouble = trouble;
+  }
+}
 /** What an operator does with this model cannot be said in the language; the message says what it is. */
-export class Unsupported extends Error {}
 export const unsupported = (reason: string): never => {
-  throw new Unsupported(reason);
+  throw new Unsupported(reason, "unknown");
+};
+/** Operands that make no sense together, in any language. */
+export const misfit = (reason: string): never => {
+  throw new Unsupported(reason, "misfit");
 };
 
 const largest = 2 ** 31 - 1;
@@ -52,8 +77,49 @@ export function narrowed(value: number, what: string): number {
   if (value === unbounded) return largest;
   if (value === -unbounded) return -largest - 1;
   if (value >= -largest - 1 && value <= largest) return value;
-  return fail("onnx", `${what} holds ${value}, which i32 cannot hold`, null);
+  throw new Unsupported(`${what} holds ${value}, which i32 cannot hold`, "data");
 }
+
+/* ---- whole numbers of the file's types --------------------------------------------------------------------------- */
+
+/** Least and largest of the types that i32 holds and that are narrower. */
+const narrowRanges: Readonly<Partial<Record<OnnxElementType, readonly [number, number]>>> = {
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-(2 ** 15), 2 ** 15 - 1],
+  uint16: [0, 2 ** 16 - 1],
+};
+/** Least and largest of an integer type that is narrower than i32; null: it is not. */
+export const narrowRange = (element: OnnxElementType): readonly [number, number] | null => narrowRanges[element] ?? null;
+const wrapped = (v: number, least: number, count: number): number => v - Math.floor((v - least) / count) * count;
+
+/** A whole number as the type holds it: integers of up to 32 bits wrap, those of 64 bits are refused where doubles lose digits. */
+export function heldInteger(v: number, element: OnnxElementType): number {
+  const range = narrowRanges[element] ?? (element === "int32" ? [-(2 ** 31), largest] : element === "uint32" ? [0, 2 ** 32 - 1] : null);
+  if (Math.abs(v) === Number.POSITIVE_INFINITY || Math.abs(v) === unbounded) {
+    // the end of 64 bits has all lower bits set, its negative none
+    return range ? wrapped(v > 0 ? -1 : 0, range[0], range[1] - range[0] + 1) : Math.sign(v) * unbounded;
+  }
+  if (!Number.isSafeInteger(v)) throw new Unsupported("its result is an integer of more than 53 bits", "data");
+  return range ? wrapped(v, range[0], range[1] - range[0] + 1) : v;
+}
+/** For arithmetic, where the ends of 64 bits are farther than any number. */
+export const farInteger = (v: number): number => (Math.abs(v) === unbounded ? Math.sign(v) * Number.POSITIVE_INFINITY : v);
+
+/** A number of the type `from` as `to` holds it. */
+export function convertedNumber(v: number, from: OnnxElementType, to: OnnxElementType): number {
+  const dtype = languageType(to);
+  if (dtype === "bool") return v === 0 ? 0 : 1;
+  if (dtype === "f32") return Math.abs(v) === unbounded && languageType(from) === "i32" ? Math.sign(v) * 2 ** 63 : v;
+  if (languageType(from) !== "f32") return heldInteger(v, to);
+  if (Number.isNaN(v)) return 0;
+  const whole = Math.trunc(v) + 0;
+  const inWord = Math.max(-largest - 1, Math.min(largest, whole));
+  if (to === "int32" || narrowRange(to)) return heldInteger(inWord, to);
+  return heldInteger(Math.abs(whole) >= 2 ** 63 ? Math.sign(whole) * unbounded : whole, to);
+}
+
+/* ---- elements ---------------------------------------------------------------------------------------------------- */
 
 type Cells = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
 /** Elements as they lie in a file of weights. */
@@ -84,7 +150,7 @@ function picked(x: Known, shape: Shape, position: (i: number) => number, name: s
   const size = sizeOf(shape);
   const data = isFloats(x.data) ? new Float32Array(size) : new Float64Array(size);
   for (let i = 0; i < size; i++) data[i] = x.data[position(i)]!;
-  return known(x.dtype, shape, data, name, x.trained);
+  return known(x.element, shape, data, name, x.trained);
 }
 export function permutedKnown(x: Known, axes: readonly number[]): Known {
   const strides = stridesOf(x.shape);
@@ -133,10 +199,10 @@ export function concatKnown(xs: readonly Known[], axis: number): Known {
   const data: number[] = [];
   for (let o = 0; o < outer; o++) for (const x of xs) for (let i = 0; i < inner(x); i++) data.push(x.data[o * inner(x) + i]!);
   const trained = xs.some((x) => x.trained);
-  return known(first.dtype, shape, data, null, trained);
+  return known(first.element, shape, data, null, trained);
 }
 export const mappedKnown = (x: Known, f: (v: number) => number): Known =>
-  known(x.dtype, x.shape, Float32Array.from(x.data, f), x.name, x.trained);
+  known(x.element, x.shape, Float32Array.from(x.data, f), x.name, x.trained);
 
 export function stridesOf(shape: Shape): number[] {
   const strides = shape.map(() => 1);

@@ -1,12 +1,10 @@
 /** Convolutions: layers where the file has their weights, else functions of tensors. */
 import { binary, bool, call, int, ints, type Term, value } from "../../../decompile/sketch.ts";
-import { type Context, emit, emitLayer, isKnown, operand, optional, type Rule } from "../context.ts";
-import { live, reshaped, sliced, tensorTerm } from "../terms.ts";
+import { type Context, emit, emitLayer, isKnown, type Operators, operand, operator, optional, type Rule } from "../context.ts";
+import { live, ownedWeight, reshaped, sliced, tensorTerm } from "../terms.ts";
 import { type Known, type Live, type Operand, unsupported } from "../values.ts";
-import { isSame, paddingTerm, perAxis, same, sides, sidesTerm, unlessOne, type Window, windowOf } from "./window.ts";
+import { isSame, paddingTerm, perAxis, same, sides, sidesTerm, unlessOne, type Window, windowAttributes, windowOf } from "./window.ts";
 
-/** Weights of the file that no other node reads, which a layer may own. */
-export const ownedWeight = (c: Context, w: Operand): w is Known => isKnown(w) && !c.folding && w.dtype === "f32" && !c.shared(w);
 const ownedBias = (c: Context, b: Operand | null): b is Known | null => b === null || (isKnown(b) && !c.folding);
 
 const spatialRank = (x: Operand): 1 | 2 | 3 => {
@@ -26,7 +24,6 @@ const asLine = (c: Context, y: Live): Live => live(c, reshaped(c, y, [...y.shape
 const conv: Rule = (c) => {
   const [x, w, b] = [operand(c, 0), operand(c, 1), optional(c, 2)];
   const rank = spatialRank(x);
-  c.attributes.ints("kernel_shape");
   const window = windowOf(c, w.shape.slice(2), x.shape.slice(2));
   const groups = c.attributes.int("group", 1);
   if (!ownedWeight(c, w) || !ownedBias(c, b)) return biased(c, convolved(c, x, w, window, groups), b);
@@ -64,7 +61,6 @@ const planeWindow = ({ kernel, stride, dilation, padding }: Window): Window => (
 const convTranspose: Rule = (c) => {
   const [x, w, b] = [operand(c, 0), operand(c, 1), optional(c, 2)];
   const rank = spatialRank(x);
-  c.attributes.ints("kernel_shape");
   const groups = c.attributes.int("group", 1);
   const extents = x.shape.slice(2);
   const kernel = w.shape.slice(2);
@@ -130,4 +126,8 @@ function clipped(c: Context, y: Live, ends: readonly (readonly [number, number])
   return emit(c, call("pad", [value(inside.name), { kind: "list", items: widths.map(ints) }]));
 }
 
-export const convolutionRules: Readonly<Record<string, Rule>> = { Conv: conv, ConvTranspose: convTranspose };
+const attributes = [...windowAttributes, "group"];
+export const convolutionOperators: Operators = {
+  Conv: operator(conv, attributes),
+  ConvTranspose: operator(convTranspose, [...attributes, "output_padding", "output_shape"]),
+};

@@ -1,35 +1,38 @@
-/** The operators of the standard domain that the importer knows. */
-import type { Rule } from "../context.ts";
-import { convolutionRules } from "./convolution.ts";
-import { createRules } from "./create.ts";
-import { elementwiseRules } from "./elementwise.ts";
-import { gatherRules } from "./gather.ts";
-import { groupNormOr } from "./group-norm.ts";
-import { linearRules } from "./linear.ts";
-import { normalizationRules } from "./normalization.ts";
-import { poolRules } from "./pool.ts";
-import { quantizeRules } from "./quantize.ts";
-import { recurrentRules } from "./recurrent.ts";
-import { reduceRules } from "./reduce.ts";
-import { resizeRules } from "./resize.ts";
-import { scatterRules } from "./scatter.ts";
-import { shapeRules } from "./shape.ts";
+/** The operators of the standard domain that the importer knows, and those that it recovers from several nodes. */
+import type { Operator } from "../context.ts";
+import { choiceOperators } from "./choice.ts";
+import { convolutionOperators } from "./convolution.ts";
+import { createOperators } from "./create.ts";
+import { elementwiseOperators } from "./elementwise.ts";
+import { gatherOperators } from "./gather.ts";
+import { linearOperators, recoveredProducts } from "./linear.ts";
+import { normalizationOperators, recoveredNormalizations } from "./normalization.ts";
+import { poolOperators } from "./pool.ts";
+import { quantizeOperators } from "./quantize.ts";
+import { recurrentOperators } from "./recurrent.ts";
+import { reduceOperators } from "./reduce.ts";
+import { resizeOperators } from "./resize.ts";
+import { scatterOperators } from "./scatter.ts";
+import { shapeOperators } from "./shape.ts";
 
-export const rules: ReadonlyMap<string, Rule> = new Map(
+export const operators: ReadonlyMap<string, Operator> = new Map(
   Object.entries({
-    ...elementwiseRules,
-    ...reduceRules,
-    ...shapeRules,
-    ...createRules,
-    ...gatherRules,
-    ...scatterRules,
-    ...convolutionRules,
-    ...poolRules,
-    ...normalizationRules,
-    ...linearRules,
-    ...quantizeRules,
-    ...recurrentRules,
-    ...resizeRules,
-    Reshape: groupNormOr(shapeRules.Reshape!),
+    ...elementwiseOperators,
+    ...reduceOperators,
+    ...shapeOperators,
+    ...createOperators,
+    ...gatherOperators,
+    ...scatterOperators,
+    ...convolutionOperators,
+    ...poolOperators,
+    ...normalizationOperators,
+    ...linearOperators,
+    ...quantizeOperators,
+    ...recurrentOperators,
+    ...resizeOperators,
+    ...choiceOperators,
   }),
+);
+export const recoveredOperators: ReadonlyMap<string, Operator> = new Map(
+  Object.entries({ ...recoveredProducts, ...recoveredNormalizations }),
 );

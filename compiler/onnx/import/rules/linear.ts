@@ -1,11 +1,9 @@
 /** Products of matrices: `Linear` where the file has the weights. */
-import { sameShape, sizeOf } from "../../../../ir/type.ts";
+import { sameShape } from "../../../../ir/type.ts";
 import { binary, bool, call, float, int, type Term, text, value } from "../../../decompile/sketch.ts";
-import { type Context, emit, emitLayer, isKnown, operand, optional, type Rule } from "../context.ts";
-import { cast, live, permuted, reshaped, shortest, tensorTerm } from "../terms.ts";
+import { type Context, emit, emitLayer, isKnown, type Operators, operand, operator, optional, type Rule } from "../context.ts";
+import { cast, live, number, operandTerms, ownedWeight, permuted, plus, reshaped, shortest, tensorTerm, times } from "../terms.ts";
 import { broadcastKnown, type Known, mappedKnown, type Operand, permutedKnown, reshapedKnown, unsupported } from "../values.ts";
-import { ownedWeight } from "./convolution.ts";
-import { number, plus, times } from "./elementwise.ts";
 
 /** x @ transpose(weight) + bias, `weight` as the layer keeps it: [out, in]. */
 function linear(c: Context, x: Operand, weight: Known, bias: Known | null): Operand {
@@ -13,11 +11,11 @@ function linear(c: Context, x: Operand, weight: Known, bias: Known | null): Oper
   const layer = call("Linear", [tensorTerm(c, x), int(weight.shape[0]!)], named);
   return emitLayer(c, { call: layer, weights: { weight, bias }, named: [weight, bias] });
 }
-/** A bias that is added along the last axis, as a vector; null: it is none. */
-function vectorBias(b: Operand | null, out: number): Known | null {
-  if (!isKnown(b) || b.dtype !== "f32") return null;
-  if (sizeOf(b.shape) === out && (b.shape.at(-1) ?? 1) === out) return reshapedKnown(b, [out]);
-  return b.data.length === 1 && b.shape.length <= 1 ? broadcastKnown(reshapedKnown(b, [1]), [out]) : null;
+/** A bias that is added along the last axis of a product of this rank, as a vector; null: it is none. */
+function vectorBias(b: Operand | null, out: number, rank: number): Known | null {
+  if (!isKnown(b) || b.dtype !== "f32" || b.shape.length > rank) return null;
+  if (b.data.length === out && (b.shape.at(-1) ?? 1) === out) return reshapedKnown(b, [out]);
+  return b.data.length === 1 ? broadcastKnown(reshapedKnown(b, [1]), [out]) : null;
 }
 const scaledKnown = (x: Known, factor: number): Known => (factor === 1 ? x : mappedKnown(x, (v) => v * factor));
 
@@ -26,10 +24,9 @@ const gemm: Rule = (c) => {
   const [a, b, bias] = [operand(c, 0), operand(c, 1), optional(c, 2)];
   const [alpha, beta] = [c.attributes.float("alpha", 1), c.attributes.float("beta", 1)];
   const [transA, transB] = [c.attributes.int("transA", 0) === 1, c.attributes.int("transB", 0) === 1];
-  c.attributes.int("broadcast", 0);
   const left = transA ? permuted(c, a, [1, 0]) : a;
   const out = b.shape[transB ? 0 : 1]!;
-  const vector = vectorBias(bias, out);
+  const vector = vectorBias(bias, out, 2);
   if (ownedWeight(c, b) && (bias === null || vector)) {
     const weight = transB ? b : permutedKnown(b, [1, 0]);
     return linear(c, left, scaledKnown(weight, alpha), vector && scaledKnown(vector, beta));
@@ -43,16 +40,20 @@ const gemm: Rule = (c) => {
 };
 const matmul = (c: Context, a: Operand, b: Operand): Term => binary("@", tensorTerm(c, a), tensorTerm(c, b));
 
-/** With the addition that follows it, where this adds a bias of the file. */
 const matMul: Rule = (c) => {
   const [a, b] = [operand(c, 0), operand(c, 1)];
   if (a.dtype !== "f32") return wholeProduct(c, a, b);
-  if (!ownedWeight(c, b) || b.shape.length !== 2 || isKnown(a)) return emit(c, matmul(c, a, b));
-  const next = c.follower();
-  const bias =
-    next?.node.opType === "Add" && next.node.domain === "" && a.shape.length > 1 ? vectorBias(next.others[0] ?? null, b.shape[1]!) : null;
-  if (bias && next) c.absorb([next]);
-  return linear(c, a, permutedKnown(b, [1, 0]), bias);
+  return isDense(c, a, b) ? linear(c, a, permutedKnown(b, [1, 0]), null) : emit(c, matmul(c, a, b));
+};
+/** What a layer may take as its weight. */
+const isDense = (c: Context, a: Operand, b: Operand): b is Known => ownedWeight(c, b) && b.shape.length === 2 && !isKnown(a);
+/** A product and the addition of a table that follows it. */
+const matMulAdd: Rule = (c) => {
+  const [a, b, bias] = [operand(c, 0), operand(c, 1), operand(c, 2)];
+  const vector = isDense(c, a, b) && a.shape.length > 1 ? vectorBias(bias, b.shape[1]!, a.shape.length) : null;
+  if (vector) return linear(c, a, permutedKnown(b as Known, [1, 0]), vector);
+  const [x, y] = operandTerms(c, [matMul(c) as Operand, bias]);
+  return emit(c, plus(x!, y!));
 };
 /** The product of integers: a sum of products, exact. */
 function wholeProduct(c: Context, a: Operand, b: Operand): Operand {
@@ -100,4 +101,10 @@ const prelu: Rule = (c) => {
   return emit(c, call("where", [binary(">", value(x.name), zero), value(x.name), times(value(x.name), factor)]));
 };
 
-export const linearRules: Readonly<Record<string, Rule>> = { Gemm: gemm, MatMul: matMul, Einsum: einsum, PRelu: prelu };
+export const linearOperators: Operators = {
+  Gemm: operator(gemm, ["alpha", "beta", "transA", "transB", "broadcast"], { wraps: true }),
+  MatMul: operator(matMul, [], { wraps: true }),
+  Einsum: operator(einsum, ["equation"], { wraps: true }),
+  PRelu: operator(prelu),
+};
+export const recoveredProducts: Operators = { Linear: operator(matMulAdd, [], { wraps: true }) };

@@ -1,11 +1,23 @@
 /** Normalisation: layers where the file has their weights. */
 import { sameShape, sizeOf } from "../../../../ir/type.ts";
 import { binary, bool, call, float, int, ints, type Term, value } from "../../../decompile/sketch.ts";
-import { axesIn, axisIn, type Context, emit, emitLayer, isKnown, operand, optional, type Rule } from "../context.ts";
-import { live, reshaped, shortest, tensorTerm } from "../terms.ts";
-import { broadcastKnown, type Known, type Live, type Operand, unsupported } from "../values.ts";
-import { number, plus, times } from "./elementwise.ts";
-import { range } from "./shape.ts";
+import {
+  axesIn,
+  axisIn,
+  type Context,
+  emit,
+  emitLayer,
+  intsOperand,
+  isKnown,
+  type Operators,
+  operand,
+  operator,
+  optional,
+  type Rule,
+} from "../context.ts";
+import { live, number, plus, range, reshaped, shortest, tensorTerm, times } from "../terms.ts";
+import { broadcastKnown, type Known, type Live, misfit, type Operand, reshapedKnown, unsupported } from "../values.ts";
+import { extentsOf } from "./shape.ts";
 
 /** Tables of the file that a layer may own. */
 const owned = (c: Context, values: readonly (Operand | null)[]): values is (Known | null)[] =>
@@ -24,9 +36,13 @@ const batchNorm: Rule = (c) => {
   const [scale, bias, mean, variance] = [1, 2, 3, 4].map((i) => operand(c, i)) as [Operand, Operand, Operand, Operand];
   const eps = c.attributes.float("epsilon", 1e-5);
   const momentum = 1 - c.attributes.float("momentum", 0.9);
-  if (c.attributes.int("training_mode", 0) === 1) return unsupported("it trains");
-  if (mean.shape.length !== 1) return unsupported("it normalises every element on its own");
+  if (mean.shape.length !== 1 || c.attributes.int("spatial", 1) === 0) return unsupported("it normalises every element on its own");
   const channels = x.shape[1] ?? 1;
+  if (trains(c)) {
+    const fits = owned(c, [scale, bias, mean, variance]) && x.shape.length > 1 && scale.shape[0] === channels;
+    if (!fits || [1, 2, 3, 4].some(c.wanted)) return unsupported("it trains, and not as a layer of the language does");
+    c.warn("the model was exported for training: it normalises by each batch in `dlm train`, and by the file's statistics in prediction");
+  }
   if (owned(c, [scale, bias, mean, variance]) && x.shape.length > 1 && scale.shape[0] === channels) {
     const named = { eps: epsTerm(eps), momentum: Math.abs(momentum - 0.1) < 1e-6 ? undefined : float(shortest(momentum)) };
     const weights = { weight: scale as Known, bias: bias as Known, running_mean: mean as Known, running_var: variance as Known };
@@ -40,6 +56,9 @@ const batchNorm: Rule = (c) => {
   const y = emit(c, times(minus(value(x.name), channelwise(c, mean, x)), channelwise(c, factor, x)));
   return emit(c, plus(value(y.name), channelwise(c, bias, x)));
 };
+
+/** Versions before 7 ask for prediction by `is_test`. */
+const trains = (c: Context): boolean => c.attributes.int("training_mode", 0) === 1 || (c.opset < 7 && c.attributes.int("is_test", 0) === 0);
 
 /** (x - mean) / sqrt(variance + eps) over axes. */
 const standardized = (x: Term, axes: Term, eps: number): Term =>
@@ -153,13 +172,60 @@ const lrn: Rule = (c) => {
   return emit(c, call("lrn", [tensorTerm(c, x), int(size)], { alpha: unless(1e-4, alpha), beta: unless(0.75, beta), k: unless(1, bias) }));
 };
 
-export const normalizationRules: Readonly<Record<string, Rule>> = {
-  BatchNormalization: batchNorm,
-  InstanceNormalization: instanceNorm,
-  GroupNormalization: groupNorm,
-  LayerNormalization: layerNorm,
-  RMSNormalization: rmsNorm,
-  LpNormalization: lpNormalization,
-  MeanVarianceNormalization: meanVariance,
-  LRN: lrn,
+/**
+ * What the idiom of group normalisation says: x reshaped to [N, groups, -1], normalised, reshaped back; then perhaps times a
+ * table, plus a table. A layer where these are along the channels.
+ */
+const groupNormIdiom: Rule = (c) => {
+  const x = live(c, operand(c, 0));
+  const [to, back] = [1, 2].map((i) => intsOperand(c, i, "its shape") ?? misfit("its shape is missing")) as [number[], number[]];
+  const eps = c.attributes.float("epsilon", 1e-5);
+  const apart = extentsOf(x.shape, to);
+  const result = extentsOf(apart, back);
+  const [scale, bias] = [optional(c, 3), optional(c, 4)];
+  const grouped = apart.length === 3 && x.shape.length > 1 && apart[0] === x.shape[0] && sameShape(result, x.shape);
+  const layer = grouped && !c.folding ? groupLayer(c, x, apart[1]!, eps) : null;
+  if (layer) return layer;
+  const from = live(c, reshaped(c, x, apart));
+  const normal = emit(c, standardized(value(from.name), ints(range(apart.length).slice(2)), eps));
+  const y = reshaped(c, normal, result);
+  return scale && bias ? emit(c, plus(times(tensorTerm(c, y), tensorTerm(c, scale)), tensorTerm(c, bias))) : y;
 };
+/** null: its tables are not along the channels. */
+function groupLayer(c: Context, x: Live, groups: number, eps: number): Live | null {
+  const [scale, bias] = [3, 4].map((i) => channelTable(optional(c, i), x));
+  const named = { eps: epsTerm(eps) };
+  if (optional(c, 3) === null) {
+    return emitLayer(c, {
+      call: call("GroupNorm", [value(x.name), int(groups)], { ...named, affine: bool(false) }),
+      weights: {},
+      named: [],
+    });
+  }
+  if (!scale || !bias) return null;
+  return emitLayer(c, {
+    call: call("GroupNorm", [value(x.name), int(groups)], named),
+    weights: { weight: scale, bias },
+    named: [scale, bias],
+  });
+}
+/** A table of the file along the second axis of x; null: it is none. */
+function channelTable(table: Operand | null, x: Live): Known | null {
+  if (!isKnown(table) || table.dtype !== "f32") return null;
+  const wanted = x.shape.map((d, a) => (a === 1 ? d : 1));
+  const shape = table.shape.length === x.shape.length - 1 ? [1, ...table.shape] : table.shape;
+  return sameShape(shape, wanted) ? reshapedKnown(table, [x.shape[1]!]) : null;
+}
+
+const epsilon = ["epsilon"];
+export const normalizationOperators: Operators = {
+  BatchNormalization: operator(batchNorm, ["epsilon", "momentum", "training_mode", "is_test", "spatial"]),
+  InstanceNormalization: operator(instanceNorm, epsilon),
+  GroupNormalization: operator(groupNorm, ["epsilon", "num_groups", "stash_type"]),
+  LayerNormalization: operator(layerNorm, ["axis", "epsilon", "stash_type"]),
+  RMSNormalization: operator(rmsNorm, ["axis", "epsilon", "stash_type"]),
+  LpNormalization: operator(lpNormalization, ["axis", "p"]),
+  MeanVarianceNormalization: operator(meanVariance, ["axes"]),
+  LRN: operator(lrn, ["size", "alpha", "beta", "bias"]),
+};
+export const recoveredNormalizations: Operators = { GroupNorm: operator(groupNormIdiom, epsilon) };

@@ -1,16 +1,16 @@
 /** Pooling. */
 import { sizeOf } from "../../../../ir/type.ts";
 import { binary, bool, call, float, int, ints, list, type Term, value } from "../../../decompile/sketch.ts";
-import { type Context, emit, emitAll, intsOperand, operand, type Rule } from "../context.ts";
+import { type Context, emit, emitAll, intsOperand, type Operators, operand, operator, type Rule } from "../context.ts";
 import { cast, live, reshaped, tensorTerm } from "../terms.ts";
-import { type Live, type Operand, unsupported } from "../values.ts";
+import { type Live, misfit, type Operand, unsupported } from "../values.ts";
 import { withinPlane } from "./positions.ts";
-import { paddingTerm, perAxis, unlessOne, type Window, windowOf } from "./window.ts";
+import { paddingTerm, perAxis, unlessOne, type Window, windowAttributes, windowOf } from "./window.ts";
 
 type Named = Readonly<Record<string, Term | undefined>>;
 
 function windowArguments(c: Context, x: Live): { readonly window: Window; readonly named: Named } {
-  const kernel = c.attributes.ints("kernel_shape") ?? unsupported("its kernel is missing");
+  const kernel = c.attributes.ints("kernel_shape") ?? misfit("its kernel is missing");
   const window = windowOf(c, kernel, x.shape.slice(2));
   const stride = window.stride.every((s, a) => s === kernel[a]) ? undefined : perAxis(window.stride);
   const ceil = c.attributes.int("ceil_mode", 0) === 1 ? bool(true) : undefined;
@@ -51,7 +51,7 @@ const maxUnpool: Rule = (c) => {
 function grown(c: Context, x: Live, shape: readonly number[]): Operand {
   const after = x.shape.map((d, a) => (shape[a] ?? 0) - d);
   if (shape.length !== x.shape.length || after.some((d) => d < 0))
-    return unsupported(`its result [${x.shape.join(", ")}] cannot be put into [${shape.join(", ")}]`);
+    return misfit(`its result [${x.shape.join(", ")}] cannot be put into [${shape.join(", ")}]`);
   return after.every((d) => d === 0) ? x : emit(c, call("pad", [value(x.name), list(after.map((d) => ints([0, d])))]));
 }
 
@@ -97,7 +97,7 @@ const globally =
 /** Boxes (batch index, corners) in pixels of the picture. */
 const maxRoiPool: Rule = (c) => {
   const [x, boxes] = [operand(c, 0), operand(c, 1)];
-  const size = c.attributes.ints("pooled_shape") ?? unsupported("its size is missing");
+  const size = c.attributes.ints("pooled_shape") ?? misfit("its size is missing");
   const scale = c.attributes.float("spatial_scale", 1);
   return emit(
     c,
@@ -125,14 +125,21 @@ const roiAlign: Rule = (c) => {
   );
 };
 
-export const poolRules: Readonly<Record<string, Rule>> = {
-  MaxPool: maxPool,
-  MaxUnpool: maxUnpool,
-  AveragePool: averagePool,
-  LpPool: lpPool,
-  GlobalAveragePool: globally("global_avg_pool"),
-  GlobalMaxPool: globally("global_max_pool"),
-  GlobalLpPool: globalLpPool,
-  MaxRoiPool: maxRoiPool,
-  RoiAlign: roiAlign,
+export const poolOperators: Operators = {
+  MaxPool: operator(maxPool, [...windowAttributes, "ceil_mode", "storage_order"], { results: [0, "int64"] }),
+  MaxUnpool: operator(maxUnpool, windowAttributes),
+  AveragePool: operator(averagePool, [...windowAttributes, "ceil_mode", "count_include_pad"]),
+  LpPool: operator(lpPool, [...windowAttributes, "ceil_mode", "p"]),
+  GlobalAveragePool: operator(globally("global_avg_pool")),
+  GlobalMaxPool: operator(globally("global_max_pool")),
+  GlobalLpPool: operator(globalLpPool, ["p"]),
+  MaxRoiPool: operator(maxRoiPool, ["pooled_shape", "spatial_scale"]),
+  RoiAlign: operator(roiAlign, [
+    "mode",
+    "output_height",
+    "output_width",
+    "sampling_ratio",
+    "spatial_scale",
+    "coordinate_transformation_mode",
+  ]),
 };

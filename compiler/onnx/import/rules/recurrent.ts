@@ -1,9 +1,8 @@
 /** Recurrent layers. Those of the language are batch first; a direction backwards reads the flipped sequence. */
 import { bool, type Call, call, int, list, value, word } from "../../../decompile/sketch.ts";
-import { type Context, emit, emitResults, isKnown, operand, optional, type Rule } from "../context.ts";
-import { live, permuted, reshaped, sliced, tensorTerm, wholeOf } from "../terms.ts";
+import { type Context, emit, emitResults, isKnown, type Operators, operand, operator, optional, type Rule } from "../context.ts";
+import { live, permuted, range, reshaped, sliced, tensorTerm, wholeOf } from "../terms.ts";
 import { everyElement, type Known, known, type Live, type Operand, pickedAlong, reshapedKnown, unsupported } from "../values.ts";
-import { range } from "./shape.ts";
 
 interface Kind {
   readonly callee: "LSTM" | "GRU" | "RNN";
@@ -55,9 +54,6 @@ const recurrent =
 function refuse(c: Context, { callee }: Kind): void {
   if (c.attributes.has("clip")) unsupported("it clips its gates");
   if (c.attributes.int("input_forget", 0) === 1) unsupported("its input and forget gates are coupled");
-  c.attributes.floats("activation_alpha");
-  c.attributes.floats("activation_beta");
-  c.attributes.int("hidden_size", 0);
   const lengths = optional(c, 4);
   const steps = operand(c, 0).shape[c.attributes.int("layout", 0) === 1 ? 1 : 0]!;
   if (lengths && !(isKnown(lengths) && everyElement(lengths, (v) => v === steps))) unsupported("its sequences differ in length");
@@ -122,7 +118,7 @@ function initialState(c: Context, i: number, index: number, batchFirst: boolean)
   return sliced(c, byDirection, [...wholeOf(byDirection.shape)].with(0, { from: index, to: index + 1, step: 1 }));
 }
 const zeroState = (c: Context, like: Operand | null): Operand =>
-  like ? emit(c, call("zeros_like", [tensorTerm(c, like)])) : known("f32", [1], [0]);
+  like ? emit(c, call("zeros_like", [tensorTerm(c, like)])) : known("float", [1], [0]);
 
 /** Gates in the order of the layer; a file without biases has zeros. */
 function weightsOf(c: Context, kind: Kind, index: number): Readonly<Record<string, Known>> {
@@ -141,7 +137,7 @@ function weightsOf(c: Context, kind: Kind, index: number): Readonly<Record<strin
     );
   const own = (x: Known): Known => reshapedKnown(pickedAlong(x, 0, [index]), x.shape.slice(1));
   const given = optional(c, 3);
-  const biases = given ? own(table(3)) : known("f32", [2 * count * hidden], new Float32Array(2 * count * hidden));
+  const biases = given ? own(table(3)) : known("float", [2 * count * hidden], new Float32Array(2 * count * hidden));
   const half = (i: number): Known =>
     ordered(
       pickedAlong(
@@ -175,4 +171,9 @@ function states(c: Context, each: readonly Live[], batchFirst: boolean): Operand
   return batchFirst ? permuted(c, all, [1, 0, 2]) : all;
 }
 
-export const recurrentRules: Readonly<Record<string, Rule>> = { LSTM: recurrent(lstm), GRU: recurrent(gru), RNN: recurrent(rnn) };
+const attributes = ["hidden_size", "direction", "layout", "clip", "activations", "activation_alpha", "activation_beta"];
+export const recurrentOperators: Operators = {
+  LSTM: operator(recurrent(lstm), [...attributes, "input_forget"]),
+  GRU: operator(recurrent(gru), [...attributes, "linear_before_reset"]),
+  RNN: operator(recurrent(rnn), attributes),
+};

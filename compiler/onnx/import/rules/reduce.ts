@@ -1,6 +1,6 @@
 /** Operators that reduce axes, or work along one. */
 import { sizeOf } from "../../../../ir/type.ts";
-import { binary, bool, call, int, ints, type Term, unary, value } from "../../../decompile/sketch.ts";
+import { binary, bool, call, float, int, ints, type Term, unary, value } from "../../../decompile/sketch.ts";
 import {
   axesIn,
   axisIn,
@@ -11,11 +11,14 @@ import {
   intsOperand,
   isKnown,
   knownOperand,
+  type Operator,
+  type Operators,
   operand,
+  operator,
   type Rule,
 } from "../context.ts";
-import { cast, live, reshaped, tensorTerm, widened } from "../terms.ts";
-import { known, type Live, unsupported } from "../values.ts";
+import { live, reshaped, tensorTerm, widened } from "../terms.ts";
+import { everyElement, known, type Live, type Operand, Unsupported, unsupported } from "../values.ts";
 
 interface Axes {
   readonly axes: readonly number[];
@@ -41,39 +44,55 @@ const ofTerm =
 const logSumExp: Reduction = (c, x, over) => {
   const rank = x.shape.length;
   const top = emit(c, reduced("max", value(x.name), rank, { ...over, keepdims: true }));
-  const sum = reduced("sum", call("exp", [binary("-", value(x.name), value(top.name))]), rank, over);
+  // where all is infinite, differences say nothing
+  const level = emit(
+    c,
+    call("where", [binary("<", call("abs", [value(top.name)]), float(Number.POSITIVE_INFINITY)), value(top.name), float(0)]),
+  );
+  const sum = reduced("sum", call("exp", [binary("-", value(x.name), value(level.name))]), rank, over);
   const shape = x.shape.filter((_, a) => !over.axes.includes(a));
-  const height = over.keepdims ? top : reshaped(c, top, shape);
+  const height = over.keepdims ? level : reshaped(c, level, shape);
   return binary("+", tensorTerm(c, height), call("log", [sum]));
 };
 
-/** Axes became an operand in version `since`. */
+/** Maxima begin at the least i32, minima at the largest. */
+function withinWord(x: Operand): Operand {
+  if (isKnown(x) && x.dtype === "i32" && !everyElement(x, (v) => v >= -(2 ** 31) && v < 2 ** 31))
+    throw new Unsupported("it compares integers that i32 cannot hold", "data");
+  return x;
+}
+
+interface ReductionFacts {
+  readonly reduce: Reduction;
+  /** The version since which axes are an operand. */
+  readonly since: number;
+  /** What it makes of one element, which is all there is to do where no axis is reduced; null: nothing. */
+  readonly alone?: (x: Term) => Term;
+  /** What it makes of no elements. */
+  readonly none?: number;
+  readonly compares?: true;
+}
 const reduction =
-  (f: Reduction, since: number): Rule =>
+  ({ reduce, since, alone, none, compares }: ReductionFacts): Rule =>
   (c) => {
     const given = operand(c, 0);
-    const x = live(c, given.dtype === "u8" ? widened(c, given) : given);
-    const rank = x.shape.length;
     const axes = intsEither(c, "axes", 1, since);
     const keepdims = c.attributes.int("keepdims", 1) === 1;
-    const nothing = c.attributes.int("noop_with_empty_axes", 0) === 1;
-    if (!axes?.length && nothing) return given;
+    if (!axes?.length && c.attributes.int("noop_with_empty_axes", 0) === 1) {
+      return alone ? emit(c, alone(tensorTerm(c, widened(c, given)))) : given;
+    }
+    const rank = given.shape.length;
+    if (none !== undefined && isKnown(given) && given.data.length === 0 && rank <= 1)
+      return known(given.element, keepdims ? given.shape.map(() => 1) : [], [none]);
+    const x = live(c, widened(c, compares ? withinWord(given) : given));
     const all = axes?.length ? axesIn(axes, rank).sort((a, b) => a - b) : x.shape.map((_, a) => a);
-    const y = emit(c, rank === 0 ? f(c, x, { axes: [], keepdims: false }) : f(c, x, { axes: all, keepdims }));
-    return cast(c, y, given.dtype);
+    return emit(c, rank === 0 ? reduce(c, x, { axes: [], keepdims: false }) : reduce(c, x, { axes: all, keepdims }));
   };
-
-/** The product of no elements is 1: the size of a scalar. */
-const reduceProd: Rule = (c) => {
-  const x = operand(c, 0);
-  if (isKnown(x) && x.data.length === 0 && x.shape.length <= 1) return known(x.dtype, [], [1]);
-  return reduction(plainly("prod"), 18)(c);
-};
 
 const position =
   (callee: "argmax" | "argmin"): Rule =>
   (c) => {
-    const x = widened(c, operand(c, 0));
+    const x = widened(c, withinWord(operand(c, 0)));
     const axis = axisIn(c.attributes.int("axis", 0), x.shape.length);
     const keepdims = c.attributes.int("keepdims", 1) === 1;
     const last = c.attributes.int("select_last_index", 0) === 1;
@@ -133,38 +152,41 @@ const cumulative =
   };
 
 const topK: Rule = (c) => {
-  const x = live(c, widened(c, operand(c, 0)));
+  const x = live(c, widened(c, withinWord(operand(c, 0))));
   const axis = axisIn(c.attributes.int("axis", -1), x.shape.length);
   const largest = c.attributes.int("largest", 1) === 1;
-  c.attributes.int("sorted", 1);
   const k = c.opset < 10 ? c.attributes.int("k", 0) : (knownOperand(c, 1, "how many are wanted")?.data[0] ?? 0);
   if (k < 1) return unsupported("k is 0");
   const named = { axis: axis === x.shape.length - 1 ? undefined : int(axis) };
-  const of = largest ? value(x.name) : unary("-", value(x.name));
-  const [values, places] = emitAll(c, call("top_k", [of, int(k)], named), 2);
-  return [largest ? values! : emit(c, unary("-", value(values!.name))), places!];
+  // integers have no opposite of the least one, but a complement of each
+  const turned = (t: Term): Term => (x.dtype === "f32" ? unary("-", t) : binary("-", int(-1), t));
+  const [values, places] = emitAll(c, call("top_k", [largest ? value(x.name) : turned(value(x.name)), int(k)], named), 2);
+  return [largest ? values! : emit(c, turned(value(values!.name))), places!];
 };
 
-export const reduceRules: Readonly<Record<string, Rule>> = {
-  ReduceSum: reduction(plainly("sum"), 13),
-  ReduceMean: reduction(plainly("mean"), 18),
-  ReduceMax: reduction(plainly("max"), 18),
-  ReduceMin: reduction(plainly("min"), 18),
-  ReduceProd: reduceProd,
-  ReduceL1: reduction(
-    ofTerm("sum", (x) => call("abs", [value(x.name)])),
-    18,
-  ),
-  ReduceL2: reduction(plainly("norm"), 18),
-  ReduceSumSquare: reduction(ofTerm("sum", squared), 18),
-  ReduceLogSum: reduction((_, x, over) => call("log", [reduced("sum", value(x.name), x.shape.length, over)]), 18),
-  ReduceLogSumExp: reduction(logSumExp, 18),
-  ArgMax: position("argmax"),
-  ArgMin: position("argmin"),
-  Softmax: softmax("softmax"),
-  LogSoftmax: softmax("log_softmax"),
-  Hardmax: hardmax,
-  CumSum: cumulative("cumsum"),
-  CumProd: cumulative("cumprod"),
-  TopK: topK,
+const abs = (x: Term): Term => call("abs", [x]);
+const reducing = (facts: ReductionFacts): Operator =>
+  operator(reduction(facts), ["axes", "keepdims", "noop_with_empty_axes"], { wraps: true });
+const logSum: Reduction = (_, x, over) => call("log", [reduced("sum", value(x.name), x.shape.length, over)]);
+const positioned = { results: ["int64"] } as const;
+
+export const reduceOperators: Operators = {
+  ReduceSum: reducing({ reduce: plainly("sum"), since: 13, none: 0 }),
+  ReduceMean: reducing({ reduce: plainly("mean"), since: 18 }),
+  ReduceMax: reducing({ reduce: plainly("max"), since: 18, compares: true }),
+  ReduceMin: reducing({ reduce: plainly("min"), since: 18, compares: true }),
+  ReduceProd: reducing({ reduce: plainly("prod"), since: 18, none: 1 }),
+  ReduceL1: reducing({ reduce: ofTerm("sum", (x) => abs(value(x.name))), since: 18, alone: abs, none: 0 }),
+  ReduceL2: reducing({ reduce: plainly("norm"), since: 18, alone: abs, none: 0 }),
+  ReduceSumSquare: reducing({ reduce: ofTerm("sum", squared), since: 18, alone: (x) => binary("*", x, x), none: 0 }),
+  ReduceLogSum: reducing({ reduce: logSum, since: 18, alone: (x) => call("log", [x]) }),
+  ReduceLogSumExp: reducing({ reduce: logSumExp, since: 18 }),
+  ArgMax: operator(position("argmax"), ["axis", "keepdims", "select_last_index"], positioned),
+  ArgMin: operator(position("argmin"), ["axis", "keepdims", "select_last_index"], positioned),
+  Softmax: operator(softmax("softmax"), ["axis"]),
+  LogSoftmax: operator(softmax("log_softmax"), ["axis"]),
+  Hardmax: operator(hardmax, ["axis"]),
+  CumSum: operator(cumulative("cumsum"), ["exclusive", "reverse"], { wraps: true }),
+  CumProd: operator(cumulative("cumprod"), ["exclusive", "reverse"], { wraps: true }),
+  TopK: operator(topK, ["axis", "largest", "sorted", "k"], { results: [0, "int64"] }),
 };

@@ -1,9 +1,8 @@
 /** Images in another size: by the functions of the language where these do it, else by a table for each axis. */
 import { call, float, int, type Term, text, value } from "../../../decompile/sketch.ts";
-import { axesIn, type Context, emit, isKnown, operand, type Rule } from "../context.ts";
-import { live, permuted, shortest, tensorTerm } from "../terms.ts";
-import { type Known, known, type Live, type Operand, unsupported } from "../values.ts";
-import { range } from "./shape.ts";
+import { axesIn, type Context, emit, isKnown, type Operators, operand, operator, type Rule } from "../context.ts";
+import { live, permuted, range, shortest, tensorTerm } from "../terms.ts";
+import { type Known, known, type Live, misfit, type Operand, unsupported } from "../values.ts";
 
 interface Axis {
   readonly axis: number;
@@ -54,7 +53,7 @@ function axesOf(c: Context, x: Operand): readonly Axis[] {
   const sizes = c.opset < 11 ? null : numbersOf(c, 3, "its sizes");
   const roi = c.opset < 11 ? null : numbersOf(c, 1, "its region");
   for (const list of [scales, sizes])
-    if (list && list.length !== which.length) unsupported(`it has ${list.length} sizes for ${which.length} axes`);
+    if (list && list.length !== which.length) misfit(`it has ${list.length} sizes for ${which.length} axes`);
   const policy = c.attributes.string("keep_aspect_ratio_policy", "stretch");
   const wanted =
     sizes &&
@@ -154,7 +153,7 @@ function rounded(x: number, rounding: string): number {
 }
 function byPlaces(c: Context, x: Live, a: Axis, how: How): Live {
   const outside = outsideOf(a, how);
-  const ids = known("i32", [a.to], nearestPlaces(a, how));
+  const ids = known("int64", [a.to], nearestPlaces(a, how));
   const y = emit(c, call("take", [value(x.name), tensorTerm(c, ids)], a.axis === 0 ? {} : { axis: int(a.axis) }));
   return filled(c, y, a, outside, how);
 }
@@ -201,7 +200,7 @@ function weightsOf(a: Axis, how: How): Known {
       data[inside * a.to + i]! += weights[k]! / total;
     });
   }
-  return known("f32", [a.from, a.to], data);
+  return known("float", [a.from, a.to], data);
 }
 /** Keys' convolution kernel. */
 function cubic(d: number, a: number): number {
@@ -209,4 +208,17 @@ function cubic(d: number, a: number): number {
   return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
-export const resizeRules: Readonly<Record<string, Rule>> = { Resize: resize, Upsample: resize };
+export const resizeOperators: Operators = {
+  Resize: operator(resize, [
+    "mode",
+    "coordinate_transformation_mode",
+    "nearest_mode",
+    "cubic_coeff_a",
+    "exclude_outside",
+    "antialias",
+    "extrapolation_value",
+    "axes",
+    "keep_aspect_ratio_policy",
+  ]),
+  Upsample: operator(resize, ["mode", "scales"]),
+};

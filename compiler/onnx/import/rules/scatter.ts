@@ -4,11 +4,10 @@
  */
 import { sizeOf } from "../../../../ir/type.ts";
 import { binary, call, int, list, type Term, text, value } from "../../../decompile/sketch.ts";
-import { axisIn, type Context, emit, isKnown, operand, type Rule } from "../context.ts";
-import { cast, live, type Part, reshaped, sliced, tensorTerm, wholeOf } from "../terms.ts";
-import { everyElement, type Known, known, type Operand, stridesOf, unsupported } from "../values.ts";
+import { axisIn, type Context, emit, isKnown, type Operators, operand, operator, type Rule } from "../context.ts";
+import { broadcast, cast, live, type Part, range, reshaped, sliced, tensorTerm, wholeOf } from "../terms.ts";
+import { everyElement, type Known, known, misfit, type Operand, stridesOf, unsupported } from "../values.ts";
 import { forward, positions } from "./gather.ts";
-import { broadcast, range } from "./shape.ts";
 
 const reductions: ReadonlySet<string> = new Set(["none", "add", "mul", "max", "min"]);
 function reductionOf(c: Context): string {
@@ -33,7 +32,7 @@ const scatterElements: Rule = (c) => {
   return reshaped(c, y, x.shape);
 };
 function within(ids: Operand, extent: number): Operand {
-  return isKnown(ids) && !everyElement(ids, (i) => i >= 0 && i < extent) ? unsupported("an index is outside of what it writes to") : ids;
+  return isKnown(ids) && !everyElement(ids, (i) => i >= 0 && i < extent) ? misfit("an index is outside of what it writes to") : ids;
 }
 const fromKnown = (ids: Operand, reduction: string): ids is Known => isKnown(ids) && reduction === "none";
 /** Row-major positions of what indices along one axis mean. */
@@ -45,11 +44,11 @@ function elementPlaces(c: Context, ids: Operand, shape: readonly number[], axis:
   );
   if (isKnown(ids)) {
     const data = others.map((at, i) => at + ids.data[i]! * strides[axis]!);
-    return known("i32", ids.shape, data);
+    return known("int64", ids.shape, data);
   }
   const along = strides[axis] === 1 ? ids : emit(c, binary("*", value(ids.name), int(strides[axis]!)));
   if (others.every((at) => at === 0)) return along;
-  return emit(c, binary("+", tensorTerm(c, along), tensorTerm(c, known("i32", ids.shape, others))));
+  return emit(c, binary("+", tensorTerm(c, along), tensorTerm(c, known("int64", ids.shape, others))));
 }
 
 /** Slices are written to rows of a table. */
@@ -114,7 +113,7 @@ function fromBoth(c: Context, table: Operand, places: Known["data"], updates: Op
   const sources = range(rows);
   for (let i = 0; i < places.length; i++) sources[places[i]!] = rows + i;
   const both = emit(c, call("concat", [list([tensorTerm(c, table), tensorTerm(c, updates)])], { axis: int(0) }));
-  return emit(c, call("take", [value(both.name), tensorTerm(c, known("i32", [rows], sources))]));
+  return emit(c, call("take", [value(both.name), tensorTerm(c, known("int64", [rows], sources))]));
 }
 /** Sums of what belongs to each row: the gradient of taking rows. */
 function collected(c: Context, table: Operand, places: Operand, updates: Operand): Term {
@@ -136,8 +135,8 @@ function replacedRows(c: Context, table: Operand, places: Operand, updates: Oper
   return emit(c, call("where", [tensorTerm(c, written), news, tensorTerm(c, table)]));
 }
 
-export const scatterRules: Readonly<Record<string, Rule>> = {
-  ScatterElements: scatterElements,
-  Scatter: scatterElements,
-  ScatterND: scatterND,
+export const scatterOperators: Operators = {
+  ScatterElements: operator(scatterElements, ["axis", "reduction"], { wraps: true }),
+  Scatter: operator(scatterElements, ["axis"]),
+  ScatterND: operator(scatterND, ["reduction"], { wraps: true }),
 };

@@ -1,8 +1,7 @@
 /** Operators that rearrange elements, and those that ask for shapes. */
-import { broadcastShapes, type DType, type Shape, sameShape, sizeOf } from "../../../../ir/type.ts";
+import { broadcastShapes, sizeOf } from "../../../../ir/type.ts";
 import { binary, call, float, int, ints, list, type Term, text, value } from "../../../decompile/sketch.ts";
-import { elementTypeOf } from "../../../formats/onnx/element-type.ts";
-import { dtypeOf } from "../../../formats/onnx/tensor.ts";
+import { elementTypeOf, type OnnxElementType } from "../../../formats/onnx/element-type.ts";
 import {
   axesIn,
   axisIn,
@@ -13,13 +12,13 @@ import {
   intsEither,
   intsOperand,
   isKnown,
+  type Operators,
   operand,
+  operator,
   type Rule,
 } from "../context.ts";
-import { cast, live, type Part, permuted, reshaped, shortest, sliced, tensorTerm, wholeOf } from "../terms.ts";
-import { concatKnown, known, knownInts, type Live, type Operand, pickedAlong, unsupported } from "../values.ts";
-
-export const range = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+import { broadcast, converted, live, type Part, permuted, range, reshaped, shortest, sliced, tensorTerm, wholeOf } from "../terms.ts";
+import { concatKnown, known, knownInts, type Live, languageType, misfit, type Operand, pickedAlong, unsupported } from "../values.ts";
 
 const shape: Rule = (c) => {
   const { shape: all } = operand(c, 0);
@@ -28,18 +27,19 @@ const shape: Rule = (c) => {
   return knownInts(all.slice(clip(c.attributes.int("start", 0)), clip(c.attributes.int("end", rank))));
 };
 
-/** 0 keeps an extent (unless `allowzero`), -1 is what is left. */
-const reshape: Rule = (c) => {
-  const x = operand(c, 0);
-  const wanted = intsEither(c, "shape", 1, 5) ?? unsupported("its shape is missing");
-  const zeros = c.attributes.int("allowzero", 0) === 1;
-  const kept = wanted.map((d, a) => (d === 0 && !zeros ? (x.shape[a] ?? unsupported(`there is no axis ${a} to keep`)) : d));
-  const size = sizeOf(x.shape);
+/** 0 keeps an extent (unless `zeros`), -1 is what is left. */
+export function extentsOf(from: readonly number[], wanted: readonly number[], zeros = false): readonly number[] {
+  const kept = wanted.map((d, a) => (d === 0 && !zeros ? (from[a] ?? misfit(`there is no axis ${a} to keep`)) : d));
+  const size = sizeOf(from);
   const rest = kept.reduce((n, d) => (d === -1 ? n : n * d), 1);
   const to = kept.map((d) => (d === -1 ? (rest === 0 ? 0 : size / rest) : d));
-  if (sizeOf(to) !== size || !to.every(Number.isInteger))
-    return unsupported(`[${x.shape.join(", ")}] does not reshape to [${wanted.join(", ")}]`);
-  return reshaped(c, x, to);
+  if (sizeOf(to) !== size || !to.every(Number.isInteger)) return misfit(`[${from.join(", ")}] does not reshape to [${wanted.join(", ")}]`);
+  return to;
+}
+const reshape: Rule = (c) => {
+  const x = operand(c, 0);
+  const wanted = intsEither(c, "shape", 1, 5) ?? misfit("its shape is missing");
+  return reshaped(c, x, extentsOf(x.shape, wanted, c.attributes.int("allowzero", 0) === 1));
 };
 const flatten: Rule = (c) => {
   const x = operand(c, 0);
@@ -51,9 +51,8 @@ const flatten: Rule = (c) => {
 const squeeze: Rule = (c) => {
   const x = operand(c, 0);
   const axes = intsEither(c, "axes", 1, 13);
-  const gone = new Set(axes ? axesIn(axes, x.shape.length) : x.shape.flatMap((d, a) => (d === 1 ? [a] : [])));
-  if ([...gone].some((a) => x.shape[a] !== 1))
-    return unsupported(`axes [${[...gone].join(", ")}] of [${x.shape.join(", ")}] are not all 1`);
+  const gone = new Set(axes?.length ? axesIn(axes, x.shape.length) : x.shape.flatMap((d, a) => (d === 1 ? [a] : [])));
+  if ([...gone].some((a) => x.shape[a] !== 1)) return misfit(`axes [${[...gone].join(", ")}] of [${x.shape.join(", ")}] are not all 1`);
   return reshaped(
     c,
     x,
@@ -62,7 +61,7 @@ const squeeze: Rule = (c) => {
 };
 const unsqueeze: Rule = (c) => {
   const x = operand(c, 0);
-  const axes = intsEither(c, "axes", 1, 13) ?? unsupported("its axes are missing");
+  const axes = intsEither(c, "axes", 1, 13) ?? misfit("its axes are missing");
   const rank = x.shape.length + axes.length;
   const fresh = new Set(axesIn(axes, rank));
   let next = 0;
@@ -83,7 +82,7 @@ const concat: Rule = (c) => {
   const all = c.inputs.flatMap((o) => o ?? []);
   const xs = all.filter((o) => sizeOf(o.shape) > 0);
   const [first] = xs;
-  if (!first) return all[0] ?? unsupported("it has no operands");
+  if (!first) return all[0] ?? misfit("it has no operands");
   const axis = axisIn(c.attributes.int("axis", 1), first.shape.length);
   if (xs.length === 1) return first;
   if (xs.every(isKnown)) return concatKnown(xs, axis);
@@ -99,6 +98,7 @@ const split: Rule = (c) => {
   const count = c.attributes.int("num_outputs", c.node.outputs.length);
   const part = Math.ceil(extent / count);
   const sizes = given ?? range(count).map((i) => Math.min(part, extent - i * part));
+  if (sizes.reduce((n, s) => n + s, 0) !== extent) return misfit(`the sizes [${sizes.join(", ")}] are not those of parts of ${extent}`);
   if (sizes.some((s) => s < 1)) return unsupported(`a part of the sizes [${sizes.join(", ")}] is empty`);
   if (sizes.length === 1) return [x];
   const equal = sizes.every((s) => s === sizes[0]);
@@ -119,7 +119,7 @@ interface Cut {
 function cutOf(extent: number, axis: number, start: number, end: number, step: number): Cut {
   const whole = (i: number) => (i < 0 ? i + extent : i);
   const clip = (i: number, least: number, most: number) => Math.max(least, Math.min(most, i));
-  if (step === 0) return unsupported("a step is 0");
+  if (step === 0) return misfit("a step is 0");
   if (step > 0) return { axis, from: clip(whole(start), 0, extent), to: clip(whole(end), 0, extent), step };
   return { axis, from: clip(whole(start), 0, extent - 1), to: clip(whole(end), -1, extent - 1), step };
 }
@@ -127,8 +127,8 @@ const countOf = ({ from, to, step }: Cut): number => Math.max(0, Math.ceil((to -
 
 const slice: Rule = (c) => {
   const x = operand(c, 0);
-  const starts = intsEither(c, "starts", 1, 10) ?? unsupported("its starts are missing");
-  const ends = intsEither(c, "ends", 2, 10) ?? unsupported("its ends are missing");
+  const starts = intsEither(c, "starts", 1, 10) ?? misfit("its starts are missing");
+  const ends = intsEither(c, "ends", 2, 10) ?? misfit("its ends are missing");
   const axes = axesIn(intsEither(c, "axes", 3, 10) ?? range(starts.length), x.shape.length);
   const steps = c.opset < 10 ? null : intsOperand(c, 4, "its steps");
   const cuts = axes.map((axis, i) => cutOf(x.shape[axis]!, axis, starts[i]!, ends[i]!, steps?.[i] ?? 1));
@@ -161,7 +161,7 @@ function slicedLive(c: Context, x: Live, cuts: readonly Cut[]): Live {
 
 /** Widths before and after each axis. */
 function padsOf(c: Context, rank: number): { before: number; after: number }[] {
-  const pads = (c.opset < 2 ? c.attributes.ints("paddings") : intsEither(c, "pads", 1, 11)) ?? unsupported("its pads are missing");
+  const pads = (c.opset < 2 ? c.attributes.ints("paddings") : intsEither(c, "pads", 1, 11)) ?? misfit("its pads are missing");
   const axes = c.opset < 18 ? null : intsOperand(c, 3, "its axes");
   const which = axes ? axesIn(axes, rank) : range(rank);
   const sides = range(rank).map(() => ({ before: 0, after: 0 }));
@@ -204,7 +204,7 @@ function wrapped(c: Context, x: Live, axis: number, { before, after }: { before:
 
 const tile: Rule = (c) => {
   const x = operand(c, 0);
-  const repeats = intsOperand(c, 1, "its repeats") ?? unsupported("its repeats are missing");
+  const repeats = intsOperand(c, 1, "its repeats") ?? misfit("its repeats are missing");
   if (repeats.some((r) => r < 1)) return unsupported("it repeats nothing");
   return repeated(c, x, repeats);
 };
@@ -215,37 +215,24 @@ function repeated(c: Context, x: Operand, repeats: readonly number[]): Operand {
   const to = x.shape.map((d, a) => d * repeats[a]!);
   return reshaped(c, broadcast(c, reshaped(c, x, apart), wide), to);
 }
-function broadcast(c: Context, x: Operand, to: Shape): Operand {
-  return sameShape(x.shape, to) ? x : emit(c, call("broadcast", [tensorTerm(c, x), ints(to)]));
-}
 const expand: Rule = (c) => {
   const x = operand(c, 0);
-  const wanted = intsOperand(c, 1, "its shape") ?? unsupported("its shape is missing");
-  if (sizeOf(wanted) === 0) return known(x.dtype, wanted, []);
-  const to = broadcastShapes(x.shape, wanted) ?? unsupported(`[${x.shape.join(", ")}] does not broadcast to [${wanted.join(", ")}]`);
+  const wanted = intsOperand(c, 1, "its shape") ?? misfit("its shape is missing");
+  if (sizeOf(wanted) === 0) return known(x.element, wanted, []);
+  const to = broadcastShapes(x.shape, wanted) ?? misfit(`[${x.shape.join(", ")}] does not broadcast to [${wanted.join(", ")}]`);
   return broadcast(c, x, to);
 };
 
 /* ---- element types ----------------------------------------------------------------------------------------------- */
 
-const typeNamed = (code: number): DType => {
-  const type = elementTypeOf(code);
-  return (type && dtypeOf(type)) ?? unsupported(`the element type ${type ?? code} is not in the language`);
-};
-function converted(c: Context, x: Operand, to: DType): Operand {
-  if (x.dtype === to) return x;
-  if (!isKnown(x)) return cast(c, x, to);
-  const data = Array.from(x.data, (v) => convertedNumber(v, to));
-  return known(to, x.shape, to === "f32" ? Float32Array.from(data) : data, x.name);
+/** The element type of this number. */
+export function typeNumbered(code: number): OnnxElementType {
+  const type = elementTypeOf(code) ?? unsupported(`there is no element type ${code}`);
+  languageType(type);
+  return type;
 }
-function convertedNumber(v: number, to: DType): number {
-  if (to === "bool") return v === 0 ? 0 : 1;
-  if (to === "f32") return v;
-  const whole = Number.isNaN(v) ? 0 : Math.trunc(v) + 0;
-  return to === "u8" ? whole & 255 : whole;
-}
-const castTo: Rule = (c) => converted(c, operand(c, 0), typeNamed(c.attributes.int("to", 1)));
-const castLike: Rule = (c) => converted(c, operand(c, 0), operand(c, 1).dtype);
+const castTo: Rule = (c) => converted(c, operand(c, 0), typeNumbered(c.attributes.int("to", 1)));
+const castLike: Rule = (c) => converted(c, operand(c, 0), operand(c, 1).element);
 
 /* ---- images ------------------------------------------------------------------------------------------------------ */
 
@@ -278,24 +265,24 @@ const trilu: Rule = (c) => {
   return emit(c, call("where", [inside, tensorTerm(c, x), x.dtype === "f32" ? float(0) : int(0)]));
 };
 
-export const shapeRules: Readonly<Record<string, Rule>> = {
-  Shape: shape,
-  Size: (c) => knownInts([sizeOf(operand(c, 0).shape)], []),
-  Reshape: reshape,
-  Flatten: flatten,
-  Squeeze: squeeze,
-  Unsqueeze: unsqueeze,
-  Transpose: transpose,
-  Concat: concat,
-  Split: split,
-  Slice: slice,
-  Pad: pad,
-  Tile: tile,
-  Expand: expand,
-  Cast: castTo,
-  CastLike: castLike,
-  DepthToSpace: depthToSpace,
-  SpaceToDepth: spaceToDepth,
-  Trilu: trilu,
+const axesAttribute = ["axes"];
+export const shapeOperators: Operators = {
+  Shape: operator(shape, ["start", "end"], { results: ["int64"] }),
+  Size: operator((c) => knownInts([sizeOf(operand(c, 0).shape)], []), [], { results: ["int64"] }),
+  Reshape: operator(reshape, ["shape", "allowzero"]),
+  Flatten: operator(flatten, ["axis"]),
+  Squeeze: operator(squeeze, axesAttribute),
+  Unsqueeze: operator(unsqueeze, axesAttribute),
+  Transpose: operator(transpose, ["perm"]),
+  Concat: operator(concat, ["axis"]),
+  Split: operator(split, ["axis", "split", "num_outputs"]),
+  Slice: operator(slice, ["starts", "ends", "axes"]),
+  Pad: operator(pad, ["pads", "paddings", "mode", "value"]),
+  Tile: operator(tile),
+  Expand: operator(expand),
+  Cast: operator(castTo, ["to", "saturate", "round_mode"], { results: null }),
+  CastLike: operator(castLike, ["saturate", "round_mode"], { results: null }),
+  DepthToSpace: operator(depthToSpace, ["blocksize", "mode"]),
+  SpaceToDepth: operator(spaceToDepth, ["blocksize"]),
+  Trilu: operator(trilu, ["upper"]),
 };
-export { broadcast, typeNamed };

@@ -12,6 +12,8 @@ export interface Window {
   readonly padding: readonly (readonly [number, number])[];
 }
 
+/** Attributes that say where windows are. */
+export const windowAttributes: readonly string[] = ["kernel_shape", "strides", "dilations", "pads", "auto_pad"];
 /** `extents` are those of the image. */
 export function windowOf(c: Context, kernel: readonly number[], extents: readonly number[]): Window {
   const ones = kernel.map(() => 1);

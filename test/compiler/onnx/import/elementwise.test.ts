@@ -1,7 +1,7 @@
 /** Operators on single elements, by their formulas. */
 import { describe, expect, test } from "vitest";
 import { expectClose } from "../../passes/numeric.ts";
-import { bodyOf, bools, floats, ints, noise, op, problemsOf, result, run, type Tensor } from "./support.ts";
+import { bodyOf, bools, floats, importCase, ints, noise, op, problemsOf, result, run, type Tensor } from "./support.ts";
 
 const x = floats([2, 4], [-3.5, -1, -0.25, 0, 0.25, 0.9, 2, 7.5]);
 const inside = floats([5], [-0.9, -0.5, 0, 0.3, 0.8]);
@@ -132,8 +132,58 @@ describe("Dropout", () => {
     const y = run({ nodes: [op("Dropout", ["x"], ["y", "mask"])], inputs: { x }, outputs: ["y", "mask"] });
     expect(y.mask!.data).toEqual(x.data.map(() => 1));
   });
-  test("that trains is refused", () => {
-    const c = { nodes: [op("Dropout", ["x", "r", "t"], ["y"])], inputs: { x }, weights: { r: floats([], [0.5]), t: bools([], [1]) } };
-    expect(problemsOf(c)[0]!.reason).toContain("it drops elements");
+  test("that trains is one of the language, which drops nothing in prediction", () => {
+    const c = { nodes: [op("Dropout", ["x", "r", "t"], ["y"])], inputs: { x }, weights: { r: floats([], [0.25]), t: bools([], [1]) } };
+    expect(bodyOf(c)).toEqual(["y = dropout(x, 0.25)"]);
+    expect(importCase(c).warnings).toEqual([expect.stringContaining("exported for training")]);
+    expect(bodyOf({ nodes: [op("Dropout", ["x"], ["y"], { is_test: 1 })], inputs: { x }, opset: 6 })).toEqual(["y = x"]);
   });
+});
+
+describe("narrow integers wrap", () => {
+  const bytes = (data: readonly number[]) => ({ dtype: "int8", dims: [data.length], data }) as const;
+  test("where they are converted", () => {
+    const cast = (to: number, data: readonly number[]) => result("Cast", { x: { dtype: "int32", dims: [data.length], data } }, { to }).data;
+    expect(cast(3, [300, -129, 5])).toEqual([44, 127, 5]);
+    expect(cast(4, [-1, 70000])).toEqual([65535, 4464]);
+    expect(cast(5, [40000])).toEqual([-25536]);
+    expect(result("Cast", { x: { dtype: "uint8", dims: [1], data: [255] } }, { to: 3 }).data).toEqual([-1]);
+  });
+  test("where they are computed, also while importing", () => {
+    const sum = { a: bytes([100, -100]), b: bytes([100, -100]) };
+    expect(result("Add", sum).data).toEqual([-56, 56]);
+    expect(result("Add", sum, {}, { constants: ["a", "b"] }).data).toEqual([-56, 56]);
+    expect(result("Neg", { a: bytes([-128, 1]) }).data).toEqual([-128, -1]);
+  });
+  test("what fits is left alone", () => {
+    const nodes = [op("Cast", ["x"], ["y"], { to: 5 })];
+    expect(bodyOf({ nodes, inputs: { x: bytes([1]) } })).toEqual(["y = x"]);
+  });
+});
+
+describe("powers of integers", () => {
+  const whole = (data: readonly number[]) => ({ dtype: "int32", dims: [data.length], data }) as const;
+  const power = (exponent: number) => result("Pow", { a: whole([3, -2]), b: whole([exponent]) }, {}, { constants: ["b"] }).data;
+  test("are products", () => {
+    expect(power(17)).toEqual([129140163, -131072]);
+    expect(power(19)).toEqual([1162261467, -524288]);
+  });
+  test("of constants are cut off", () => {
+    const c = { a: whole([3, 7, 4]), b: floats([], [0.5]) };
+    expect(result("Pow", c, {}, { constants: ["a", "b"] }).data).toEqual([1, 2, 2]);
+  });
+  test("others are refused", () =>
+    expect(problemsOf({ nodes: [op("Pow", ["a", "b"], ["y"])], inputs: { a: whole([3]), b: whole([2]) } })[0]!.reason).toContain("powe"));
+});
+
+test("NaN wins in Max and Min, wherever it stands", () => {
+  const [a, b] = [floats([3], [Number.NaN, 1, 2]), floats([3], [1, Number.NaN, 3])];
+  for (const constants of [[], ["a"], ["b"], ["a", "b"]]) {
+    expect(result("Max", { a, b }, {}, { constants }).data).toEqual([Number.NaN, Number.NaN, 3]);
+    expect(result("Min", { a, b }, {}, { constants }).data).toEqual([Number.NaN, Number.NaN, 2]);
+  }
+});
+test("the rest of a division by infinity is the dividend", () => {
+  const operands = { a: floats([3], [5, -5, 5]), b: floats([3], [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3]) };
+  expect(result("Mod", operands, { fmod: 1 }).data).toEqual([5, -5, 2]);
 });

@@ -34,6 +34,12 @@ describe("reading", () => {
     expect(body(ints([], [-1]))).toEqual(["y = x[:, 3]"]);
     expect(body(list(1, 2))).toEqual(["y = x[:, 1:3]"]);
   });
+  test("ids that are computed may count from the end, also in an Embedding", () => {
+    const nodes = [op("Sub", ["ids", "one"], ["t"]), op("Gather", ["words.weight", "t"], ["y"])];
+    const c = { nodes, inputs: { ids: ints([2], [0, 2]) }, weights: { "words.weight": floats([3, 1], [10, 20, 30]), one: ints([], [1]) } };
+    expect(run(c).y!.data).toEqual([30, 20]);
+    expect(textOf(c)).toContain("Embedding(3, 1)");
+  });
   test("a table of the file is an Embedding", () => {
     const c = { nodes: [op("Gather", ["words.weight", "ids"], ["y"])], inputs: { ids: list(2, 0, 2) }, weights: { "words.weight": x } };
     expect(bodyOf(c)).toEqual(["y = ids |> words: Embedding(3, 4)"]);

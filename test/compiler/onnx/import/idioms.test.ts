@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { OnnxNode } from "../../../../compiler/formats/onnx/model.ts";
 import { expectClose } from "../../passes/numeric.ts";
-import { bodyOf, floats, list, noise, op, run, type Tensor } from "./support.ts";
+import { bodyOf, floats, importCase, list, noise, op, run, type Tensor } from "./support.ts";
 
 const x = noise([2, 6]);
 const scalar = (v: number): Tensor => floats([], [v]);
@@ -117,6 +117,18 @@ describe("activations", () => {
   });
 });
 
+test("numbers with several axes are no scalars: they add axes", () => {
+  const nodes = idioms["gelu as PyTorch writes it"]!.nodes;
+  const y = run({ nodes, inputs: { x }, weights: { ...weights, one: floats([1, 1, 1], [1]) } }).y!;
+  expect(y.dims).toEqual([1, 2, 6]);
+  expectClose(y.data, x.data.map(gelu), 1e-6, "gelu");
+});
+test("a chain of products as long as a file is read in one go", () => {
+  const chain = Array.from({ length: 3000 }, (_, i) => op("Mul", [`t${i}`, "w"], [`t${i + 1}`]));
+  const { sketch } = importCase({ nodes: chain, inputs: { t0: noise([1]), w: noise([1], 2) }, outputs: ["t3000"] });
+  expect(sketch.steps.length).toBe(3000);
+});
+
 describe("layer normalisation", () => {
   const standard = (square: OnnxNode): OnnxNode[] => [
     op("ReduceMean", ["x"], ["m"], { axes: [-1] }),
@@ -196,6 +208,11 @@ describe("group normalisation", () => {
       1e-5,
       "plain",
     );
+  });
+  test("a scale that adds an axis is none of a layer", () => {
+    const c = { nodes, inputs: { image }, weights: { ...tables, "gn.weight": noise([2, 4, 1, 1], 2) } };
+    expect(bodyOf(c).join()).not.toContain("GroupNorm");
+    expect(run(c).y!.dims).toEqual([2, 4, 2, 3]);
   });
   test("by other numbers it is something else", () => {
     const c = { nodes, inputs: { image }, weights: { ...tables, ones: floats([2], [1, 2]) } };

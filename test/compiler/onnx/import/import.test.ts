@@ -158,7 +158,7 @@ describe("constants", () => {
   test("a scalar's shape is empty, its size 1", () => {
     const nodes = [
       op("Shape", ["x"], ["s"]),
-      op("ReduceProd", ["s"], ["n"]),
+      op("ReduceProd", ["s"], ["n"], { keepdims: 0 }),
       op("Cast", ["n"], ["f"], { to: 1 }),
       op("Add", ["x", "f"], ["y"]),
     ];
@@ -167,6 +167,74 @@ describe("constants", () => {
   test("that i32 cannot hold are refused", () => {
     const c = { nodes: [op("Add", ["i", "k"], ["y"])], inputs: { i: list(1) }, weights: { k: list(2 ** 40) } };
     expect(problemsOf(c)[0]!.reason).toContain("1099511627776, which i32 cannot hold");
+  });
+  const end = Number.MAX_SAFE_INTEGER;
+  const plusFolded = (nodes: Parameters<typeof run>[0]["nodes"], weights: Record<string, ReturnType<typeof list>>) =>
+    run({ nodes: [...nodes, op("Cast", ["e"], ["f"], { to: 1 }), op("Add", ["x", "f"], ["y"])], inputs: { x: floats([1], [0]) }, weights })
+      .y!.data;
+  test("whole numbers are exact up to 53 bits, and refused beyond", () => {
+    const nodes = [op("Mul", ["m", "k"], ["p"]), op("Div", ["p", "d"], ["e"])];
+    expect(plusFolded(nodes, { m: list(100000), k: list(100000), d: list(1000000) })).toEqual([10000]);
+    expect(plusFolded([op("ReduceProd", ["m"], ["e"])], { m: list(100000, 100000) })).toEqual([1e10]);
+    const large = { nodes: [op("Mul", ["m", "m"], ["p"]), op("Expand", ["x", "p"], ["y"])], inputs: { x }, weights: { m: list(2 ** 31) } };
+    expect(problemsOf(large)[0]).toMatchObject({ op: "Mul", trouble: "data", reason: expect.stringContaining("53 bits") });
+  });
+  test("the ends of 64 bits stay such", () => {
+    const sliced = (opType: string, ...more: number[]) =>
+      run({
+        nodes: [op(opType, ["m", "k"], ["e"]), op("Slice", ["v", "s", "e"], ["y"])],
+        inputs: { v: noise([6]) },
+        weights: { m: list(end), k: list(...more), s: list(0) },
+      }).y!.dims;
+    expect(sliced("Min", 3)).toEqual([3]);
+    expect(sliced("Mul", 1)).toEqual([6]);
+    expect(sliced("Sub", 1)).toEqual([6]);
+    expect(plusFolded([op("Equal", ["m", "k"], ["e"])], { m: list(end), k: list(-1) })).toEqual([0]);
+    expect(plusFolded([op("Identity", ["m"], ["e"])], { m: list(end) })).toEqual([2 ** 63]);
+    expect(() => plusFolded([op("Sub", ["m", "m"], ["e"])], { m: list(end) })).toThrow("53 bits");
+  });
+  test("integers of 32 bits wrap", () => {
+    const word = (...data: number[]) => ({ dtype: "int32", dims: [data.length], data }) as const;
+    expect(plusFolded([op("Mul", ["m", "m"], ["e"])], { m: word(100000) })).toEqual([1410065408]);
+  });
+  test("a parameter that is repeated stays one parameter", () => {
+    const cls = noise([1, 1, 24]);
+    const token = {
+      nodes: [op("Expand", ["cls", "to"], ["t"]), op("Concat", ["t", "v"], ["y"], { axis: 1 })],
+      inputs: { v: noise([4, 3, 24]) },
+    };
+    expect(bodyOf({ ...token, weights: { cls, to: list(4, 1, 24) } })).toEqual([
+      "param cls: f32[1, 1, 24] = zeros",
+      "y = concat([broadcast(cls, [4, 1, 24]), v], axis=1)",
+    ]);
+    const once = bodyOf({ ...token, inputs: { v: noise([1, 3, 24]) }, weights: { cls, to: list(1, 1, 24) } });
+    expect(once[1]).toBe("y = concat([cls, v], axis=1)");
+  });
+  test("large tables of one number, and those that count, are calls that make them", () => {
+    const full = { nodes: [op("ConstantOfShape", ["to"], ["c"]), op("Add", ["x", "c"], ["y"])], inputs: { x: floats([1], [2]) } };
+    expect(textOf({ ...full, weights: { to: list(2 ** 24) } })).toContain("full([16777216], 0.0)");
+    const bounds = { a: ints([], [0]), b: ints([], [2 ** 24]), d: ints([], [2]) };
+    expect(
+      textOf({ nodes: [op("Range", ["a", "b", "d"], ["r"]), op("Add", ["i", "r"], ["y"])], inputs: { i: list(1) }, weights: bounds }),
+    ).toContain("arange(0, 16777216, 2)");
+    const eye = {
+      nodes: [op("EyeLike", ["x"], ["c"]), op("MatMul", ["c", "v"], ["y"])],
+      inputs: { x: noise([1, 1]), v: noise([2048, 1]) },
+    };
+    const square = { ...modelOf(eye).graph.inputs[0]!, type: { kind: "tensor", dtype: "float", shape: [2048, 2048] } } as const;
+    expect(textOf({ ...eye, more: { graph: { ...modelOf(eye).graph, inputs: [square, modelOf(eye).graph.inputs[1]!] } } })).toContain(
+      "arange(2048)",
+    );
+  });
+  test("random numbers like a constant are made at each run", () => {
+    const nodes = [op("RandomNormalLike", ["k"], ["r"]), op("Add", ["x", "r"], ["y"])];
+    expect(textOf({ nodes, inputs: { x }, weights: { k: noise([2, 3]) } })).toContain("random_normal([2, 3]");
+  });
+  test("a long chain of tables that are reshaped by themselves", () => {
+    const chain = Array.from({ length: 60 }, (_, i) => op("Reshape", [`t${i}`, `t${i}`], [`t${i + 1}`]));
+    expect(bodyOf({ nodes: [...chain, op("Expand", ["v", "t60"], ["y"])], inputs: { v: noise([1]) }, weights: { t0: list(1) } })).toEqual([
+      "y = v",
+    ]);
   });
   test("numbers are as short as singles allow", () => {
     const c = { nodes: [op("Mul", ["x", "k"], ["y"])], inputs: { x }, weights: { k: floats([], [Math.fround(0.1)]) } };
@@ -190,6 +258,35 @@ describe("graphs inside", () => {
   });
   test("another one is refused", () => {
     expect(problemsOf({ nodes: [choice], inputs: { x, k: bools([], [1]) } })[0]!.reason).toContain("its condition depends");
+  });
+  test("graphs beside each other may use the same names", () => {
+    const inner = (opType: string) =>
+      graph({ nodes: [op(opType, ["x"], ["t"]), op("Relu", ["t"], ["u"])], outputs: [{ name: "u", type: null }] });
+    const pick = (name: string, yes: string, no: string) => op("If", ["k"], [name], { then_branch: inner(yes), else_branch: inner(no) });
+    const nodes = [pick("a", "Neg", "Abs"), pick("b", "Abs", "Neg"), op("Sub", ["a", "b"], ["y"])];
+    const y = run({ nodes, inputs: { x }, weights: { k: bools([], [1]) } }).y!;
+    expect(y.data).toEqual(x.data.map((v) => Math.max(0, -v) - Math.abs(v)));
+  });
+  test("a graph inside sees the tables around it, and has its own", () => {
+    const weights = [tensorOf("w", floats([3], [1, 2, 3]))];
+    const inner = graph({
+      nodes: [op("Mul", ["w", "v"], ["t"]), op("Add", ["x", "t"], ["u"])],
+      initializers: weights,
+      outputs: [{ name: "u", type: null }],
+    });
+    const node = op("If", ["k"], ["a"], { then_branch: inner, else_branch: inner });
+    const c = {
+      nodes: [node, op("Add", ["a", "w"], ["y"])],
+      inputs: { x },
+      weights: { k: bools([], [1]), w: floats([], [100]), v: floats([], [10]) },
+    };
+    expect(run(c).y!.data).toEqual(x.data.map((v, i) => v + 10 * ((i % 3) + 1) + 100));
+  });
+  test("calls that become too many nodes are refused", () => {
+    const call = (f: string, from: string, to: string) => ({ ...op(f, [from], [to]), domain: "own" });
+    const body = (i: number) => (i === 25 ? [op("Relu", ["a"], ["c"])] : [call(`F${i + 1}`, "a", "b"), call(`F${i + 1}`, "b", "c")]);
+    const functions = Array.from({ length: 26 }, (_, i) => callable(`F${i}`, { inputs: ["a"], outputs: ["c"], nodes: body(i) }));
+    expect(() => importCase({ nodes: [call("F0", "x", "y")], inputs: { x }, more: { functions } })).toThrow("more than 262144 nodes");
   });
   test("functions of the model are written out, with the attributes of the call", () => {
     const leaky = {
@@ -240,6 +337,12 @@ describe("what cannot be imported", () => {
     expect(reason("Reshape", { to: list(4, -1) })).toContain("does not reshape");
     const negative = { nodes: [op("ConstantOfShape", ["s"], ["y"])], weights: { s: list(2, -3) } };
     expect(problemsOf(negative)[0]!.reason).toBe("its shape is [2, -3]");
+  });
+  test("what is wrong is told apart", () => {
+    const trouble = (c: Parameters<typeof problemsOf>[0]) => problemsOf(c)[0]!.trouble;
+    expect(trouble({ nodes: [op("Det", ["x"], ["y"])], inputs: { x } })).toBe("unknown");
+    expect(trouble({ nodes: [op("MatMul", ["x", "x"], ["y"])], inputs: { x } })).toBe("misfit");
+    expect(trouble({ nodes: [op("Add", ["i", "k"], ["y"])], inputs: { i: list(1) }, weights: { k: list(2 ** 40) } })).toBe("data");
   });
   test("shapes that do not fit", () => {
     const c = { nodes: [op("Conv", ["x", "w"], ["y"])], inputs: { x: noise([1, 3, 4, 4]) }, weights: { w: noise([2, 2, 1, 1]) } };

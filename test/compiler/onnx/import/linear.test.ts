@@ -37,6 +37,29 @@ describe("Gemm", () => {
   });
 });
 
+test("a bias with more axes than the product adds them", () => {
+  const [x, w, b] = [noise([2, 3]), noise([3, 4], 2), noise([1, 1, 4], 3)];
+  const y = run({ nodes: [op("MatMul", ["x", "w"], ["t"]), op("Add", ["t", "b"], ["y"])], inputs: { x }, weights: { w, b } }).y!;
+  expect(y.dims).toEqual([1, 2, 4]);
+  expectClose(
+    y.data,
+    product(x, w).map((v, i) => v + b.data[i % 4]!),
+    1e-6,
+    "sum",
+  );
+});
+test("before version 7 an addition says where the bias begins", () => {
+  const [x, w, b] = [noise([4, 3]), noise([3, 4], 2), noise([4], 3)];
+  const nodes = [op("MatMul", ["x", "w"], ["t"]), op("Add", ["t", "b"], ["y"], { axis: 0, broadcast: 1 })];
+  const y = run({ nodes, inputs: { x }, weights: { w, b }, opset: 6 }).y!;
+  expectClose(
+    y.data,
+    product(x, w).map((v, i) => v + b.data[Math.floor(i / 4)]!),
+    1e-6,
+    "rows",
+  );
+});
+
 describe("MatMul", () => {
   const [x, w, b] = [noise([2, 3, 4]), noise([4, 5], 2), noise([5], 3)];
   const rows = floats([6, 4], x.data);

@@ -1,7 +1,7 @@
 /** Normalisation by its formulas, as layers and by tables that are computed. */
 import { describe, expect, test } from "vitest";
 import { expectClose } from "../../passes/numeric.ts";
-import { at, bodyOf, floats, noise, op, problemsOf, result, run, type Tensor, table } from "./support.ts";
+import { at, bodyOf, floats, importCase, noise, op, problemsOf, result, run, type Tensor, table } from "./support.ts";
 
 const x = noise([2, 4, 3]);
 const mean = (all: readonly number[]) => all.reduce((p, q) => p + q, 0) / all.length;
@@ -41,9 +41,17 @@ describe("BatchNormalization", () => {
     const node = op("BatchNormalization", ["x", ...Object.keys(tables)], ["y"], { momentum: 0.99 }, "/bn/BatchNormalization");
     expect(bodyOf({ nodes: [node], inputs: { x }, weights: tables })).toEqual(["y = x |> bn: BatchNorm(momentum=0.01)"]);
   });
-  test("that trains is refused", () => {
-    const node = op("BatchNormalization", ["x", ...Object.keys(tables)], ["y"], { training_mode: 1 });
-    expect(problemsOf({ nodes: [node], inputs: { x }, weights: tables })[0]!.reason).toBe("it trains");
+  test("that trains is a layer of the language", () => {
+    const inputs = ["x", ...Object.keys(tables)];
+    const c = {
+      nodes: [op("BatchNormalization", inputs, ["y"], { training_mode: 1 }, "/bn/BatchNormalization")],
+      inputs: { x },
+      weights: tables,
+    };
+    expect(bodyOf(c)).toEqual(["y = x |> bn: BatchNorm"]);
+    expect(importCase(c).warnings).toEqual([expect.stringContaining("exported for training")]);
+    const statistics = { ...c, nodes: [op("BatchNormalization", inputs, ["y", "m", "v"], { training_mode: 1 })], outputs: ["y", "m"] };
+    expect(problemsOf(statistics)[0]!.reason).toContain("it trains");
   });
 });
 

@@ -97,3 +97,46 @@ describe("along an axis", () => {
     expect(bodyOf(c({}))[0]).toContain("= top_k(t, 2)");
   });
 });
+
+describe("nothing, and everything", () => {
+  const none = floats([0], []);
+  test("of no elements", () => {
+    const y = (opType: string, keepdims: number) =>
+      run({
+        nodes: [op(opType, ["n"], ["s"], { keepdims }), op("Add", ["x", "s"], ["y"])],
+        inputs: { x: floats([], [5]) },
+        weights: { n: none },
+      }).y;
+    expect([y("ReduceProd", 1), y("ReduceProd", 0)]).toEqual([
+      { dims: [1], data: [6] },
+      { dims: [], data: [6] },
+    ]);
+    expect(y("ReduceSum", 1)).toEqual({ dims: [1], data: [5] });
+  });
+  test("no axes may mean none: elements are still squared", () => {
+    const y = (opType: string) => result(opType, { x: floats([2], [-3, 2]) }, { noop_with_empty_axes: 1 }, { opset: 18 }).data;
+    expect([y("ReduceSum"), y("ReduceL1"), y("ReduceL2"), y("ReduceSumSquare")]).toEqual([
+      [-3, 2],
+      [3, 2],
+      [3, 2],
+      [9, 4],
+    ]);
+  });
+  test("ReduceLogSumExp where all is infinite", () => {
+    const row = (v: number) => result("ReduceLogSumExp", { x: floats([2], [v, v]) }, { axes: [0] }).data[0];
+    expect([row(Number.NEGATIVE_INFINITY), row(Number.POSITIVE_INFINITY)]).toEqual([Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
+  });
+  test("the least integer is the smallest", () => {
+    const t = { dtype: "int32", dims: [3], data: [5, -(2 ** 31), 7] } as const;
+    const y = run({
+      nodes: [op("TopK", ["t", "k"], ["y", "i"], { largest: 0 })],
+      inputs: { t },
+      weights: { k: list(2) },
+      outputs: ["y", "i"],
+    });
+    expect([y.y!.data, y.i!.data]).toEqual([
+      [-(2 ** 31), 5],
+      [1, 0],
+    ]);
+  });
+});

@@ -121,3 +121,16 @@ describe("images", () => {
     expect(result("Trilu", { t, k: ints([], [-1]) }, { upper: 0 }, { constants: ["k"] }).data).toEqual(kept((i, j) => j <= i - 1));
   });
 });
+
+test("sizes of parts must be those of the whole", () => {
+  const c = { nodes: [op("Split", ["x", "s"], ["y", "z"])], inputs: { x: noise([6]) }, weights: { s: list(2, 2) }, outputs: ["y", "z"] };
+  expect(problemsOf(c)[0]).toMatchObject({ trouble: "misfit", reason: "the sizes [2, 2] are not those of parts of 6" });
+});
+test("Squeeze by no axes takes away all that are 1", () =>
+  expect(result("Squeeze", { x: noise([1, 3, 1]), axes: ints([0], []) }, {}, { constants: ["axes"] }).dims).toEqual([3]));
+test("attributes that nothing needs are attributes all the same", () => {
+  const none = { pads: [0, 0, 0, 0], mode: "constant", value: { float: 0 } };
+  expect(bodyOf({ nodes: [op("Pad", ["x"], ["y"], none)], inputs: { x: noise([2, 2]) }, opset: 10 })).toEqual(["y = x"]);
+  const empty = { nodes: [op("Concat", ["s", "t"], ["c"], { axis: 0 }), op("Reshape", ["x", "c"], ["y"])], inputs: { x: noise([1]) } };
+  expect(run({ ...empty, weights: { s: ints([0], []), t: ints([0], []) } }).y!.dims).toEqual([]);
+});
