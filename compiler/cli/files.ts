@@ -74,6 +74,8 @@ export const exists = (path: string): boolean => existsSync(path);
 /** Not a folder, device or pipe. */
 export const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
+export const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+
 export function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true });

@@ -47,8 +47,11 @@ export interface Emitted {
   /** Paths of the variables in use, in the order of first use. */
   readonly variables: Set<string>;
 }
-/** `taken`: names that are given already. `path`: of the instance that is being emitted, for names of nodes. */
-export function newEmitter(taken: Iterable<string>, read: Emitter["read"], path: () => string): Emitter & Emitted {
+/**
+ * `taken`: names that are given already. `path`: of the instance that is being emitted, for names of nodes. `before`: constants
+ * of the graph that this one goes on from.
+ */
+export function newEmitter(taken: Iterable<string>, read: Emitter["read"], path: () => string, before = 0): Emitter & Emitted {
   const unique = uniqueNames(taken);
   const nodes: OnnxNode[] = [];
   const constants: Constant[] = [];
@@ -62,7 +65,7 @@ export function newEmitter(taken: Iterable<string>, read: Emitter["read"], path:
     return outputs;
   };
   const constant: Emitter["constant"] = (dtype, dims, values) => {
-    const name = `#${constants.length}`;
+    const name = `#${before + constants.length}`;
     constants.push({ name, dtype, dims, values });
     return name;
   };

@@ -63,9 +63,11 @@ function unpooled(node: Node, operands: readonly [string, string], part: readonl
   const [n, c, ...image] = node.type.shape as readonly [number, number, ...number[]];
   const [dy, index] = operands.map((t) => everySecond(t, node.inputs[0]!.type.shape, part, e)) as [string, string];
   const extents = part.map((s) => s.extent);
-  const starts = Array.from({ length: n * c }, (_, i) => i * sizeOf(extents));
   const within = movedPositions(index, image, part, e);
-  const at = e.add("Add", [within, e.constant("int32", [n, c, ...image.map(() => 1)], starts)]);
+  const ones = image.map(() => 1);
+  const starts = (count: number, every: number): readonly number[] => Array.from({ length: count }, (_, i) => i * every);
+  const inImage = e.add("Add", [within, e.constant("int32", [1, c, ...ones], starts(c, sizeOf(extents)))]);
+  const at = e.add("Add", [inImage, e.constant("int32", [n, 1, ...ones], starts(n, c * sizeOf(extents)))]);
   const pads = [...part.map((s) => s.pads[0]), ...part.map((s) => s.pads[1])];
   const window: Attributes = { kernel_shape: poolOf(node).kernel, strides: part.map((s) => s.stride), pads };
   const y = e.add("MaxUnpool", [dy, e.add("Cast", [at], { to: 7 })], window);
