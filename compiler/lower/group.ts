@@ -152,27 +152,51 @@ interface Absorbed {
 function absorbFolds(order: readonly Node[], users: ReadonlyMap<Node, Use>): Absorbed {
   const ends = new Map<Node, Node>();
   const inside = new Set<Node>();
+  const position = new Map(order.map((n, i) => [n, i]));
   const folds = order.filter(isFold).reverse();
   const contractions = folds.filter((f) => f.op.schema.kind === "contraction");
   for (const f of [...contractions, ...folds.filter((f) => f.op.schema.kind !== "contraction")]) {
-    const chain = chainFrom(f, users, (n) => inside.has(n) || ends.has(n));
+    const mayFollow = (n: Node) => n.op.schema.kind === "elementwise" && !inside.has(n) && !ends.has(n) && isLike(n, f);
+    const chain = chainFrom(f, users, position, mayFollow);
     for (const n of chain.slice(0, -1)) inside.add(n);
     ends.set(chain.at(-1)!, f);
   }
   return { ends, inside };
 }
+const isLike = (a: Node, b: Node): boolean => sameShape(a.type.shape, b.type.shape) && sameOrder(a.type.layout, b.type.layout);
 const longestChain = 40;
-/** From a fold along its only readers, while they are elementwise, of the same shape and in no other chain. */
-function chainFrom(f: Node, users: ReadonlyMap<Node, Use>, taken: (n: Node) => boolean): Node[] {
+/** From a fold along its readers, as long as these come together again: x * sigmoid(x) reads a fold twice. */
+function chainFrom(
+  f: Node,
+  users: ReadonlyMap<Node, Use>,
+  position: ReadonlyMap<Node, number>,
+  mayFollow: (n: Node) => boolean,
+): readonly Node[] {
   const chain = [f];
   if (f.op.schema.kind === "scatter") return chain;
-  for (let at = f; ; ) {
+  for (;;) {
+    const more = upToJoin(chain.at(-1)!, users, position, mayFollow);
+    if (more === null || chain.length + more.length > longestChain) return chain;
+    chain.push(...more);
+  }
+}
+/** The nodes behind `start` up to the first that all ways from it go through, the host's among them; null: there is none. */
+function upToJoin(
+  start: Node,
+  users: ReadonlyMap<Node, Use>,
+  position: ReadonlyMap<Node, number>,
+  mayFollow: (n: Node) => boolean,
+): readonly Node[] | null {
+  const passed: Node[] = [];
+  const open = new Set<Node>();
+  for (let at = start; ; ) {
     const { nodes, root } = users.get(at)!;
-    const next = nodes[0];
-    const goesOn = !root && nodes.length === 1 && next?.op.schema.kind === "elementwise" && !taken(next);
-    if (chain.length === longestChain) return chain;
-    if (!goesOn || !sameShape(next.type.shape, f.type.shape) || !sameOrder(next.type.layout, f.type.layout)) return chain;
-    chain.push(next);
+    if (root || nodes.length === 0 || !nodes.every(mayFollow) || passed.length > longestChain) return null;
+    for (const n of nodes) open.add(n);
+    const next = [...open].reduce((a, b) => (position.get(b)! < position.get(a)! ? b : a));
+    open.delete(next);
+    passed.push(next);
+    if (open.size === 0) return passed;
     at = next;
   }
 }

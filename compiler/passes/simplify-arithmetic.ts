@@ -55,19 +55,23 @@ const div: Rule = (node, a) => {
 const isNormal = (x: number) => Math.abs(x) >= 2 ** -126 && Math.abs(x) < 2 ** 128;
 const isPowerOfTwo = (x: number) => isNormal(x) && Number.isInteger(Math.log2(Math.abs(x))) && 2 ** Math.log2(Math.abs(x)) === Math.abs(x);
 
-/** Small whole powers are products: closer to the true power than exp(y log x), and far cheaper. */
+/**
+ * Powers of small multiples of a quarter are products of square roots: closer to the true power than exp(y log x), and far cheaper.
+ * Minus infinity has no root, where its power would be infinite.
+ */
 const pow: Rule = (node, x) => {
+  const exponent = fullValue(second(node));
+  if (exponent === null || exponent === 0 || Math.abs(exponent) > 3 || !Number.isInteger(4 * exponent)) return null;
   const base = as(node, x);
-  switch (fullValue(second(node))) {
-    case 1:
-      return base;
-    case 2:
-      return ops.mul({ a: base, b: base });
-    case 3:
-      return ops.mul({ a: ops.mul({ a: base, b: base }), b: base });
-    default:
-      return null;
+  const factors: Node[] = Array.from({ length: Math.floor(Math.abs(exponent)) }, () => base);
+  const quarters = (4 * Math.abs(exponent)) % 4;
+  if (quarters > 0) {
+    const root = ops.sqrt({ x: base });
+    if (quarters >= 2) factors.push(root);
+    if (quarters % 2 === 1) factors.push(ops.sqrt({ x: root }));
   }
+  const product = factors.reduce((a, b) => ops.mul({ a, b }));
+  return exponent > 0 ? product : ops.div({ a: scalar(node, 1), b: product });
 };
 
 const neg: Rule = (_, x) => {

@@ -40,6 +40,17 @@ test("elementwise chains are one kernel, a value read twice is computed once", a
   expect(printKernel(kernels[0]!).match(/var t/g)!.length).toBeGreaterThan(0);
 });
 
+test("activations that read a product several times end its kernel", async () => {
+  const names = async (then: string) =>
+    (await forward(`model M(x: f32[1, 8, 6, 6]) -> y { c = x |> a: Conv2d(8, kernel=1); y = ${then} }`)).map((k) => k.name);
+  expect(await names("silu(c)")).toContain("conv2d_add_sigmoid_mul");
+  expect((await names("gelu(c)")).filter((n) => /erf/.test(n))).toEqual([expect.stringMatching(/^conv2d_/)]);
+  // What the host or another kernel reads as well is stored before.
+  expect(await names("silu(c) + max(c)")).toContain("conv2d_add");
+  // Of two ends that do not meet none is part of it.
+  expect(await names("concat([silu(c), relu(c)], axis=1)")).toContain("conv2d_add");
+});
+
 test("what is expensive is not computed again for every element that it is broadcast to", async () => {
   const kernels = await forward(`model M(x: f32[64, 64], s: f32[64]) -> y { y = x * exp(s) }`);
   expect(kernels.map((k) => k.name)).toEqual(["exp", "mul"]);
