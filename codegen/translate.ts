@@ -57,6 +57,7 @@ export interface Emitter<E, S> {
   readonly loadSplat: (p: Place<E>) => E;
   readonly splat: (a: E, type: ScalarType) => E;
   readonly lane: (a: E, index: number, type: ScalarType) => E;
+  readonly zip: (half: "low" | "high", a: E, b: E, type: ScalarType) => E;
   readonly reduce: (op: "add" | "min" | "max", a: E, type: ScalarType) => E;
   readonly unary: (op: UnaryOp, a: E, of: Value) => E;
   /** The `b` of a shift is always one lane. */
@@ -132,6 +133,8 @@ export function translator<E, S>(kernel: Kernel, t: Emitter<E, S>): (body: reado
         return splat(e.a);
       case "lane":
         return t.lane(expr(e.a), e.index, typeOf(e.a));
+      case "zip":
+        return t.zip(e.half, expr(e.a), expr(e.b), typeOf(e.a));
       case "reduce":
         return t.reduce(e.op, expr(e.a), typeOf(e.a));
       case "unary":

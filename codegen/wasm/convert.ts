@@ -22,6 +22,12 @@ export function laneOf({ m }: Unit, a: Ref, index: number, type: ScalarType): Re
   const word = m.i32x4.extract_lane(a, index);
   return type === "bool" ? m.i32.and(word, m.i32.const(1)) : word;
 }
+/** Lanes of `a` and `b` in turn, of one half each. */
+export function zipOf({ m }: Unit, half: "low" | "high", a: Ref, b: Ref): Ref {
+  const first = half === "low" ? 0 : 8;
+  const word = (at: number) => [at, at + 1, at + 2, at + 3];
+  return m.i8x16.shuffle(a, b, [first, first + 16, first + 4, first + 20].flatMap(word));
+}
 /** (0 op 2) op (1 op 3). */
 export function reduceOf({ b, m }: Unit, frame: Frame, spelling: Spelling, op: "add" | "min" | "max", a: Ref, type: ScalarType): Ref {
   const whole = frame.temporary(b.v128);

@@ -8,7 +8,7 @@ import type { Buffer, Kernel, Lanes } from "../../ir/kernel/kernel.ts";
 import { isShared } from "../effects.ts";
 import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
 import { type Emitter, type Loop, type Outlined, type Place, type Rounding, translator, type Value, type Variable } from "../translate.ts";
-import { bitcastOf, castOf, constantOf, laneOf, lanesOf, reduceOf, splatOf } from "./convert.ts";
+import { bitcastOf, castOf, constantOf, laneOf, lanesOf, reduceOf, splatOf, zipOf } from "./convert.ts";
 import { divisionFunction, divisionFunction4 } from "./functions.ts";
 import { type Access, type Address, memoryAccess } from "./memory.ts";
 import { type Frame, openFrame, type Ref, relaxedMadd, twice, type Unit } from "./module.ts";
@@ -177,6 +177,7 @@ function emitterOf(w: Writer): Emitter<Ref, Ref> {
     loadSplat: (p) => access[p.buffer.type].loadSplat(address(w, p)),
     splat: (a, type) => splatOf(u, a, type),
     lane: (a, index, type) => laneOf(u, a, index, type),
+    zip: (half, a, c) => zipOf(u, half, a, c),
     reduce: (op, a, type) => reduceOf(u, w.frame, w.spelling, op, a, type),
     unary: (op, a, of) => spellUnary(w.spelling, op, a, of),
     binary: (op, a, b, of) => spellBinary(w.spelling, op, a, b, of),

@@ -16,6 +16,7 @@ export interface Prelude {
   readonly bits: (name: Special) => string;
   /** Names of functions. */
   readonly extreme: (op: "min" | "max", of: Value) => string;
+  readonly zip: (half: "low" | "high", type: ScalarType) => string;
   readonly reduce: (op: "add" | "min" | "max", type: ScalarType) => string;
   readonly divide: (op: "div" | "mod", lanes: Lanes) => string;
   readonly saturate: (to: "i32" | "u32", lanes: Lanes) => string;
@@ -50,6 +51,11 @@ export function prelude(): Prelude {
       return `bitcast<f32>(${name})`;
     },
     extreme,
+    zip: (half, type) => {
+      const t = `vec4<${type}>`;
+      const lanes = half === "low" ? "a.x, b.x, a.y, b.y" : "a.z, b.z, a.w, b.w";
+      return declare(`zip_${half}_${type}`, () => [`fn zip_${half}_${type}(a: ${t}, b: ${t}) -> ${t} {`, `  return ${t}(${lanes});`, "}"]);
+    },
     reduce: (op, type) => {
       const join = (a: string, b: string) => (op === "add" ? `(${a} + ${b})` : `${extreme(op, { type, lanes: 1 })}(${a}, ${b})`);
       const sum = join(join("v.x", "v.z"), join("v.y", "v.w"));

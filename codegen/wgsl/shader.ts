@@ -174,6 +174,7 @@ function emitterOf(w: Writer): Emitter<string, string> {
     loadSplat: (at) => vectorOf(4, elementType(at.buffer), load(w, elementOf(w, at), 1)),
     splat: (a, type) => vectorOf(4, type, a),
     lane: (a, index) => `${a}.${"xyzw"[index]}`,
+    zip: (half, a, b, type) => `${p.zip(half, type)}(${a}, ${b})`,
     reduce: (op, a, type) => `${p.reduce(op, type)}(${a})`,
     unary: spellUnary,
     binary: (op, a, b, of) => spellBinary(op, a, b, of, p),

@@ -96,6 +96,7 @@ function weightOf(e: Expr): number {
     case "lanes":
     case "splat":
     case "lane":
+    case "zip":
       return 0;
   }
 }

@@ -69,6 +69,7 @@ export function evaluate(e: Expr): number | null {
     case "lanes":
     case "splat":
     case "lane":
+    case "zip":
     case "reduce":
       return null;
   }

@@ -6,7 +6,8 @@ import type { Buffer, Expr, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
 import { haloOf } from "../../ir/layout.ts";
 import { blockwise } from "./contraction/blockwise.ts";
 import { contraction } from "./contraction/contraction.ts";
-import { logicalIndex, orZero, physicalExtents } from "./elements.ts";
+import { crosswise } from "./crosswise.ts";
+import { orZero, placesOf } from "./elements.ts";
 import { elementwise } from "./elementwise.ts";
 import { type Folded, foldInLanes, foldSerially } from "./fold.ts";
 import { segments } from "./segments.ts";
@@ -41,7 +42,8 @@ function finished(c: Computation, index: readonly Expr[], axes: Axes, folded: Fo
 /* ---- all elements ---------------------------------------------------------------------------------------------- */
 
 function elements(c: Computation, axes: Axes, scratch: Buffer[]): readonly Stmt[] {
-  if (!c.fold) return elementwise(c, (index, a) => serialElement(c, a)(index), axes) ?? alongInnermost(c, axes) ?? scalar(c, axes);
+  const each = (index: readonly Expr[], a: Axes) => serialElement(c, a)(index);
+  if (!c.fold) return elementwise(c, each, axes) ?? alongInnermost(c, axes) ?? crosswise(c, each, axes) ?? scalar(c, axes);
   return tiledFold(c, axes) ?? alongInnermost(c, axes) ?? alongFold(c, axes, scratch) ?? scalar(c, axes);
 }
 
@@ -68,22 +70,11 @@ function overDims(
   axes: Axes,
   body: (extent: number, indexAt: (position: Expr) => readonly Expr[]) => readonly Stmt[] | null,
 ): readonly Stmt[] | null {
-  const { output } = c;
-  const dims = output.layout.dims;
-  const blocked = dims.some((d) => d.div > 1 || d.mod > 0);
-  const extents = blocked ? physicalExtents(output) : dims.map((d) => output.shape[d.axis]!);
-  const indexOf = (physical: readonly Expr[]) => {
-    if (blocked) return logicalIndex(output, physical);
-    const index = output.shape.map((): Expr => i32(0));
-    dims.forEach((d, i) => {
-      index[d.axis] = physical[i]!;
-    });
-    return index;
-  };
+  const { extents, indexAt } = placesOf(c.output);
   let failed = false;
   const nest = (i: number, physical: readonly Expr[]): readonly Stmt[] => {
-    if (i >= dims.length - 1) {
-      const inner = body(extents.at(-1) ?? 1, (position) => indexOf([...physical, position]));
+    if (i >= extents.length - 1) {
+      const inner = body(extents.at(-1) ?? 1, (position) => indexAt([...physical, position]));
       failed ||= inner === null;
       return inner ?? [];
     }

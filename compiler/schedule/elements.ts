@@ -32,6 +32,20 @@ export function logicalIndex(b: Buffer, physical: readonly Expr[]): Expr[] {
   return index;
 }
 
+/** The dimensions of memory that loops over a buffer go through: extents, and the index at a place. A halo is left out where none is blocked. */
+export function placesOf(b: Buffer): { readonly extents: readonly number[]; readonly indexAt: (place: readonly Expr[]) => Expr[] } {
+  const { dims } = b.layout;
+  if (dims.some((d) => d.div > 1 || d.mod > 0)) return { extents: physicalExtents(b), indexAt: (place) => logicalIndex(b, place) };
+  const indexAt = (place: readonly Expr[]): Expr[] => {
+    const index = b.shape.map((): Expr => i32(0));
+    dims.forEach((d, i) => {
+      index[d.axis] = place[i]!;
+    });
+    return index;
+  };
+  return { extents: dims.map((d) => b.shape[d.axis]!), indexAt };
+}
+
 /** `value` at an index of the shape; 0 at an index beside it. `value` is asked for indices inside only. */
 export function orZero(b: Buffer, index: readonly Expr[], axes: Axes, value: (index: readonly Expr[]) => Evaluated): Evaluated {
   const tests: Expr[] = [];

@@ -10,14 +10,21 @@
  * all uses; other types where lanes differ). An access is wide where its physical stride along the axis is 1, and one for
  * all where it is 0. As a number, i * 4 + j is splat(i * 4) + lanes(). A vector loop of 4n becomes a serial loop of n around
  * four lanes.
+ *
+ * A load whose lanes lie apart is four wide ones and a transposition where its elements lie side by side along an unrolled
+ * loop of four:
+ *
+ *     vector j in 4 { unrolled k in 4 { y[k, j] = x[j, k] } }
  */
 
 import { invariant } from "../../ir/diagnostic.ts";
 import { flattenIndex, strideOf } from "../../ir/kernel/address.ts";
-import { add, at, axis as axisVar, i32, lane, lanes, mul, splat } from "../../ir/kernel/build.ts";
+import { add, at, axis as axisVar, i32, lane, lanes, buffer as makeBuffer, mul, splat } from "../../ir/kernel/build.ts";
 import { type Buffer, type Expr, type Kernel, lanesOf, type Stmt } from "../../ir/kernel/kernel.ts";
-import { isSmall, linear, type Ranges, toExpr } from "../../ir/kernel/linear.ts";
+import { isSmall, keyOf, linear, type Ranges, toExpr } from "../../ir/kernel/linear.ts";
 import {
+  declaredIn,
+  exprsOf,
   flatMapSame,
   mapExpr,
   mapStmt,
@@ -25,9 +32,12 @@ import {
   partsOf,
   substitute,
   substituteIn,
+  visitExpr,
   visitExprs,
+  visitStmts,
   withBody,
 } from "../../ir/kernel/rewrite.ts";
+import { transposed } from "./transpose.ts";
 
 export const vectorize = (k: Kernel): Kernel => withBody(k, walk(k.name, k.body, new Map()));
 
@@ -111,6 +121,29 @@ function mark(body: readonly Stmt[], l: Lanes, ranges: Ranges): boolean {
   return l.differ.size > before;
 }
 
+/* ---- lanes that lie apart -------------------------------------------------------------------------------------- */
+
+type Load = Extract<Expr, { kind: "load" }>;
+type Loop = Extract<Stmt, { kind: "for" }>;
+
+/** Loads that a loop certainly makes, whose lanes lie apart and whose elements along the loop lie side by side; by key. */
+function loadsAcross(loop: Loop, l: Lanes, ranges: Ranges): ReadonlyMap<string, Load> {
+  const found = new Map<string, Load>();
+  if (loop.loop !== "unrolled" || loop.extent !== 4) return found;
+  const own = declaredIn(loop.body);
+  visitStmts(loop.body, (s) => void (s.kind === "store" && own.add(s.buffer.name)));
+  const isAcross = (e: Load): boolean => {
+    const { buffer, index } = e;
+    if (own.has(buffer.name) || (buffer.type !== "f32" && buffer.type !== "i32")) return false;
+    if (index.some((x) => [...own].some((name) => mentions(x, name)))) return false;
+    const stride = strideIn(buffer, index, l, ranges);
+    return Number.isFinite(stride) && stride !== 0 && stride !== 1 && strideOf(flattenIndex(buffer, index), loop.axis, ranges) === 1;
+  };
+  for (const e of loop.body.flatMap(exprsOf))
+    visitExpr(e, (x) => void (x.kind === "load" && x.buffer.space !== "register" && isAcross(x) && found.set(keyOf(x), x)));
+  return found;
+}
+
 /* ---- four lanes ------------------------------------------------------------------------------------------------ */
 
 const toFour = (e: Expr): Expr => (lanesOf(e) === 4 ? e : splat(e));
@@ -123,6 +156,8 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
   const narrow = new Set<string>();
   /** Buffers with a place for each lane. */
   const spread = new Set<string>();
+  /** What is read instead of loads across, by their keys. */
+  const across = new Map<string, Expr>();
   const problems: string[] = [];
   const refuse = (problem: string): void => {
     problems.push(problem);
@@ -141,11 +176,13 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
     if (differs(e, l, ranges)) refuse(`${what} differs between lanes`);
     return substitute(one(e), lane0);
   }
-  function load(e: Extract<Expr, { kind: "load" }>, ranges: Ranges): Expr {
+  function load(e: Load, ranges: Ranges): Expr {
     if (e.buffer.space === "register") {
       if (e.index.some((x) => differs(x, l, ranges))) refuse(`an index of ${e.buffer.name} differs between lanes`);
       return { ...e, lanes: l.wide.has(e.buffer.name) ? 4 : 1, index: first(e.index) };
     }
+    const known = across.get(keyOf(e));
+    if (known) return known;
     const stride = strideIn(e.buffer, e.index, l, ranges);
     if (stride === 0) return { ...e, index: first(e.index) };
     if (stride !== 1) refuse(`a load from ${e.buffer.name} with stride ${stride}`);
@@ -213,13 +250,27 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
     declared.add(name);
     if (type === "f32" || l.differ.has(name)) l.wide.add(name);
   }
-  function stmt(s: Stmt, ranges: Ranges): Stmt {
+  /** In front of a loop: four wide loads for each across it, in an array with the lanes of each of its steps. */
+  function turned(s: Loop, ranges: Ranges): readonly Stmt[] {
+    return [...loadsAcross(s, l, ranges)].flatMap(([key, e], n) => {
+      const columns = makeBuffer(`${s.axis}.${n}`, "register", [4], null, e.buffer.type);
+      const rows = [0, 1, 2, 3].map((row): Expr => {
+        const by = new Map([[axis, i32(row)]]).set(s.axis, i32(0));
+        return { ...e, lanes: 4, index: e.index.map((x) => substitute(one(x), by)) };
+      });
+      across.set(key, { kind: "load", lanes: 4, buffer: columns, base: null, index: [axisVar(s.axis)] });
+      return transposed(columns, rows);
+    });
+  }
+  function loop(s: Loop, ranges: Ranges): readonly Stmt[] {
+    if (s.loop === "vector") refuse(`the vector loop over ${s.axis} inside`);
+    const inner = new Map(ranges).set(s.axis, s.extent);
+    const before = turned(s, inner);
+    return [...before, { ...s, body: s.body.flatMap((x) => stmts(x, inner)) }];
+  }
+  const stmts = (s: Stmt, ranges: Ranges): readonly Stmt[] => (s.kind === "for" ? loop(s, ranges) : [stmt(s, ranges)]);
+  function stmt(s: Exclude<Stmt, Loop>, ranges: Ranges): Stmt {
     switch (s.kind) {
-      case "for": {
-        if (s.loop === "vector") refuse(`the vector loop over ${s.axis} inside`);
-        const inner = new Map(ranges).set(s.axis, s.extent);
-        return { ...s, body: s.body.map((x) => stmt(x, inner)) };
-      }
       case "var":
         begin(s.name, s.type);
         return { ...s, lanes: l.wide.has(s.name) ? 4 : 1, init: s.init && valueFor(s.name, s.init, ranges) };
@@ -232,9 +283,9 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
       case "store":
         return store(s, ranges);
       case "if":
-        return { ...s, cond: shared(s.cond, ranges, "a condition"), body: s.body.map((x) => stmt(x, ranges)) };
+        return { ...s, cond: shared(s.cond, ranges, "a condition"), body: s.body.flatMap((x) => stmts(x, ranges)) };
       case "outline":
-        return { ...s, body: s.body.map((x) => stmt(x, ranges)) };
+        return { ...s, body: s.body.flatMap((x) => stmts(x, ranges)) };
       case "pointer":
         refuse("a pointer inside");
         return s;
@@ -242,7 +293,7 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
         return s;
     }
   }
-  const wide = body.map((s) => stmt(s, ranges));
+  const wide = body.flatMap((s) => stmts(s, ranges));
   for (const name of narrow) if (spread.has(name)) refuse(`stores to one place and to several of ${name}`);
   return { body: wide, problems };
 }

@@ -46,6 +46,8 @@ export function evaluate(e: Expr, lane: number, scope: Scope): Thunk {
       return evaluate(e.a, 0, scope);
     case "lane":
       return evaluate(e.a, e.index, scope);
+    case "zip":
+      return evaluate(lane % 2 === 0 ? e.a : e.b, Math.floor(lane / 2) + (e.half === "high" ? 2 : 0), scope);
     case "reduce": {
       const [a, b, c, d] = [0, 1, 2, 3].map((l) => evaluate(e.a, l, scope)) as [Thunk, Thunk, Thunk, Thunk];
       const join = (x: Thunk, y: Thunk) => binaryThunk(e.op, typeOf(e.a), scope.model, x, y);

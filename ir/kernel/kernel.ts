@@ -74,6 +74,8 @@ export type Expr =
   | { readonly kind: "splat"; readonly a: Expr }
   /** Lane `index` of a vector. */
   | { readonly kind: "lane"; readonly index: 0 | 1 | 2 | 3; readonly a: Expr }
+  /** Lanes of two vectors in turn, of one half each: low is a0 b0 a1 b1, high is a2 b2 a3 b3. */
+  | { readonly kind: "zip"; readonly half: "low" | "high"; readonly a: Expr; readonly b: Expr }
   /** All lanes as (0 op 2) op (1 op 3). */
   | { readonly kind: "reduce"; readonly op: "add" | "min" | "max"; readonly a: Expr };
 
@@ -121,6 +123,7 @@ export const typeOf = (e: Expr): ScalarType => {
     case "unary":
     case "splat":
     case "lane":
+    case "zip":
     case "reduce":
     case "select":
       return typeOf(e.a);
@@ -142,6 +145,7 @@ export const lanesOf = (e: Expr): Lanes => {
       return e.lanes;
     case "lanes":
     case "splat":
+    case "zip":
       return 4;
     case "unary":
     case "binary":

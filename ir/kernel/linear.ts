@@ -47,6 +47,8 @@ function spell(e: Exclude<Expr, { kind: "const" | "var" }>): string {
       return `${e.kind} ${e.to}(${parts})`;
     case "lane":
       return `lane ${e.index}(${parts})`;
+    case "zip":
+      return `zip ${e.half}(${parts})`;
     case "reduce":
       return `reduce ${e.op}(${parts})`;
     case "fma":

@@ -281,6 +281,7 @@ function parseCall(r: Reader, names: Names, word: string): Expr {
   if (word === "f32" || word === "i32" || word === "u32" || word === "bool") return arity(1) && { kind: "cast", to: word, a };
   if (head === "bits" && (detail === "f32" || detail === "i32" || detail === "u32")) return arity(1) && { kind: "bitcast", to: detail, a };
   if (head === "reduce" && (detail === "add" || detail === "min" || detail === "max")) return arity(1) && { kind: "reduce", op: detail, a };
+  if (head === "zip" && (detail === "low" || detail === "high")) return arity(2) && { kind: "zip", half: detail, a, b };
   if (word === "fma") return arity(3) && { kind: "fma", a, b, c };
   if (word === "select") return arity(3) && { kind: "select", cond: a, a: b, b: c };
   if (word === "lanes") return arity(0) && { kind: "lanes" };

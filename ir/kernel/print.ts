@@ -78,6 +78,8 @@ export function printExpr(e: Expr, level = 0): string {
       return call("splat", e.a);
     case "lane":
       return call("lane", e.a, String(e.index));
+    case "zip":
+      return call(`zip.${e.half}`, e.a, e.b);
     case "reduce":
       return call(`reduce.${e.op}`, e.a);
   }

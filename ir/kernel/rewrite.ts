@@ -18,6 +18,7 @@ export function partsOf(e: Expr): readonly Expr[] {
     case "reduce":
       return [e.a];
     case "binary":
+    case "zip":
       return [e.a, e.b];
     case "fma":
       return [e.a, e.b, e.c];
@@ -58,6 +59,7 @@ export function mapExpr(e: Expr, f: (e: Expr) => Expr): Expr {
     case "reduce":
       return { ...e, a };
     case "binary":
+    case "zip":
       return { ...e, a, b };
     case "fma":
       return { ...e, a, b, c };

@@ -242,6 +242,9 @@ function complaint(e: Expr, p: Place): string | null {
       return lanesOf(e.a) === 1 ? null : "splat of four lanes";
     case "lane":
       return lanesOf(e.a) === 4 ? null : "lane of a scalar";
+    case "zip":
+      if (lanesOf(e.a) !== 4) return "zip of scalars";
+      return sameForm(e.a, e.b) ? null : "operands disagree in type or lanes";
     case "reduce":
       if (lanesOf(e.a) !== 4) return "reduce of a scalar";
       return hasBinary(e.op, typeOf(e.a)) ? null : `reduce ${e.op} of ${typeOf(e.a)}`;

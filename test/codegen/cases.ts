@@ -37,6 +37,7 @@ import {
   u32,
   unary,
   when,
+  zip,
 } from "../../ir/kernel/build.ts";
 import type { BinaryOp, Buffer, Expr, Kernel, Lanes, ScalarType, Stmt, UnaryOp } from "../../ir/kernel/kernel.ts";
 import type { Memory } from "./support.ts";
@@ -201,14 +202,23 @@ const kernel = (name: string, buffers: readonly Buffer[], ...body: readonly Stmt
 const f32s = (name: string, space: "in" | "out" | "inout" | "scratch", n: number) => buffer(name, space, [n]);
 
 function lanesAndReductions(): Case {
-  const [x, y] = [f32s("x", "in", 64), f32s("y", "out", 16 * 8)];
+  const [x, y] = [f32s("x", "in", 64), f32s("y", "out", 16 * 9)];
   const body = grid("i", 16, (i) => {
     const v: Expr = { kind: "var", type: "f32", lanes: 4, name: "v" };
     const sums = (["add", "min", "max"] as const).map((op) => reduce(op, v));
     const ints = reduce("add", cast("i32", v));
+    const mixed = zip("high", zip("low", cast("i32", v), lanes), splat(i32(7)));
     const first = lane(lt(v, splat(f32(0))), 2);
-    const values = [...sums, lane(v, 0), lane(v, 3), cast("f32", ints), select(first, f32(1), f32(2)), lane(splat(lane(v, 1)), 3)];
-    return [declare("v", wideLoad(x, at(i, 4))), ...values.map((e, n) => store(y, [at(i, 8, n)], e))];
+    const values = [
+      ...sums,
+      lane(v, 0),
+      lane(v, 3),
+      cast("f32", ints),
+      cast("f32", lane(mixed, 2)),
+      select(first, f32(1), f32(2)),
+      lane(splat(lane(v, 1)), 3),
+    ];
+    return [declare("v", wideLoad(x, at(i, 4))), ...values.map((e, n) => store(y, [at(i, 9, n)], e))];
   });
   return { kernel: kernel("lanes", [x, y], body), inputs: { x: wave } };
 }

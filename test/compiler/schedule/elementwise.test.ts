@@ -54,6 +54,24 @@ const graphs: Record<string, string> = {
     %1 = permute(%x) {axes=[2,1,0]} : f32[20,5,3]
     return y = %0, z = %1
   }`,
+  "matrix turned": `graph g(%x: f32[39,22], %z: f32[22,39], %b: f32[39]) {
+    %0 = permute(%x) {axes=[1,0]} : f32[22,39]
+    %1 = mul(%z, %b) : f32[22,39]
+    %2 = add(%0, %1) : f32[22,39]
+    return y = %2
+  }`,
+  "whole tiles turned": `graph g(%x: f32[32,16]) { %0 = permute(%x) {axes=[1,0]} : f32[16,32] return y = %0 }`,
+  "images to channels last and back": `graph g(%x: f32[2,9,5,7]) {
+    @w = param "w" f32[12,9,3,3]
+    %0 = conv2d(%x, @w) {padding=[1,1,1,1]} : f32[2,12,5,7]
+    return y = %0
+  }`,
+  "numbers turned": `graph g(%x: i32[2,9,6], %z: bool[2,9,6]) {
+    %0 = permute(%x) {axes=[0,2,1]} : i32[2,6,9]
+    %1 = add(%0, %0) : i32[2,6,9]
+    %2 = permute(%z) {axes=[0,2,1]} : bool[2,6,9]
+    return y = %1, z = %2
+  }`,
   "causal mask": `graph g(%x: f32[2,6,20]) {
     %r = iota() {axis=0, dtype="i32", shape=[6,1]} : i32[6,1]
     %c = iota() {axis=0, dtype="i32", shape=[20]} : i32[20]
@@ -98,6 +116,11 @@ test("operands that move evenly share one row", () => {
 });
 test("a row is as long as a bias lasts", () => {
   expect(text("channels")).toMatch(/grid i in 6 \{\s+grid i_1 in 5 \{\s+vector/);
+});
+test("what lies across is read in tiles of four by four", () => {
+  for (const name of ["matrix turned", "images to channels last and back", "numbers turned"])
+    expect(text(name)).toMatch(/vector j(_\d+)? in 4 \{\s+unrolled k(_\d+)? in 4/);
+  expect(text("whole tiles turned").match(/for|grid|serial|vector|unrolled/g)).toEqual(["grid", "grid", "serial", "vector", "unrolled"]);
 });
 test("parts of a concatenation and borders are loops of their own", () => {
   for (const name of ["concat of rows", "concat of columns", "pad of a matrix"]) expect(text(name)).not.toMatch(/select|max\(.*, 0\)/);

@@ -48,6 +48,8 @@ test.each([
   ["bits back", k.bitcast("f32", i(0x40490fdb)), Math.fround(Math.PI)],
   ["lane of a sum", k.lane(k.add(k.splat(f(1)), k.splat(f(2))), 3), 3],
   ["numbers of lanes", k.lane(k.mul(k.lanes, k.splat(i(5))), 3), 15],
+  ["low halves in turn", k.lane(k.zip("low", k.lanes, k.mul(k.lanes, k.splat(i(5)))), 3), 5],
+  ["high halves in turn", k.lane(k.zip("high", k.lanes, k.mul(k.lanes, k.splat(i(5)))), 2), 3],
   ["reduce", k.reduce("add", k.splat(f(1.5))), 6],
   ["conditions", k.cast("i32", k.and(k.lt(i(1), i(2)), k.not(k.eq(i(1), i(2))))), 1],
 ] as const)("%s", (_, e, expected) => {

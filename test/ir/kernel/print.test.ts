@@ -32,6 +32,7 @@ test.each([
   "i32(bits.f32(4294967295u >> 3u ^ 1u & 2u | 3u) * 1e+21)",
   "select(1.0 <= nan & (true | false) == true, 1, 2)",
   "i32(reduce.add(splat(1.0)) + lane(splat(2.0) * splat(-3.0), 3))",
+  "reduce.add(zip.low(lanes(), splat(2))) + lane(zip.high(splat(1), lanes()), 1)",
   "reduce.max(lanes() % splat(2))",
   "i32(fma(1.0, pow(2.0, 0.5), erf(tanh(3.0))))",
 ])("%s", (expr) => {

@@ -25,6 +25,7 @@ test.each<readonly [problem: string, body: string]>([
   ["condition is not bool", "z[0] = select(1, 2, 3)"],
   ["splat of four lanes", "y[0, 0] = splat(x[0, 0]:4)"],
   ["lane of a scalar", "y[0, 0] = lane(x[0, 0], 1)"],
+  ["zip of scalars", "y[0, 0] = lane(zip.low(x[0, 0], x[0, 1]), 1)"],
   ["bits of bool", "z[0] = bits.i32(mask[0])"],
   ["y: f32 expected, ids[0] is i32", "y[0, 0] = ids[0]"],
   ["a: f32x4 expected, x[0, 0] is f32", "var a: f32x4 = x[0, 0]"],

@@ -77,6 +77,7 @@ function stepOf(e: Expr, visit: (e: Expr) => number, memory: (buffer: string) =>
     case "lanes":
     case "splat":
     case "lane":
+    case "zip":
     case "reduce":
       throw new Error(`${e.kind} in a lowering rule`);
   }
