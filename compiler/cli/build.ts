@@ -1,5 +1,5 @@
 /** From the files and flags of a command to a program, and from there to a loaded one. */
-import { type Diagnostic, renderDiagnostics } from "../../ir/diagnostic.ts";
+import { type Diagnostic, fail, renderDiagnostics } from "../../ir/diagnostic.ts";
 import type { Program } from "../../ir/program.ts";
 import { DlmError, type LoadOptions, type Net } from "../../runtime/index.ts";
 import type { CompileOptions, Stages } from "../compile.ts";
@@ -19,10 +19,19 @@ export async function buildFile(path: string, settings: CompileSettings, more: P
   const tuning = tuningOf(path, settings.tuning);
   const options = { ...optionsOf(settings), ...(tuning ? { tuning: tuning.choices } : {}) };
   const stages = await compileStages(source, { ...options, file: path, resolve: importedText, ...more });
+  checkBatch(settings, stages);
   const warnings = warningsOf(stages);
   const { sources } = stages.module;
   if (warnings.length > 0) io.err(`${renderDiagnostics(warnings, sources)}\n`);
   return stages;
+}
+
+function checkBatch({ batch, bindings }: CompileSettings, { module }: Stages): void {
+  const other = bindings
+    .map((b) => (module.batch === null ? undefined : b[module.batch]))
+    .find((size) => size !== undefined && size !== batch);
+  if (batch !== undefined && other !== undefined)
+    fail("flag", `\`--dim ${module.batch}=${other}\` and \`--batch ${batch}\` contradict each other`, null, { help: "give one of them" });
 }
 
 /** What every binding warns of is said once. */

@@ -24,6 +24,7 @@ export const defaultBatch = 32;
 /** Reads what `--data` names; null: not given. */
 export function dataOf(args: Arguments): Data | null {
   const spec = args.get("data");
+  if (args.all("data").length > 1) fail("flag", "`--data` is given twice, expected one source", null, { help: "keep one of them" });
   if (args.has("resize") && !spec?.startsWith("images:")) fail("flag", "`--resize` is for pictures: --data images:DIR", null);
   return spec === undefined ? null : openData(spec, disk);
 }

@@ -76,6 +76,12 @@ export const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry
 
 export const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
+/** Whether two paths lead to one file, through whatever links. */
+export const samePlace = (a: string, b: string): boolean => {
+  const [real, other] = [realNameOf(a), realNameOf(b)];
+  return real !== null && real === other;
+};
+
 export function makeFolder(path: string): void {
   try {
     mkdirSync(path, { recursive: true });

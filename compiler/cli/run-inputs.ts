@@ -13,7 +13,7 @@ import { factorOf, isImage, pixelFactor } from "../formats/source.ts";
 import { exists, readBytes } from "./files.ts";
 import { type FreeDimension, freeDimensions } from "./free-dimensions.ts";
 import type { Arguments } from "./options.ts";
-import { type CompileSettings, pairs } from "./settings.ts";
+import { type CompileSettings, pairsOnce } from "./settings.ts";
 
 export type Given =
   /** `scale`: what bytes of pictures are multiplied by for an f32 input. */
@@ -27,7 +27,7 @@ const archive = /^[^=]+\.npz(\?scale=[^=]*)?$/;
 
 /** What `--input` says, read from disk. An input that is named wins over an archive. */
 export const givenInputs = async (args: Arguments): Promise<GivenInputs> => {
-  const named = pairs(args, "input", archive).map(async ([name, text]) => [name, await givenOf(text)] as const);
+  const named = pairsOnce(args, "input", archive).map(async ([name, text]) => [name, await givenOf(text)] as const);
   return new Map([...archived(args), ...(await Promise.all(named))]);
 };
 
@@ -115,7 +115,7 @@ export interface Filled {
   readonly values: Readonly<Record<string, TensorData>>;
   /** Says which inputs are random. */
   readonly invented: readonly string[];
-  /** Says which were scaled. */
+  /** Says which were scaled, and what had no effect. */
   readonly scaled: readonly string[];
 }
 
@@ -131,10 +131,12 @@ export function fillInputs(inputs: readonly Field[], given: GivenInputs, options
   const missing = inputs.filter((i) => !given.has(i.name));
   const sources = inputs.map((input) => [input, given.get(input.name) ?? ({ kind: "random", seed: 0 } as const)] as const);
   if (options.normalisation) checkPictures(sources);
+  const unused = options.normalisation && sources.every(([, { kind }]) => kind === "random");
   const values = sources.map(([input, source]) => [input.name, valuesOf(input, source, options)] as const);
   const scaled = sources.flatMap(([input, source]) => describeScale(input, source) ?? []);
   const invented = missing.map((i) => `input ${i.name}: ${typeOf(i)} not given, filled with random values`);
-  return { values: Object.fromEntries(values), invented, scaled };
+  const useless = unused ? ["`--mean` and `--std` have no effect: no input is a picture"] : [];
+  return { values: Object.fromEntries(values), invented, scaled: [...scaled, ...useless] };
 }
 const typeOf = (f: { dtype: DType; shape: Shape }): string => printType(tensor(f.dtype, f.shape));
 const describe = (f: Field): string => `${f.name}: ${typeOf(f)}`;

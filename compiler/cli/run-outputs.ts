@@ -61,10 +61,10 @@ export const jsonOutputs = (outputs: readonly Output[]): string =>
   JSON.stringify({ outputs: Object.fromEntries(outputs.map(({ name, shape, data }) => [name, { shape, data: Array.from(data) }])) });
 
 /** The best classes of a classifier, a few values as they are, a summary of many. */
-export function describeOutput(output: Output, labels: readonly string[] | null): string {
+export function describeOutput(output: Output, labels: readonly string[] | null, best = defaultBest): string {
   const head = `${output.name}: ${printType(tensor(output.dtype, output.shape))}`;
   const ranking = rankingOf(output);
-  if (ranking) return `${head}\n${topRows(output, ranking, labels)}\n`;
+  if (ranking) return `${head}\n${topRows(output, ranking, labels, best)}\n`;
   const values = Array.from(output.data);
   if (values.length <= fewValues) return `${head} = ${values.map(short).join(" ")}\n`;
   return `${head}  ${summary(values)}\n`;
@@ -94,17 +94,18 @@ function rankingOf({ name, dtype, shape }: Pick<Output, "name" | "dtype" | "shap
 
 const shownRows = 5;
 /** Row by row, where there are several. */
-function topRows({ data, shape }: Output, kind: "logits" | "shares", labels: readonly string[] | null): string {
+function topRows({ data, shape }: Output, kind: "logits" | "shares", labels: readonly string[] | null, best: number): string {
   const classes = shape.at(-1)!;
   const rows = data.length / classes;
-  const row = (i: number) => topClasses(Array.from(data.subarray(i * classes, (i + 1) * classes)), kind, labels);
+  const row = (i: number) => topClasses(Array.from(data.subarray(i * classes, (i + 1) * classes)), kind, labels, best);
   if (rows === 1) return row(0);
   const shown = Array.from({ length: Math.min(rows, shownRows) }, (_, i) => `  row ${i}\n${row(i).replace(/^/gm, "  ")}`);
   return [...shown, ...(rows > shownRows ? [`  ... ${rows - shownRows} more rows`] : [])].join("\n");
 }
 
-const best = 5;
-function topClasses(values: readonly number[], kind: "logits" | "shares", labels: readonly string[] | null): string {
+/** Classes that are shown where nothing is said. */
+export const defaultBest = 5;
+function topClasses(values: readonly number[], kind: "logits" | "shares", labels: readonly string[] | null, best: number): string {
   const shares = kind === "logits" ? softmax(values) : values;
   const order = values.map((_, i) => i).sort((a, b) => values[b]! - values[a]!);
   const name = (i: number) => labels?.[i] ?? String(i);

@@ -9,7 +9,7 @@ import { exit, type Io, note } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
 import { programName } from "./original-names.ts";
 import { bindDimensions, fillInputs, type GivenInputs, givenInputs } from "./run-inputs.ts";
-import { checkLabels, checkOutputPaths, describeOutput, jsonOutputs, type Output, writeOutputs } from "./run-outputs.ts";
+import { checkLabels, checkOutputPaths, defaultBest, describeOutput, jsonOutputs, type Output, writeOutputs } from "./run-outputs.ts";
 import {
   compileOptions,
   compileSettings,
@@ -19,6 +19,7 @@ import {
   loadOptions,
   normalisationOf,
   threadsOf,
+  whole,
 } from "./settings.ts";
 
 export const runCommand: Command = {
@@ -26,7 +27,7 @@ export const runCommand: Command = {
   usage: "FILE.dlm [--weights W.safetensors] [--input NAME=FILE]...",
   summary: "Compiles a model in memory and runs it once.",
   details:
-    "An input is an .npy file, a .png or .jpg picture or random[:SEED]; one that is not given is random, integers below the extent they index.\n" +
+    "An input is an .npy file, a .png or .jpg picture (its transparency is dropped) or random[:SEED]; one that is not given is random, integers below the extent they index.\n" +
     "Arrays of uint8 with axes behind the first become f32 as in training: divided by 255, or times F with FILE?scale=F.\n" +
     "--input FILE.npz gives an array to each input by name, --output FILE.npz takes all outputs.\n" +
     "Dimensions that are free take their size from the inputs given; where --dim has several sizes, these choose one.\n" +
@@ -37,6 +38,7 @@ export const runCommand: Command = {
     output: { value: "NAME=FILE.npy", repeat: true, help: "write an output, or with FILE.npz all" },
     resize: { help: "bring pictures to the size of their input" },
     labels: { value: "FILE", help: "names of the classes, one per line; default: W.labels.txt beside the weights W.safetensors" },
+    "top-k": { value: "K", help: `classes of a ranking that are shown; default ${defaultBest}` },
     ...loadOptions,
     ...imageOptions,
     ...compileOptions,
@@ -53,6 +55,7 @@ async function run(args: Arguments, io: Io): Promise<number> {
   const names = labels === undefined ? foundLabels(args) : labelsOf(readText(labels));
   const weights = weightsOf(args);
   checkOutputPaths(args);
+  const best = whole(args, "top-k", 1) ?? defaultBest;
   const [threads, normalisation] = [threadsOf(args, 1), normalisationOf(args)];
   const found = bindDimensions(readText(path), path, settings, typed);
   const dims = dimsOption(settings.bindings.map((b) => ({ ...found, ...b })));
@@ -74,7 +77,7 @@ async function run(args: Arguments, io: Io): Promise<number> {
   try {
     const outputs = outputsOf(forward, await net.run(values));
     writeOutputs(outputs, args);
-    io.out(args.has("json") ? `${jsonOutputs(outputs)}\n` : outputs.map((o) => describeOutput(o, names)).join(""));
+    io.out(args.has("json") ? `${jsonOutputs(outputs)}\n` : outputs.map((o) => describeOutput(o, names, best)).join(""));
     return exit.fine;
   } finally {
     await net.dispose();

@@ -86,8 +86,15 @@ export const pairs = (args: Arguments, option: string, otherForm?: RegExp): read
   });
 };
 
+/** The same, where a name that is given twice would be a contradiction. */
+export function pairsOnce(args: Arguments, option: string, otherForm?: RegExp): readonly (readonly [string, string])[] {
+  const all = pairs(args, option, otherForm);
+  const again = all.find(([name], i) => all.findIndex(([other]) => other === name) < i);
+  return again ? fail("flag", `\`--${option} ${again[0]}\` is given twice`, null, { help: "keep one of them" }) : all;
+}
+
 function bindingsOf(args: Arguments, several: boolean): readonly Dims[] {
-  const sizes = new Map(pairs(args, "dim").map(([name, text]) => [name, sizesOf(name, text)]));
+  const sizes = new Map(pairsOnce(args, "dim").map(([name, text]) => [name, sizesOf(name, text)]));
   const count = [...sizes.values()].reduce((n, list) => n * list.length, 1);
   if (count > 1 && !several)
     fail("flag", "this command takes one size for each `--dim`", null, { help: "`dlm compile`, `dlm inspect` and `dlm run` take several" });

@@ -1,4 +1,5 @@
 /** `dlm train FILE --data SPEC`: training with progress, validation, checkpoints. */
+import { extname } from "node:path";
 import { CompileError, fail } from "../../ir/diagnostic.ts";
 import type { Net } from "../../runtime/index.ts";
 import { feedOf } from "../formats/feed.ts";
@@ -100,9 +101,22 @@ function resumeOf(args: Arguments): Checkpoint | null {
   return checkpoint;
 }
 
+function checkEnding(args: Arguments, option: string, expected: string, what: string): void {
+  const path = args.get(option) ?? "";
+  const ending = extname(path);
+  if (ending === "" || ending === expected || (option === "out" && !foreign.includes(ending))) return;
+  fail("flag", `${what} ${option === "out" ? "are" : "is"} written as ${expected}, not \`${ending}\``, null, {
+    help: `write --${option} ${path.slice(0, -ending.length)}${expected}`,
+  });
+}
+/** Endings of weights in other formats; others may be part of a name. */
+const foreign: readonly string[] = [".pth", ".pt", ".bin", ".npz", ".npy", ".onnx", ".h5", ".ckpt", ".pkl", ".gguf"];
+
 /** What the command line says of the run: mistakes in it, and in the files it names, are told before the work. */
 export type Plan = ReturnType<typeof planOf>;
 function planOf(args: Arguments) {
+  checkEnding(args, "plot", ".svg", "the picture");
+  checkEnding(args, "out", ".safetensors", "weights");
   const [steps, epochs] = [whole(args, "steps", 1), whole(args, "epochs", 1)];
   if (steps !== undefined && epochs !== undefined) fail("flag", "`--steps` and `--epochs` exclude each other", null);
   const every = whole(args, "checkpoint-every", 1) ?? Number.POSITIVE_INFINITY;

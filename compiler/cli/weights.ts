@@ -2,7 +2,7 @@
 import { extname } from "node:path";
 import { fail } from "../../ir/diagnostic.ts";
 import { type Tensors, writeSafetensors } from "../../runtime/index.ts";
-import { makeFolderOf, writeAtomically } from "./files.ts";
+import { makeFolderOf, samePlace, writeAtomically } from "./files.ts";
 import { exit, type Io } from "./io.ts";
 import type { Arguments, Command } from "./options.ts";
 import { jsonOption } from "./settings.ts";
@@ -40,9 +40,13 @@ async function weights(args: Arguments, io: Io): Promise<number> {
   if (other === undefined && args.has("tolerance")) fail("flag", "`--tolerance` is for comparing two files", null);
   if (other !== undefined && out !== undefined) fail("flag", "`-o` writes the tensors of one file, found two", null);
   if (out !== undefined) checkEnding(out);
+  if (out !== undefined && samePlace(out, path) && (args.has("only") || args.has("drop")))
+    fail("flag", `\`-o ${out}\` would replace the file that is read, and lose tensors`, null, { help: "write to another file" });
   const tolerance = toleranceOf(args);
   const [first, second] = [readTensors(path), other === undefined ? null : readTensors(other)];
   const chosen = selection(args, [first.entries, second?.entries ?? []]);
+  if (out !== undefined && first.entries.length > 0 && !first.entries.some(chosen))
+    fail("flag", `\`-o ${out}\` would have no tensors: --only and --drop leave none`, null);
   const changed: Tensors = { ...first, entries: converted(args, renamed(args, first.entries.filter(chosen))) };
   if (other === undefined || !second) return show(changed, args, io);
   const comparison = compare(changed.entries, second.entries.filter(chosen), [path, other], tolerance);

@@ -69,6 +69,13 @@ describe("mistakes on the command line", () => {
     [["run", "a.dlm", "--target", "gpu"], "error[flag]: unknown target `gpu`\n  help: targets are: wasm, wgsl, reference\n"],
     [["run", "a.dlm", "--dim", "N"], "error[flag]: `--dim N` must be NAME=VALUE\n"],
     [["run", "a.dlm", "--dim", "N=x"], "error[flag]: `--dim N` must be a whole number from 1 to 2147483647, found `x`\n"],
+    [["run", "a.dlm", "--dim", "N=1", "--dim", "N=4"], "error[flag]: `--dim N` is given twice\n  help: keep one of them\n"],
+    [["run", "a.dlm", "--input", "x=a", "--input", "x=b"], "error[flag]: `--input x` is given twice\n  help: keep one of them\n"],
+    [["train", "a.dlm", "--plot", "p.png"], "error[flag]: the picture is written as .svg, not `.png`\n  help: write --plot p.svg\n"],
+    [
+      ["train", "a.dlm", "--out", "q.pth"],
+      "error[flag]: weights are written as .safetensors, not `.pth`\n  help: write --out q.safetensors\n",
+    ],
     [["run", "a.dlm", "--batch", "0"], "error[flag]: `--batch` must be a whole number from 1 to 2147483647, found `0`\n"],
     [["run", "a.dlm", "--seed", "1.5"], "error[flag]: `--seed` must be a whole number from -2147483648 to 4294967295, found `1.5`\n"],
     [["run", "a.dlm", "--relaxed", "--exact"], "error[flag]: `--relaxed` and `--exact` exclude each other\n"],

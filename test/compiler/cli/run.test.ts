@@ -182,6 +182,7 @@ describe("outputs", () => {
         4  0.0116  (logit -1)
       "
     `);
+    expect(describeOutput(logits, null, 1).trim().split("\n")).toHaveLength(2);
     expect(describeOutput(logits, ["zero", "one"]).split("\n")[1]).toBe("  one   0.6337  (logit 3)");
     expect(describeOutput(output("probabilities", [2], [0.25, 0.75]), null)).toBe("probabilities: f32[2]\n  1  0.7500\n  0  0.2500\n");
   });

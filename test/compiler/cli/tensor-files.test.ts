@@ -10,6 +10,8 @@ test.each([
   ["a PyTorch archive", "PK\u0003\u0004    \0\0archive/data.pkl", "is a PyTorch file", "safetensors.torch.save_file"],
   ["an older PyTorch file", "\u0080\u0002\u008a\nl\u00fc\u009cF\u00f9 j", "is a PyTorch file", "safetensors.torch.save_file"],
   ["one array", "\u0093NUMPY\u0001\u0000v\u0000", "is an .npy file", "numpy.savez"],
+  ["an ONNX model", "\b\b\u0012\u0003dlm:\u0010", "is an ONNX model", "dlm import"],
+  ["GGUF", "GGUF\u0003\0\0\0 ", "is a GGUF file", "safetensors.numpy.save_file"],
   ["HDF5", "\u0089HDF\r\n\u001a\n", "is an HDF5 file", "safetensors.numpy.save_file"],
 ])("%s is named", (_, text, kind, help) => {
   const at = folder({ w: Uint8Array.from(text, (c) => c.charCodeAt(0)) });

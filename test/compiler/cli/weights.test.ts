@@ -84,6 +84,14 @@ describe("changes", () => {
     const { path } = await write("--rename", "layer*.*.*=block.*.*.*", "--rename", "block.1.*=stage.*", "--rename", "fc.count=n");
     expect(names(path)).toEqual(["stage.0.weight", "stage.0.bias", "fc.weight", "n"]);
   });
+  test("a file does not lose tensors by being replaced, and none is written without any", async () => {
+    const at = folder({ "w.safetensors": file(...net) });
+    const drop = async (glob: string, out: string) => (await dlm(["weights", at("w.safetensors"), "--drop", glob, "-o", at(out)])).err;
+    expect(await drop("fc.*", "w.safetensors")).toContain("would replace the file that is read, and lose tensors");
+    expect(await drop("*", "o.safetensors")).toContain("would have no tensors: --only and --drop leave none");
+    expect(existsSync(at("o.safetensors"))).toBe(false);
+    expect(names(at("w.safetensors"))).toHaveLength(4);
+  });
   test("a file may be replaced by its own changes, with the bytes of the rest untouched", async () => {
     const at = folder({ "w.safetensors": file(...net) });
     await dlm(["weights", at("w.safetensors"), "--rename", "fc.*=head.*", "-o", at("w.safetensors")]);
