@@ -59,3 +59,50 @@ fn roi_align(
   across = cell_weights(corners[:, 1], corners[:, 3], columns, samples, W, aligned)
   return unsqueeze(down, 1) @ images_of(x, boxes) @ unsqueeze(transpose(across), 1)
 }
+
+# Where points between -1 and 1 lie among the pixels of an axis; outside of them as `padding` says.
+fn grid_places(point: f32[...shape], extent: int, padding: string, align_corners: bool) {
+  place = if align_corners { (point + 1) / 2 * (extent - 1) } else { ((point + 1) * extent - 1) / 2 }
+  if padding == "zeros" {
+    return place
+  }
+  if padding == "border" {
+    return clamp(place, 0, extent - 1)
+  }
+  edge = if align_corners { 0.0 } else { -0.5 }
+  width = extent - 1 - 2 * edge
+  return clamp(edge + width - abs((place - edge) % (2.0 * width) - width), 0, extent - 1)
+}
+
+# The pixels of x in whole rows and columns; 0 outside of the image.
+fn pixels_at(x: f32[N, C, H, W], row: f32[N, P, Q], column: f32[N, P, Q]) {
+  inside = row >= 0.0 && row <= H - 1.0 && column >= 0.0 && column <= W - 1.0
+  place = cast(clamp(row, 0, H - 1), i32) * W + cast(clamp(column, 0, W - 1), i32)
+  ids = broadcast(reshape(place, [N, 1, P * Q]), [N, C, P * Q])
+  y = gather(reshape(x, [N, C, H * W]), 2, ids)
+  return where(unsqueeze(inside, 1), reshape(y, [N, C, P, Q]), 0.0)
+}
+
+## Samples of x at the points of a grid (Jaderberg et al. 2015): f32[N, C, P, Q]. A point is (x, y), each from -1 to 1 across the
+## image: between the middles of its outermost pixels with `align_corners`, else between their edges. `mode` is "bilinear" or
+## "nearest"; outside of the image, `padding` is "zeros", "border" or "reflection".
+fn grid_sample(
+  x: f32[N, C, H, W],
+  grid: f32[N, P, Q, 2],
+  mode: string = "bilinear",
+  padding: string = "zeros",
+  align_corners: bool = false,
+) {
+  assert mode == "bilinear" || mode == "nearest", "grid_sample: there is no mode " + mode
+  assert padding == "zeros" || padding == "border" || padding == "reflection", "grid_sample: there is no padding " + padding
+  row = grid_places(grid[:, :, :, 1], H, padding, align_corners)
+  column = grid_places(grid[:, :, :, 0], W, padding, align_corners)
+  if mode == "nearest" {
+    return pixels_at(x, round(row), round(column))
+  }
+  top, left = floor(row), floor(column)
+  low, right = unsqueeze(row - top, 1), unsqueeze(column - left, 1)
+  upper = pixels_at(x, top, left) * (1 - right) + pixels_at(x, top, left + 1) * right
+  lower = pixels_at(x, top + 1, left) * (1 - right) + pixels_at(x, top + 1, left + 1) * right
+  return upper * (1 - low) + lower * low
+}

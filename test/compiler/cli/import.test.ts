@@ -114,17 +114,17 @@ test("what is not supported is one error, and nothing is written", async () => {
   const nodes = [
     op("Det", ["x"], ["a"], {}, "d"),
     op("Det", ["x"], ["b"]),
-    op("GridSample", ["x", "x"], ["c"]),
+    op("NonMaxSuppression", ["x", "x"], ["c"]),
     op("Sum", ["a", "b", "c"], ["y"]),
   ];
   const { model, out } = files({ nodes, inputs: { x } });
   const { code, err } = await dlm(["import", model, "-o", out]);
   expect(code).toBe(1);
-  expect(err).toContain("3 nodes use operators or attributes that dlm does not know: Det, GridSample");
+  expect(err).toContain("3 nodes use operators or attributes that dlm does not know: Det, NonMaxSuppression");
   expect(err).toContain('Det (operator set 17): there is no such operator in dlm; node 0 "d", node 1');
   expect(existsSync(out)).toBe(false);
   const json = await dlm(["import", model, "-o", out, "--json"]);
-  expect([json.code, JSON.parse(json.out).unsupported.map((p: { op: string }) => p.op)]).toEqual([1, ["Det", "Det", "GridSample"]]);
+  expect([json.code, JSON.parse(json.out).unsupported.map((p: { op: string }) => p.op)]).toEqual([1, ["Det", "Det", "NonMaxSuppression"]]);
 });
 
 test("mistakes of the call", async () => {

@@ -1,5 +1,5 @@
 /** Images in another size: by the functions of the language where these do it, else by a table for each axis. */
-import { call, float, int, type Term, text, value } from "../../../decompile/sketch.ts";
+import { bool, call, float, int, type Term, text, value } from "../../../decompile/sketch.ts";
 import { axesIn, type Context, emit, isKnown, type Operators, operand, operator, type Rule } from "../context.ts";
 import { live, permuted, range, shortest, tensorTerm } from "../terms.ts";
 import { type Known, known, type Live, misfit, type Operand, unsupported } from "../values.ts";
@@ -31,12 +31,12 @@ const numbersOf = (c: Context, i: number, what: string): number[] | null => {
 
 function howOf(c: Context): How {
   const { attributes } = c;
-  // Upsample, and Resize of version 10, know one way
+  // Upsample, and Resize of version 10, know one way; how it rounds is not said, and is that of onnxruntime here
   const old = c.node.opType === "Upsample" || c.opset < 11;
   return {
     mode: attributes.string("mode", "nearest").replace("bilinear", "linear"),
     coordinates: old ? "asymmetric" : attributes.string("coordinate_transformation_mode", "half_pixel"),
-    rounding: old ? "floor" : attributes.string("nearest_mode", "round_prefer_floor"),
+    rounding: old ? "old" : attributes.string("nearest_mode", "round_prefer_floor"),
     cubic: attributes.float("cubic_coeff_a", -0.75),
     excludes: attributes.int("exclude_outside", 0) === 1,
     antialias: attributes.int("antialias", 0) === 1,
@@ -134,7 +134,7 @@ function coordinate(i: number, { from, to, scale, roi }: Axis, coordinates: stri
 function nearestPlaces(a: Axis, { coordinates, rounding }: How): number[] {
   return range(a.to).map((i) => {
     const at = coordinate(i, a, coordinates);
-    return Math.max(0, Math.min(a.from - 1, rounded(at, rounding)));
+    return Math.max(0, Math.min(a.from - 1, rounded(at, rounding === "old" ? (a.scale < 1 ? "ceil" : "floor") : rounding)));
   });
 }
 function rounded(x: number, rounding: string): number {
@@ -208,6 +208,24 @@ function cubic(d: number, a: number): number {
   return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
+/** Samples of an image at points that are computed. */
+const gridSample: Rule = (c) => {
+  const [x, grid] = [operand(c, 0), operand(c, 1)];
+  if (x.shape.length !== 4 || grid.shape.length !== 4) return unsupported("it samples something else than images");
+  const mode = c.attributes.string("mode", "bilinear").replace(/^linear$/, "bilinear");
+  const padding = c.attributes.string("padding_mode", "zeros");
+  if (mode !== "bilinear" && mode !== "nearest") return unsupported(`the mode "${mode}" is not known`);
+  if (!["zeros", "border", "reflection"].includes(padding)) return unsupported(`the padding "${padding}" is not known`);
+  return emit(
+    c,
+    call("grid_sample", [tensorTerm(c, x), tensorTerm(c, grid)], {
+      mode: mode === "bilinear" ? undefined : text(mode),
+      padding: padding === "zeros" ? undefined : text(padding),
+      align_corners: c.attributes.int("align_corners", 0) === 1 ? bool(true) : undefined,
+    }),
+  );
+};
+
 export const resizeOperators: Operators = {
   Resize: operator(resize, [
     "mode",
@@ -221,4 +239,5 @@ export const resizeOperators: Operators = {
     "keep_aspect_ratio_policy",
   ]),
   Upsample: operator(resize, ["mode", "scales"]),
+  GridSample: operator(gridSample, ["mode", "padding_mode", "align_corners"]),
 };

@@ -310,13 +310,13 @@ describe("graphs inside", () => {
 describe("what cannot be imported", () => {
   test("is told all at once, without what follows from it", () => {
     const nodes = [
-      op("GridSample", ["x", "x"], ["a"], {}, "sampler"),
+      op("NonMaxSuppression", ["x", "x"], ["a"], {}, "boxes"),
       op("Relu", ["a"], ["b"]),
       op("Det", ["x"], ["c"]),
       op("Add", ["b", "c"], ["y"]),
     ];
     expect(problemsOf({ nodes, inputs: { x } }).map((p) => [p.op, p.node, p.opset])).toEqual([
-      ["GridSample", 'node 0 "sampler"', 17],
+      ["NonMaxSuppression", 'node 0 "boxes"', 17],
       ["Det", "node 2", 17],
     ]);
   });
