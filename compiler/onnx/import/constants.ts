@@ -32,6 +32,8 @@ export function knownSparse(s: OnnxSparseTensor, external: ReadExternal | null):
   const depth = s.indices.dims.length === 1 ? 1 : s.dims.length;
   for (let i = 0; i < values.data.length; i++) {
     const place = depth === 1 ? indices[i]! : strides.reduce((at, stride, a) => at + stride * indices[i * depth + a]!, 0);
+    if (!(place >= 0 && place < size))
+      throw new Unsupported(`the sparse tensor ${JSON.stringify(s.values.name)} has an index outside of it`, "data");
     data[place] = values.data[i]!;
   }
   return known(values.element, s.dims, values.dtype === "f32" ? Float32Array.from(data) : data, values.name, values.trained);

@@ -206,9 +206,9 @@ function applied(operator: Operator, task: Task, operands: readonly (Operand | n
   const constant = operator.folds && operands.some((o) => o) && operands.every((o) => o === null || isKnown(o));
   const folded =
     constant && sizes(operands) <= foldedElements && !isTied(task, operands, state) ? fold(operator, task, operands, state) : null;
-  const repeats =
-    folded !== null && operands.some(isTrained) && sizes(folded.filter(isTrained)) > sizes(operands.filter((o) => !isShape(o)));
-  const given = repeats ? operands.map((o) => (isTrained(o) ? state.recorder.variable(o) : o)) : operands;
+  const [first = null] = operands;
+  const repeats = folded !== null && isTrained(first) && sizes(folded.filter(isTrained)) > sizes(operands.filter((o) => !isShape(o)));
+  const given = repeats ? operands.with(0, state.recorder.variable(first)) : operands;
   const results = folded === null || repeats ? run(operator, contextOf(task, given, state.recorder, false, state)) : folded;
   if (results.every((r) => r === null || isKnown(r))) state.folded++;
   return results;
