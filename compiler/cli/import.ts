@@ -24,7 +24,7 @@ export const importCommand: Command = {
   summary: "Writes an ONNX model as a program in the language, and its weights beside it.",
   details:
     "Inputs and outputs keep their names, with `_` for characters that names cannot have. Dimensions without a size stay open if\n" +
-    "the program is the same for all; --dim chooses one. 64-bit integers become i32, other floating-point numbers f32.",
+    "the program is the same for all; --dim chooses one. Integers of more than 32 bits become i32, floating-point numbers f32.",
   files: "one",
   options: {
     out: { value: "DIR", short: "o", help: "the folder" },
@@ -95,11 +95,23 @@ function refuse(path: string, problems: readonly Problem[]): never {
     groups.set(key, [...(groups.get(key) ?? []), p]);
   }
   const notes = [...groups].map(([what, same]) => ({ message: `${what}; ${placesOf(same)}`, span: null }));
-  const count = problems.length === 1 ? "1 node uses" : `${problems.length} nodes use`;
+  throw new CompileError([diagnostic("onnx", `${path}: ${headline(problems)}`, null, { notes })]);
+}
+/** What is wrong with the nodes, in so many words as it is one thing. */
+function headline(problems: readonly Problem[]): string {
   const names = [...new Set(problems.map((p) => p.op || "outputs"))].join(", ");
-  throw new CompileError([
-    diagnostic("onnx", `${path}: ${count} operators or attributes that dlm does not know: ${names}`, null, { notes }),
-  ]);
+  const one = problems.length === 1;
+  const nodes = one ? "1 node" : `${problems.length} nodes`;
+  const [trouble, ...others] = new Set(problems.map((p) => p.trouble));
+  if (others.length > 0) return `${nodes} cannot be imported: ${names}`;
+  switch (trouble!) {
+    case "unknown":
+      return `${nodes} ${one ? "uses" : "use"} operators or attributes that dlm does not know: ${names}`;
+    case "misfit":
+      return `${nodes} ${one ? "has" : "have"} operands that do not fit: ${names}`;
+    case "data":
+      return `${nodes} ${one ? "has" : "have"} numbers that cannot be used: ${names}`;
+  }
 }
 const shownNodes = 5;
 function placesOf(problems: readonly Problem[]): string {
