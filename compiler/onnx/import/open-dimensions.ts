@@ -5,6 +5,7 @@
  */
 import { CompileError, fail } from "../../../ir/diagnostic.ts";
 import type { Dims } from "../../../ir/program.ts";
+import { recoverCalls } from "../../decompile/idioms/index.ts";
 import type { OnnxGraph, OnnxModel } from "../../formats/onnx/model.ts";
 import { generalise, type Sample } from "./generalise.ts";
 import { type Imported, type ImportOptions, importModel, type Result } from "./import.ts";
@@ -24,13 +25,13 @@ export interface Opened {
 export function importOpen(model: OnnxModel, options: ImportOptions): Opened {
   const free = freeDimensions(model.graph).filter((d) => options.dims[d.name] === undefined);
   const [batch, others] = [free.filter((d) => d.isBatch), free.filter((d) => !d.isBatch)];
-  if (free.length === 0) return { result: importModel(model, options), open: [], fixed: [], sizes: [] };
+  if (free.length === 0) return { result: importAt(model, options), open: [], fixed: [], sizes: [] };
   const whole = generalised(model, options, free);
   if (whole.kind === "opened") return whole.opened;
   const fixed = batch.map((d) => ({ dimension: d.name, reason: whole.reason }));
   const single = { ...options, dims: { ...options.dims, ...Object.fromEntries(batch.map((d) => [d.name, 1])) } };
   if (others.length === 0) {
-    const result = importModel(model, single);
+    const result = importAt(model, single);
     return result.kind === "problems" && !whole.problems
       ? mustChoose(batch, whole.reason, options)
       : { result, open: [], fixed, sizes: [] };
@@ -55,7 +56,7 @@ interface Spread {
 }
 /** A few; more than images lose by windows, even and odd; multiples of what images are divided by. */
 const spreads: readonly Spread[] = [
-  { first: 7, apart: 12, moves: [1, 6] },
+  { first: 5, apart: 4, moves: [1, 3] },
   { first: 67, apart: 30, moves: [1, 6] },
   { first: 96, apart: 160, moves: [32, 96] },
 ];
@@ -96,7 +97,7 @@ function attempt(
   const samples: Sample[] = [];
   let first: Imported | null = null;
   for (const point of points) {
-    const found = importAt(model, {
+    const found = attemptAt(model, {
       ...options,
       dims: { ...options.dims, ...Object.fromEntries(open.map((o, i) => [o.dimension, point[i]!])) },
     });
@@ -114,13 +115,20 @@ function attempt(
   return { result: { kind: "imported", imported: { ...first!, sketch } }, open, fixed: [], sizes };
 }
 /** A text: why it is impossible. What is wrong with the call is thrown. */
-function importAt(model: OnnxModel, options: ImportOptions): Result | string {
+function attemptAt(model: OnnxModel, options: ImportOptions): Result | string {
   try {
-    return importModel(model, options);
+    return importAt(model, options);
   } catch (error) {
     if (!(error instanceof CompileError) || error.diagnostics.some((d) => d.code === "flag")) throw error;
     return error.diagnostics[0]!.message;
   }
+}
+/** Calls are recovered for numbers, before numbers become what they follow from. */
+function importAt(model: OnnxModel, options: ImportOptions): Result {
+  const result = importModel(model, options);
+  if (result.kind === "problems") return result;
+  const { imported } = result;
+  return { ...result, imported: { ...imported, sketch: recoverCalls(imported.sketch) } };
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /** Operands as terms of the language: numbers are written out, tables become variables. */
 import { broadcastShapes, type DType, type Shape, sameShape } from "../../../ir/type.ts";
+import { axesOf, isIdentity, permuteTerm, reshapeTerm } from "../../decompile/rearranging.ts";
 import { binary, bool, call, float, type Index, int, ints, type Term, value } from "../../decompile/sketch.ts";
 import type { OnnxElementType } from "../../formats/onnx/element-type.ts";
 import { type Context, emit, isKnown } from "./context.ts";
@@ -89,15 +90,13 @@ export function operandTerms(c: Context, operands: readonly Operand[]): Term[] {
 
 /* ---- rearranging ------------------------------------------------------------------------------------------------- */
 
-const isIdentity = (axes: readonly number[]): boolean => axes.every((a, i) => a === i);
-
 /** Axis i of the result is axis axes[i] of x; permutations of permutations become one. */
 export function permuted(c: Context, x: Operand, axes: readonly number[]): Operand {
   if (isIdentity(axes)) return x;
   if (isKnown(x)) return permutedKnown(x, axes);
   const inner = c.recorder.madeBy(x.name)?.term;
-  if (inner?.kind === "call" && (inner.callee === "permute" || inner.callee === "transpose") && inner.args[0]?.kind === "value") {
-    const before = axesOf(inner.args.slice(1), axes.length);
+  if (inner?.kind === "call" && inner.args[0]?.kind === "value") {
+    const before = axesOf(inner, axes.length);
     const source = c.recorder.live(inner.args[0].name);
     if (before && source)
       return permuted(
@@ -108,22 +107,6 @@ export function permuted(c: Context, x: Operand, axes: readonly number[]): Opera
   }
   return emit(c, permuteTerm(value(x.name), axes));
 }
-/** `permute`, or `transpose` where two axes are swapped. */
-function permuteTerm(x: Term, axes: readonly number[]): Term {
-  const moved = axes.flatMap((a, i) => (a === i ? [] : [i]));
-  const [p, q] = moved;
-  if (moved.length !== 2) return call("permute", [x, ints(axes)]);
-  return p === axes.length - 2 && q === axes.length - 1 ? call("transpose", [x]) : call("transpose", [x, int(p!), int(q!)]);
-}
-function axesOf(args: readonly Term[], rank: number): readonly number[] | null {
-  const [first, second] = args;
-  const all = Array.from({ length: rank }, (_, i) => i);
-  if (first?.kind === "list") return first.items.flatMap((t) => (t.kind === "int" ? [t.value] : []));
-  const swapped =
-    first === undefined ? [rank - 2, rank - 1] : first.kind === "int" && second?.kind === "int" ? [first.value, second.value] : null;
-  return swapped && all.map((a) => (a === swapped[0] ? swapped[1]! : a === swapped[1] ? swapped[0]! : a));
-}
-
 /** Functions that give the same elements in another shape. */
 export const views: ReadonlySet<string> = new Set(["reshape", "flatten", "squeeze", "unsqueeze"]);
 
@@ -136,29 +119,6 @@ export function reshaped(c: Context, x: Operand, shape: Shape): Operand {
     inner?.kind === "call" && views.has(inner.callee) && inner.args[0]?.kind === "value" ? c.recorder.live(inner.args[0].name) : null;
   return source ? reshaped(c, source, shape) : emit(c, reshapeTerm(value(x.name), x.shape, shape));
 }
-function reshapeTerm(x: Term, from: Shape, to: Shape): Term {
-  if (to.length === from.length + 1) {
-    const axis = to.findIndex((d, a) => d === 1 && sameShape(to.toSpliced(a, 1), from));
-    if (axis >= 0) return call("unsqueeze", [x, int(axis)]);
-  }
-  const gone = from.flatMap((d, a) => (d === 1 ? [a] : []));
-  if (
-    gone.length > 0 &&
-    sameShape(
-      from.filter((d) => d !== 1),
-      to,
-    )
-  )
-    return call("squeeze", [x], { axis: gone.length === 1 ? int(gone[0]!) : ints(gone) });
-  const single = from.findIndex((d, a) => d === 1 && sameShape(from.toSpliced(a, 1), to));
-  if (single >= 0) return call("squeeze", [x], { axis: int(single) });
-  const kept = to.length - 1;
-  if (kept >= 0 && kept < from.length && sameShape(from.slice(0, kept), to.slice(0, kept))) {
-    return kept === 1 ? call("flatten", [x]) : call("flatten", [x], { from: int(kept) });
-  }
-  return call("reshape", [x, ints(to)]);
-}
-
 /** `x[:, 0:3]`: for each axis a range, or one place, which takes the axis away. */
 export type Part = { readonly from: number; readonly to: number; readonly step: number } | number;
 export function sliced(c: Context, x: Live, parts: readonly Part[]): Live {
