@@ -117,7 +117,14 @@ export type Matrix = readonly (readonly number[])[];
  */
 export type Blocks<Element = (...index: readonly Expr[]) => Expr> = { readonly reads: readonly Element[] } & (
   | { readonly kind: "transform"; readonly matrix: Matrix }
-  | { readonly kind: "convolution"; readonly channels: number; readonly input: Matrix; readonly output: Matrix }
+  | {
+      readonly kind: "convolution";
+      /** Of each group; c counts through all of them, and o of group g sums over those of g. */
+      readonly channels: number;
+      readonly groups: number;
+      readonly input: Matrix;
+      readonly output: Matrix;
+    }
   | {
       readonly kind: "kernel";
       readonly tiles: readonly [images: number, rows: number, columns: number];

@@ -22,14 +22,12 @@ export const winograd: GraphPass = { name: "winograd", rounds: true, run };
 function run(graph: Graph, choose: Choose = preferred): Graph {
   const times = timesOf(graph);
   const transformed = new Map<Node, Map<string, Node>>();
-  /** Kernels transformed in one way; once for all convolutions by them. */
-  const weights = (w: Node, tile: number, isGradient: boolean): Node => {
+  /** Kernels transformed in one way; once for all convolutions by them. `turned`: for a gradient, in so many groups; else 0. */
+  const weights = (w: Node, tile: number, turned: number): Node => {
     const known = transformed.get(w) ?? new Map<string, Node>();
     transformed.set(w, known);
-    const key = `${tile} ${isGradient}`;
-    const node =
-      known.get(key) ??
-      ops.winogradWeights({ w: isGradient ? ops.permute({ x: w }, { axes: [1, 0, 2, 3] }) : w }, { tile, reversed: isGradient });
+    const key = `${tile} ${turned}`;
+    const node = known.get(key) ?? ops.winogradWeights({ w: turned > 0 ? swapped(w, turned) : w }, { tile, reversed: turned > 0 });
     known.set(key, node);
     return node;
   };
@@ -40,12 +38,27 @@ function run(graph: Graph, choose: Choose = preferred): Graph {
     const tile = tileFor(node, form, times.get(original.inputs[1]!) === "run", choose);
     if (tile === null) return node;
     const [x, w] = node.inputs as readonly [Node, Node];
-    return withOrigin(node.origin, () => ops.winogradConv2d({ x, u: weights(w, tile, form.isGradient) }, { padding: form.padding, tile }));
+    const { isGradient, padding, groups } = form;
+    return withOrigin(node.origin, () =>
+      ops.winogradConv2d({ x, u: weights(w, tile, isGradient ? groups : 0) }, { padding, tile, groups }),
+    );
   });
+}
+
+/** Kernels [O, C/groups, R, R] as [C, O/groups, R, R]: inputs and outputs change places in each group. */
+function swapped(w: Node, groups: number): Node {
+  if (groups === 1) return ops.permute({ x: w }, { axes: [1, 0, 2, 3] });
+  const [outputs, channels, ...window] = w.type.shape as [number, number, number, number];
+  const apart = ops.reshape({ x: w }, { shape: [groups, outputs / groups, channels, ...window] });
+  return ops.reshape(
+    { x: ops.permute({ x: apart }, { axes: [0, 2, 1, 3, 4] }) },
+    { shape: [groups * channels, outputs / groups, ...window] },
+  );
 }
 
 interface Size {
   readonly taps: number;
+  /** That an output sums over. */
   readonly channels: number;
   /** [N, O, H, W] of the result. */
   readonly result: readonly [number, number, number, number];
@@ -53,6 +66,7 @@ interface Size {
 /** A convolution with stride 1 by a square kernel. */
 interface Form extends Size {
   readonly isGradient: boolean;
+  readonly groups: number;
   readonly padding: readonly number[];
 }
 function formOf({ op, inputs, attrs, type }: Node): Form | null {
@@ -60,11 +74,13 @@ function formOf({ op, inputs, attrs, type }: Node): Form | null {
   if (op !== ops.conv2d && !isGradient) return null;
   const { stride, dilation, groups, padding } = attrs as { stride: number[]; dilation: number[]; groups: number; padding: number[] };
   const [outputs, channels, taps, across] = inputs[1]!.type.shape as [number, number, number, number];
-  if (groups !== 1 || taps !== across || [...stride, ...dilation].some((d) => d !== 1)) return null;
+  if (taps !== across || [...stride, ...dilation].some((d) => d !== 1)) return null;
+  if (groups > 1 && (type.shape[1]! / groups) % panelColumns > 0) return null;
   // A window of the gradient reaches as far beyond dy as the kernel reaches beyond its padding.
   const around = isGradient ? padding.map((p) => taps - 1 - p) : padding;
   if (around.some((p) => p < 0)) return null;
-  return { isGradient, padding: around, taps, channels: isGradient ? outputs : channels, result: type.shape as unknown as Form["result"] };
+  const result = type.shape as unknown as Form["result"];
+  return { isGradient, groups, padding: around, taps, channels: isGradient ? outputs / groups : channels, result };
 }
 
 /** The gradient by the kernels. */
@@ -98,6 +114,9 @@ const perWeight = 4;
 /** To pack and transform a kernel, for each of its points. */
 const perTransformed = 27;
 
+/** Groups of convolutions are whole panels. */
+const panelColumns = 8;
+
 /** A part of the sums of a gradient by kernels has at least so many tiles, and so many parts keep threads busy. */
 const fewestTiles = 64;
 const mostParts = 8;
@@ -107,7 +126,7 @@ const perSum = sumStart + perPoint;
 /** null: the convolution as it stands is less work. */
 function tileFor(node: Node, form: Form, transformsEachRun: boolean, choose: Choose): number | null {
   const { channels, result, taps } = form;
-  if (Math.min(channels, result[1]) < fewestChannels) return null;
+  if (Math.min(channels, result[1] / form.groups) < fewestChannels) return null;
   const direct = { name: "direct", tile: null as number | null, cost: directCost(form) };
   const tiled = (tilesFor[taps] ?? []).map((tile) => ({
     name: `tiles of ${tile}x${tile}`,
@@ -127,16 +146,20 @@ function tileFor(node: Node, form: Form, transformsEachRun: boolean, choose: Cho
 }
 /** `conv2d(f32[1,64,56,56], f32[64,64,3,3]) {padding=[1,1,1,1]}`. */
 const describeNode = ({ op, inputs, attrs }: Node): string =>
-  `${op.schema.name}(${inputs.map((x) => printType(x.type)).join(", ")}) {padding=[${attrs.padding}]}`;
+  `${op.schema.name}(${inputs.map((x) => printType(x.type)).join(", ")}) {padding=[${attrs.padding}], groups=${attrs.groups}}`;
 function directCost({ channels, taps, result: [batch, outputs, height, width] }: Size): number {
   const kernel = channels * outputs * taps ** 2;
   return kernel * (batch * height * width + perWeight);
 }
-function tiledCost({ channels, taps, result: [batch, outputs, height, width] }: Form, tile: number, transformsEachRun: boolean): number {
+function tiledCost(
+  { channels, groups, taps, result: [batch, outputs, height, width] }: Form,
+  tile: number,
+  transformsEachRun: boolean,
+): number {
   const points = (tile + taps - 1) ** 2;
   const tiles = tilesOf({ result: [batch, outputs, height, width] }, tile);
   const products = tiles * outputs * (channels + sumStart);
-  const transforms = perPoint * tiles * (channels + outputs);
+  const transforms = perPoint * tiles * (channels * groups + outputs);
   const weights = (perWeight + (transformsEachRun ? perTransformed : 0)) * channels * outputs;
   return points * (products + transforms + weights);
 }

@@ -121,28 +121,31 @@ export const winogradWeights = op({
 });
 
 /**
- * What conv2d makes of x [N, C, H, W] and kernels with stride 1, given u = winograd_weights(kernels): y[n,o] in blocks of tile x tile,
- * each A' [ sum over c of u[o,c] * (B' x[n,c] B) ] A.
+ * What conv2d makes of x [N, C, H, W] and kernels [O, C/groups, R, R] with stride 1, given u = winograd_weights(kernels): y[n,o] in
+ * blocks of tile x tile, each A' [ sum over the channels c of o's group of u[o,c] * (B' x[n,c] B) ] A.
  */
 export const winogradConv2d = op({
   name: "winograd_conv2d",
   inputs: ["x", "u"],
-  attrs: { padding: ints([0, 0, 0, 0]), tile: int(4) },
+  attrs: { padding: ints([0, 0, 0, 0]), tile: int(4), groups: int(1) },
   kind: "contraction",
   operands: ["image", "kernel"],
   result: "image",
 }).rules({
-  infer: ({ x, u }, { padding, tile }) => {
+  infer: ({ x, u }, { padding, tile, groups }) => {
     const name = "winograd_conv2d";
     expectDType(name, "x", x, ["f32"]);
     expectDType(name, "u", u, ["f32"]);
     expectRank(name, "x", x, 4, "N, C, H, W");
-    expectRank(name, "u", u, 4, "O, C, P, P");
+    expectRank(name, "u", u, 4, "O, C/groups, P, P");
     expectInts(name, "padding", padding, 4, 0);
     const points = expectSquare(name, u);
     expectTile(name, tile, points);
     const [n, channels] = x.shape;
-    if (u.shape[1] !== channels) shapeError(`${name}: ${printType(x)} has ${channels} channels, ${printType(u)} expects ${u.shape[1]}`);
+    if (!(Number.isInteger(groups) && groups >= 1) || u.shape[0]! % groups > 0)
+      shapeError(`${name}: ${u.shape[0]} outputs cannot be in ${groups} groups`);
+    if (u.shape[1]! * groups !== channels)
+      shapeError(`${name}: ${printType(x)} has ${channels} channels, ${printType(u)} expects ${u.shape[1]! * groups}`);
     const extents = [0, 1].map((a) => {
       const windows = x.shape[2 + a]! + padding[2 * a]! + padding[2 * a + 1]! - tapsOf(points, tile) + 1;
       return windows > 0
@@ -151,22 +154,23 @@ export const winogradConv2d = op({
     });
     return tensor("f32", [n!, u.shape[0]!, ...extents]);
   },
-  lower: ({ x, u }, { padding, tile }) => {
-    const [, channels, points] = u.type.shape as [number, number, number];
+  lower: ({ x, u }, { padding, tile, groups }) => {
+    const [outputs, channels, points] = u.type.shape as [number, number, number];
     const { input, output } = winogradTransforms(tile, tapsOf(points, tile));
     const image = (...[n, c, i, j]: readonly Expr[]) => x.padded(n!, c!, k.add(i!, k.i32(-padding[0]!)), k.add(j!, k.i32(-padding[2]!)));
+    const ofGroup = (o: Expr, c: Expr) => (groups === 1 ? c : k.at(k.div(o, k.i32(outputs / groups)), channels, c));
     const within = (e: Expr) => k.mod(e, k.i32(tile));
     const start = (e: Expr) => k.mul(k.div(e, k.i32(tile)), k.i32(tile));
     return (n, o, i, j) => ({
       ...fold("sum", [points, points, channels], (p, q, c) => {
-        const element = (r: number, s: number) => image(n!, c!, k.add(start(i!), k.i32(r)), k.add(start(j!), k.i32(s)));
+        const element = (r: number, s: number) => image(n!, ofGroup(o!, c!), k.add(start(i!), k.i32(r)), k.add(start(j!), k.i32(s)));
         const after = k.mul(entry(output, within(i!), p!), entry(output, within(j!), q!));
         return k.mul(k.mul(after, u(o!, c!, p!, q!)), transformedAt(input, p!, q!, element));
       }),
-      blocks: { kind: "convolution", channels, input, output, reads: [image, u] },
+      blocks: { kind: "convolution", channels, groups, input, output, reads: [image, u] },
     });
   },
-  columns: () => ({ operand: 0, result: 1, groups: 1, isEach: true }),
+  columns: (_, { groups }) => ({ operand: 0, result: 1, groups, isEach: true }),
   halo: ({ u }, { padding, tile }, { shape }) => haloOf(shape.slice(2), tapsOf(u.shape[2]!, tile), padding, tile),
   flops: ({ u }, { tile }, type) => {
     const taps = tapsOf(u.shape[2]!, tile);

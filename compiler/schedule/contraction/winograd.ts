@@ -37,7 +37,9 @@ interface Shape {
   /** Results of a tile along an axis, and points. */
   readonly tile: number;
   readonly points: number;
+  /** Of each of so many convolutions that stand side by side. */
   readonly channels: number;
+  readonly convolutions: number;
   readonly outputs: number;
   /** Extents of the result. */
   readonly height: number;
@@ -47,22 +49,23 @@ interface Shape {
   readonly across: number;
   readonly tiles: number;
 }
-function shapeOf(c: Computation, { input, output, channels }: Convolution): Shape {
+function shapeOf(c: Computation, { input, output, channels, groups }: Convolution): Shape {
   const [batch, outputs, height, width] = c.output.shape as [number, number, number, number];
   const tile = output.length;
   const [down, across] = [Math.ceil(height / tile), Math.ceil(width / tile)];
-  return { tile, points: input.length, channels, outputs, height, width, down, across, tiles: batch * down * across };
+  const tiles = batch * down * across;
+  return { tile, points: input.length, channels, convolutions: groups, outputs, height, width, down, across, tiles };
 }
 interface Parts {
   /** Tiles of a group; the last group may have fewer. */
   readonly size: number;
   readonly groups: number;
-  /** Each does a part of the columns of a group. */
+  /** Each does a part of the columns of a group, all of one convolution. */
   readonly slices: number;
 }
 function partsOf(s: Shape, { name, about }: Computation, choose: Choose): Parts {
   const sizeFor = (bytes: number) => {
-    const most = Math.max(tileRows, Math.floor(bytes / (4 * s.points ** 2 * (s.channels + s.outputs))));
+    const most = Math.max(tileRows, Math.floor(bytes / (4 * s.points ** 2 * (s.channels + s.outputs / s.convolutions))));
     return groupSize(s.tiles, most);
   };
   const [first, ...others] = [...new Set([groupBytes, groupBytes / 2, groupBytes * 2].map(sizeFor))].map(String) as [string, ...string[]];
@@ -71,7 +74,7 @@ function partsOf(s: Shape, { name, about }: Computation, choose: Choose): Parts 
       ? Number(first)
       : Number(choose({ kind: "tiles of a group", about, options: [first, ...others], of: { kernel: name } }));
   const groups = Math.ceil(s.tiles / size);
-  let slices = 1;
+  let slices = s.convolutions;
   const isWhole = (width: number) => width % panelColumns === 0 && width >= narrowestSlice;
   while (slices * groups < wantedParts && isWhole(s.outputs / (2 * slices))) slices *= 2;
   return { size, groups, slices };
@@ -140,7 +143,7 @@ interface Step {
   readonly axes: Axes;
 }
 function readsPanels({ blocks, s, axes }: Step): boolean {
-  if (s.outputs < panelColumns) return false;
+  if (s.outputs < panelColumns || (s.convolutions > 1 && (s.outputs / s.convolutions) % panelColumns > 0)) return false;
   const name = axes.fresh("lane");
   axes.declare({ name, extent: 4 });
   const zero = i32(0);
@@ -155,7 +158,7 @@ function onePart(step: Step, part: Expr): readonly Stmt[] {
   const slice = mod(part, i32(parts.slices));
   const width = s.outputs / parts.slices;
   return [
-    transformTiles(step, group),
+    transformTiles(step, group, slice),
     products(step, mul(slice, i32(width)), width),
     transformResults(step, group, mul(slice, i32(width)), width),
   ];
@@ -180,12 +183,13 @@ function placeOf({ s, parts }: Step, group: Expr, t: Expr): Place {
   };
 }
 
-function transformTiles(step: Step, group: Expr): Stmt {
+function transformTiles(step: Step, group: Expr, slice: Expr): Stmt {
   const { blocks, s, parts, memory, axes } = step;
+  const first = mul(div(slice, i32(parts.slices / s.convolutions)), i32(s.channels));
   return axes.loop("serial", "t", parts.size, (t) => {
     const { image, top, left } = placeOf(step, group, t);
     const channel = (c: Expr, lane: Expr) => {
-      const read = (p: Expr, q: Expr) => blocks.reads[0]!([image, c, add(top, p), add(left, q)], axes);
+      const read = (p: Expr, q: Expr) => blocks.reads[0]!([image, add(first, c), add(top, p), add(left, q)], axes);
       const write = (p: Expr, q: Expr, value: Expr) => [store(memory.v, [at(p, s.points, q), t, c], value)];
       return sandwich({ matrix: blocks.input, read, write }, memory.before, lane, axes);
     };

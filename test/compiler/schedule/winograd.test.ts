@@ -19,6 +19,7 @@ interface Case {
   readonly padding: readonly [number, number, number, number];
   readonly tile?: number;
   readonly taps?: number;
+  readonly groups?: number;
   /** By kernels turned around: the gradient of a convolution with respect to its image. */
   readonly isGradient?: boolean;
 }
@@ -38,22 +39,29 @@ const cases: Record<string, Case> = {
   "a gradient": { x: [2, 12, 6, 7], outputs: 9, padding: [1, 1, 1, 1], isGradient: true },
   "several groups, the last one not full": { x: [1, 64, 33, 26], outputs: 8, padding: [1, 1, 1, 1] },
   "slices of columns": { x: [1, 4, 8, 8], outputs: 256, padding: [1, 1, 1, 1] },
+  "groups of channels": { x: [1, 8, 9, 6], outputs: 32, padding: [1, 1, 1, 1], groups: 2 },
+  "groups in slices": { x: [1, 12, 5, 4], outputs: 768, padding: [1, 1, 1, 1], groups: 3 },
+  "a gradient of groups": { x: [2, 16, 6, 5], outputs: 16, padding: [1, 1, 1, 1], groups: 2, isGradient: true },
 };
-function textsOf({ x, outputs, padding, tile = 4, taps = 3, isGradient = false }: Case) {
+function textsOf({ x, outputs, padding, tile = 4, taps = 3, groups = 1, isGradient = false }: Case) {
   const [n, channels, height, width] = x;
   const [top, bottom, left, right] = padding;
   const y = [n, outputs, height + top + bottom - taps + 1, width + left + right - taps + 1];
   const points = tile + taps - 1;
-  const w = isGradient ? [channels, outputs, taps, taps] : [outputs, channels, taps, taps];
-  const u = [outputs, channels, points, points];
+  const w = isGradient ? [channels, outputs / groups, taps, taps] : [outputs, channels / groups, taps, taps];
+  const turnedShape = [outputs, channels / groups, taps, taps];
+  const u = [outputs, channels / groups, points, points];
   const inner = padding.map((p) => taps - 1 - p);
   const direct = isGradient
-    ? `%0 = conv2d_input_grad(%x, @w) {padding=[${inner}], shape=[${y}]} : f32[${y}]`
-    : `%0 = conv2d(%x, @w) {padding=[${padding}]} : f32[${y}]`;
-  const turned = `%w = permute(@w) {axes=[1,0,2,3]} : f32[${outputs},${channels},${taps},${taps}]`;
+    ? `%0 = conv2d_input_grad(%x, @w) {padding=[${inner}], groups=${groups}, shape=[${y}]} : f32[${y}]`
+    : `%0 = conv2d(%x, @w) {padding=[${padding}], groups=${groups}} : f32[${y}]`;
+  const apart = [groups, channels / groups, outputs / groups, taps, taps];
+  const turned = `%a = reshape(@w) {shape=[${apart}]} : f32[${apart}]
+  %b = permute(%a) {axes=[0,2,1,3,4]} : f32[${[groups, outputs / groups, channels / groups, taps, taps]}]
+  %w = reshape(%b) {shape=[${turnedShape}]} : f32[${turnedShape}]`;
   const tiled = `${isGradient ? turned : ""}
   %u = winograd_weights(${isGradient ? "%w" : "@w"}) {tile=${tile}, reversed=${isGradient}} : f32[${u}]
-  %0 = winograd_conv2d(%x, %u) {padding=[${padding}], tile=${tile}} : f32[${y}]`;
+  %0 = winograd_conv2d(%x, %u) {padding=[${padding}], tile=${tile}, groups=${groups}} : f32[${y}]`;
   const around = (convolution: string) => `graph g(%x: f32[${x}], %r: f32[${y}]) {
   @w = param "w" f32[${w}]
   @b = param "b" f32[${outputs},1,1]
