@@ -149,6 +149,13 @@ const cumsum: LayerRule = (call, e) => {
   return [e.add("CumSum", [e.read(call.tensor("x")), e.constant("int64", [], [call.number("axis")])], flags)];
 };
 
+/** Values first, then places; of equal values both give the first one first. */
+const topK: LayerRule = (call, e) => {
+  const k = e.constant("int64", [1], [call.number("k")]);
+  const [values, places] = e.addMany("TopK", [e.read(call.tensor("x")), k], 2, { axis: call.number("axis"), largest: 1, sorted: 1 });
+  return [values!, e.add("Cast", [places!], { to: 6 })];
+};
+
 export const layerRules: Readonly<Record<string, LayerRule>> = {
   Linear: linear,
   Conv1d: convolution(ops.conv2d, 1),
@@ -166,4 +173,5 @@ export const layerRules: Readonly<Record<string, LayerRule>> = {
   global_max_pool: pooled("GlobalMaxPool"),
   lrn,
   cumsum,
+  top_k: topK,
 };

@@ -87,6 +87,14 @@ test("bools are chosen by logic, the second operand's NaN is not taken, integers
   expect(most.kind === "bytes" && new Int32Array(Uint8Array.from(most.bytes).buffer)[0]).toBe(2 ** 31 - 1);
 });
 
+test("the largest along an axis are TopK", () => {
+  const model = exported("model M(x: f32[3, 7]) -> v, i { v, i = top_k(x, 3) }");
+  expect(listing(model).slice(0, 2)).toEqual([
+    "TopK_output_0, TopK_output_1 = TopK(x, constant_0) {axis=-1 largest=1 sorted=1}",
+    "Cast_output = Cast(TopK_output_1) {to=6}",
+  ]);
+});
+
 test("an output that is an input, and two that are equal, have names of their own", () => {
   const model = exported("model M(x: f32[2]) -> a, b, c { a = x\nb = exp(x)\nc = b }");
   expect(listing(model)).toEqual(["Exp_output = Exp(x)", "a = Identity(x)", "b = Identity(Exp_output)", "c = Identity(Exp_output)"]);
