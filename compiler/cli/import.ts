@@ -12,7 +12,7 @@ import type { VariableDeclaration } from "../frontend/module.ts";
 import { checkProgram } from "../onnx/import/check.ts";
 import type { Imported, Problem } from "../onnx/import/import.ts";
 import { importOpen, type Opened } from "../onnx/import/open-dimensions.ts";
-import { makeFolder, readBytes, writeAtomically } from "./files.ts";
+import { exists, isFile, isLink, makeFolder, readBytes, readText, writeAtomically } from "./files.ts";
 import { exit, type Io, note, warn } from "./io.ts";
 import { type Arguments, type Command, table } from "./options.ts";
 import { bytes } from "./progress.ts";
@@ -30,6 +30,7 @@ export const importCommand: Command = {
     out: { value: "DIR", short: "o", help: "the folder" },
     dim: { value: "N=8", repeat: true, help: "size of a named dimension" },
     name: { value: "NAME", help: "of the model; default: from the name of the file" },
+    force: { help: "write over a program that was changed since, or is of another model" },
     ...jsonOption,
   },
   run,
@@ -56,13 +57,27 @@ async function run(args: Arguments, io: Io): Promise<number> {
   const files = filesOf(program, imported.sketch, stem);
   const variables = checkProgram(program, `${stem}.dlm`, sizes);
   makeFolder(folder);
+  for (const [name] of files) if (isLink(join(folder, name))) refuseLink(join(folder, name));
+  if (!args.has("force")) checkOverwriting(join(folder, `${stem}.dlm`), program.text);
   for (const [name, content] of files) writeAtomically(join(folder, name), content);
   for (const text of imported.warnings) warn(io, text);
+  const old = join(folder, `${stem}.safetensors`);
+  if (program.weights.size === 0 && exists(old)) note(io, `the program has no weights: ${old} is of another one`);
   for (const text of [...notesOnFixed(fixed), ...program.notes]) note(io, text);
   const lengths = files.map(([name, content]): [string, number] => [join(folder, name), Buffer.byteLength(content)]);
-  if (args.has("json")) io.out(`${JSON.stringify({ nodes: imported.nodes, unsupported: [] })}\n`);
+  if (args.has("json")) io.out(`${jsonSummary(imported, variables, lengths)}\n`);
   else io.out(summary(imported, open, variables, lengths));
   return exit.fine;
+}
+
+const refuseLink = (path: string): never =>
+  fail("file", `${path} is a link: what it leads to is not written over`, null, { help: "remove the link, or choose another folder" });
+/** A program that a person has worked on is not lost. */
+function checkOverwriting(path: string, text: string): void {
+  if (isFile(path) && readText(path) !== text)
+    fail("file", `${path} is there already, and differs from what would be written`, null, {
+      help: "choose another folder, or add --force to write over it",
+    });
 }
 
 const notesOnFixed = (fixed: Opened["fixed"]): readonly string[] =>
@@ -141,10 +156,28 @@ function summary(
       : []),
     ...files.map(([path, size]): [string, string] => [path, bytes(size)]),
   ];
-  const [program, file] = [files.at(-1)![0], files.length > 1 ? ` --weights ${files[0]![0]}` : ""];
+  const [program, file] = [files.at(-1)![0], files.length > 1 ? ` --weights ${quoted(files[0]![0])}` : ""];
   const inputs = sketch.inputs.map(({ name }) => ` --input ${name}=FILE`).join("");
-  return `${table(rows)}\n\ndlm run ${program}${file}${inputs}\n`;
+  return `${table(rows)}\n\ndlm run ${quoted(program)}${file}${inputs}\n`;
 }
+function jsonSummary(
+  { sketch, nodes }: Imported,
+  variables: readonly VariableDeclaration[],
+  files: readonly (readonly [string, number])[],
+): string {
+  const params = variables.filter((v) => v.kind === "param");
+  return JSON.stringify({
+    model: sketch.name,
+    nodes,
+    unsupported: [],
+    files: Object.fromEntries(files),
+    inputs: sketch.inputs.map((i) => i.name),
+    outputs: sketch.outputs.map((o) => o.name),
+    parameters: params.reduce((n, v) => n + sizeOf(v.type.shape), 0),
+  });
+}
+/** A path as a shell takes it. */
+const quoted = (path: string): string => (/^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`);
 /** `25,557,032 parameters, 53,120 values of state` */
 function weightsText(variables: readonly VariableDeclaration[]): string {
   const count = (kind: VariableDeclaration["kind"]): number =>

@@ -1,5 +1,5 @@
 /** `dlm import`, and running what it wrote. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readNpy, writeNpy } from "../../../compiler/formats/npy.ts";
@@ -80,7 +80,30 @@ test("--json, --name and --dim", async () => {
   const type = { kind: "tensor", dtype: "float", shape: ["N", 3] } as const;
   const path = folder({ "a.onnx": writeOnnx({ ...model, graph: { ...model.graph, inputs: [{ name: "in.0", type }] } }) });
   const { code, out } = await dlm(["import", path("a.onnx"), "-o", path("b"), "--json", "--name", "Own", "--dim", "N=7"]);
-  expect([code, JSON.parse(out)]).toEqual([0, { nodes: 2, unsupported: [] }]);
+  expect([code, JSON.parse(out)]).toEqual([
+    0,
+    {
+      model: "Own",
+      nodes: 2,
+      unsupported: [],
+      files: { [path("b/a.safetensors")]: expect.any(Number), [path("b/a.dlm")]: expect.any(Number) },
+      inputs: ["in_0"],
+      outputs: ["out_0"],
+      parameters: 16,
+    },
+  ]);
+  // a program that somebody has changed, or a link, is not written over
+  const again = (...more: string[]) => dlm(["import", path("a.onnx"), "-o", path("b"), "--name", "Own", "--dim", "N=7", ...more]);
+  expect((await again()).code).toBe(0);
+  writeFileSync(path("b/a.dlm"), "## mine");
+  expect((await again()).err).toContain("differs from what would be written");
+  expect(readFileSync(path("b/a.dlm"), "utf8")).toBe("## mine");
+  expect((await again("--force")).code).toBe(0);
+  rmSync(path("b/a.dlm"));
+  symlinkSync(path("elsewhere.dlm"), path("b/a.dlm"));
+  expect((await again("--force")).err).toContain("is a link");
+  rmSync(path("b/a.dlm"));
+  await again();
   expect(readFileSync(path("b/a.dlm"), "utf8")).toContain("model Own(in_0: f32[7, 3])");
   expect((await dlm(["import", path("a.onnx"), "-o", path("b"), "--name", "own"])).err).toContain("begins with a capital");
   expect((await dlm(["import", path("a.onnx"), "-o", path("b"), "--dim", "M=7"])).err).toContain("its dimensions are: N");
