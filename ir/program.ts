@@ -9,6 +9,12 @@ import type { DType, Shape } from "./type.ts";
 export type Region = "control" | "parameters" | "optimizer" | "state" | "prepared" | "io" | "arena" | "scratch";
 export const regions: readonly Region[] = ["control", "parameters", "optimizer", "state", "prepared", "io", "arena", "scratch"];
 
+/**
+ * Words of the barrier of a WebAssembly program, in bytes from the start of the region `control`. broken: not 0 once a thread has
+ * stopped; nobody waits any more, until the runtime clears it and `arrived`.
+ */
+export const barrierWords = { arrived: 0, generation: 64, broken: 68, sleepers: 128 } as const;
+
 /** init: initial values from the seed. prepare: what depends on parameters only. forward: predict. step: one micro-batch
  *  forward, backward and update. evaluate: loss and metrics. */
 export type EntryName = "init" | "prepare" | "forward" | "step" | "evaluate";

@@ -5,7 +5,7 @@
  * In Node the calling thread is thread 0 and waits for the others. A page must not wait, so in a browser all threads are
  * workers and the last one to finish posts a message.
  */
-import type { EntryId } from "../ir/program.ts";
+import { barrierWords, type EntryId } from "../ir/program.ts";
 import { DlmError, fail } from "./errors.ts";
 
 /** Words of shared memory, from the address `words`: number of the run, index of the entry, threads that finished, failures. */
@@ -16,6 +16,8 @@ interface Crew {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly words: number;
+  /** Address of the region `control`. */
+  readonly control: number;
   readonly threads: number;
   readonly entries: readonly EntryId[];
 }
@@ -36,8 +38,9 @@ export function whyNoThreads(): string | null {
 
 /** What every worker runs: sleep until the number of the run changes, run the entry, count itself as done. */
 const workerSource = `
-const serve = ({ module, memory, words, entries, leads, thread, threads }, post) => {
+const serve = ({ module, memory, words, control: barrier, entries, leads, thread, threads }, post) => {
   const control = new Int32Array(memory.buffer, words, ${threadWords});
+  const all = new Int32Array(memory.buffer);
   const { exports } = new WebAssembly.Instance(module, { env: { memory, now: () => performance.now() } });
   let seen = Atomics.load(control, ${RUN});
   post("ready");
@@ -50,6 +53,10 @@ const serve = ({ module, memory, words, entries, leads, thread, threads }, post)
       exports[entries[control[${ENTRY}]]](thread, threads);
     } catch (error) {
       Atomics.store(control, ${FAILED}, 1);
+      // Whoever waits for this thread goes on: what comes of the run is thrown away.
+      Atomics.store(all, (barrier + ${barrierWords.broken}) / 4, 1);
+      Atomics.add(all, (barrier + ${barrierWords.generation}) / 4, 1);
+      Atomics.notify(all, (barrier + ${barrierWords.generation}) / 4);
       post(error.message);
     }
     if (Atomics.add(control, ${DONE}, 1) === threads - 1) {
@@ -95,13 +102,37 @@ export async function startThreads(crew: Crew): Promise<Threads> {
     throw e;
   }
   const control = new Int32Array(crew.memory.buffer, crew.words, threadWords);
+  const barrier = barrierOf(crew);
   const run: Threads["run"] = (entry, lead) => {
+    barrier.mend();
     Atomics.store(control, ENTRY, crew.entries.indexOf(entry));
     Atomics.store(control, DONE, 0);
     Atomics.store(control, FAILED, 0);
-    return lead ? runLeading(control, crew.threads, entry, lead) : runWaiting(control, helpers, entry);
+    return lead ? runLeading(control, crew.threads, entry, lead, barrier) : runWaiting(control, helpers, entry);
   };
   return { leads, run, dispose };
+}
+
+/** Of the module, where a thread may have stopped. */
+interface Barrier {
+  /** Whoever waits for a thread that has stopped goes on. */
+  readonly release: () => void;
+  /** Before a run: as if nothing had happened. */
+  readonly mend: () => void;
+}
+function barrierOf({ memory, control }: Crew): Barrier {
+  const all = new Int32Array(memory.buffer);
+  const at = (word: keyof typeof barrierWords): number => (control + barrierWords[word]) / 4;
+  return {
+    release: () => {
+      Atomics.store(all, at("broken"), 1);
+      Atomics.add(all, at("generation"), 1);
+      Atomics.notify(all, at("generation"));
+    },
+    mend: () => {
+      if (Atomics.exchange(all, at("broken"), 0)) Atomics.store(all, at("arrived"), 0);
+    },
+  };
 }
 
 const ready = (helper: Helper): Promise<void> =>
@@ -115,10 +146,19 @@ function start(control: Int32Array): void {
   Atomics.notify(control, RUN);
 }
 
-async function runLeading(control: Int32Array, threads: number, entry: EntryId, lead: (t: number, T: number) => void): Promise<void> {
+async function runLeading(
+  control: Int32Array,
+  threads: number,
+  entry: EntryId,
+  lead: (t: number, T: number) => void,
+  barrier: Barrier,
+): Promise<void> {
   start(control);
   try {
     lead(0, threads);
+  } catch (e) {
+    barrier.release();
+    throw e;
   } finally {
     Atomics.add(control, DONE, 1);
     for (let n = Atomics.load(control, DONE); n < threads; n = Atomics.load(control, DONE)) Atomics.wait(control, DONE, n);

@@ -33,7 +33,7 @@ async function startOn(program: Program, code: WasmCode, threads: number, crew: 
   const memory = allocate(program, file, code.limitsOffset, crew ? words + 64 : code.bytes, crew !== null);
   const instance = await instantiate(program, module, memory);
   const entries = program.entries.map((e) => e.name);
-  const pool = crew ? await crew.startThreads({ module, memory, words, threads, entries }) : null;
+  const pool = crew ? await crew.startThreads({ module, memory, words, control: code.bases.control, threads, entries }) : null;
   return { backend: wasmBackend(program, code, memory, instance, pool), threads, notes: [] };
 }
 

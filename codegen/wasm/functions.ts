@@ -1,4 +1,5 @@
 /** Small functions that kernels share: integer division that never traps, and the barrier. */
+import { barrierWords } from "../../ir/program.ts";
 import type { Ref, Unit } from "./module.ts";
 
 /** i32, rounded down; 0 for a divisor of 0. */
@@ -65,8 +66,6 @@ function addFloorMod({ b, m }: Unit, name: string): void {
 
 /* ---- barrier --------------------------------------------------------------------------------------------------- */
 
-/** Words of the barrier, in bytes from the start of the region `control`: a cache line each. */
-const barrierWords = { arrived: 0, generation: 64, sleepers: 128 } as const;
 export const barrierBytes = 192;
 /** Tries before a thread goes to sleep: some 20 to 50 microseconds. */
 const spins = 4000;
@@ -102,6 +101,7 @@ export function addBarrier({ b, m }: Unit, control: number): string {
   );
   const body: Ref = m.block(null, [
     m.local.set(1, load("generation")),
+    m.if(load("broken"), m.return()),
     m.if(isLast, release),
     m.local.set(2, i32.const(spins)),
     spin,

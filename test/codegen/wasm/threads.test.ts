@@ -3,6 +3,8 @@ import { expect, test } from "vitest";
 import { emitWasm, printWat } from "../../../codegen/wasm/emit.ts";
 import { add, at, buffer, declare, f32, grid, i32, load, local, mul, serial, set, store, sub } from "../../../ir/kernel/build.ts";
 import type { Buffer, Expr, Kernel, Stmt } from "../../../ir/kernel/kernel.ts";
+import type { Field } from "../../../ir/program.ts";
+import { load as loadProgram } from "../../../runtime/index.ts";
 import { loadWasm, planOf, runThreads, runWasm } from "../support.ts";
 
 const n = 1000;
@@ -151,4 +153,44 @@ test("each thread has scratch of its own", async () => {
     body: [grid("i", n, (i) => [serial("j", 4, (j) => [store(s, [j], load(x, i))]), store(y, [i], add(load(s, i32(0)), load(s, i32(3))))])],
   };
   expect((await runThreads([k], { x: data }, 3, 50)).y).toEqual(data.map((v) => v + v));
+});
+
+test.each([2, 3])("a thread that stops does not leave the others waiting, and the next run is as before (%i threads)", async (threads) => {
+  const [places, y0] = [buffer("places", "in", [n], null, "i32"), vector("y0", "out")];
+  const gather: Kernel = {
+    name: "gather",
+    buffers: [x, places, y0],
+    body: [grid("i", n, (i) => [store(y0, [i], load(x, load(places, i)))])],
+  };
+  const placed = planOf("wasm", [gather, ...reverses.slice(1)]);
+  const code = await emitWasm(placed.plan, { relaxed: false });
+  const field = (name: string): Field => {
+    const { region, offset, buffer: b } = placed.places.get(name)!;
+    return { name, dtype: b.type === "i32" ? "i32" : "f32", shape: [n], region, offset };
+  };
+  const net = await loadProgram(
+    {
+      format: "dlm",
+      version: 1,
+      name: "test",
+      doc: null,
+      target: "wasm",
+      entries: [{ name: "forward", inputs: [field("x"), field("places")], outputs: [field("y5")] }],
+      variables: [],
+      sizes: placed.plan.sizes,
+      code: { kind: "wasm", ...code, relaxed: null },
+      stats: { parameters: 0, flops: 0, arenaBytes: 0, lowerBoundBytes: 0, codeBytes: 0 },
+    },
+    { threads },
+  );
+  expect(net.threads).toBe(threads);
+  const inside = Int32Array.from({ length: n }, (_, i) => i);
+  const run = (ids: Int32Array) => net.run({ x: data, places: ids });
+  const before = await run(inside);
+  // An address beyond the memory, in the share of the first and of the last thread.
+  for (const at of [0, n - 1]) {
+    await expect(run(inside.map((p, i) => (i === at ? 2 ** 28 : p)))).rejects.toMatchObject({ code: "trap" });
+    expect(await run(inside)).toEqual(before);
+  }
+  await net.dispose();
 });
