@@ -32,8 +32,14 @@ export function logicalIndex(b: Buffer, physical: readonly Expr[]): Expr[] {
   return index;
 }
 
-/** The dimensions of memory that loops over a buffer go through: extents, and the index at a place. A halo is left out where none is blocked. */
-export function placesOf(b: Buffer): { readonly extents: readonly number[]; readonly indexAt: (place: readonly Expr[]) => Expr[] } {
+/** The dimensions of memory that loops over a buffer go through. */
+export interface Places {
+  readonly extents: readonly number[];
+  /** The logical index at a place. */
+  readonly indexAt: (place: readonly Expr[]) => readonly Expr[];
+}
+/** A halo is left out where no dimension is blocked. */
+export function placesOf(b: Buffer): Places {
   const { dims } = b.layout;
   if (dims.some((d) => d.div > 1 || d.mod > 0)) return { extents: physicalExtents(b), indexAt: (place) => logicalIndex(b, place) };
   const indexAt = (place: readonly Expr[]): Expr[] => {

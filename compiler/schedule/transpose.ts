@@ -1,13 +1,19 @@
 /**
- * Four vectors turned into their columns, in registers.
+ * Lanes put together from several places. Four vectors turned into their columns, in registers.
  *
  *     a0 a1 a2 a3          a0 b0 c0 d0
  *     b0 b1 b2 b3    =>    a1 b1 c1 d1
  *     c0 c1 c2 c3          a2 b2 c2 d2
  *     d0 d1 d2 d3          a3 b3 c3 d3
  */
-import { declare, i32, store, zip } from "../../ir/kernel/build.ts";
+import { declare, i32, splat, store, zip } from "../../ir/kernel/build.ts";
 import { type Buffer, type Expr, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
+
+/** One vector of four scalars. */
+export function joined(scalars: readonly Expr[]): Expr {
+  const [a, b, c, d] = scalars.map(splat) as [Expr, Expr, Expr, Expr];
+  return zip("low", zip("low", a, c), zip("low", b, d));
+}
 
 /** Brings the register array `columns` to life, with column k of `rows` as element k. */
 export function transposed(columns: Buffer, rows: readonly Expr[]): readonly Stmt[] {

@@ -11,7 +11,7 @@
  * all where it is 0. As a number, i * 4 + j is splat(i * 4) + lanes(). A vector loop of 4n becomes a serial loop of n around
  * four lanes.
  *
- * A load whose lanes lie apart is four wide ones and a transposition where its elements lie side by side along an unrolled
+ * Lanes that lie apart are read and written one by one. A load of such is four wide ones and a transposition where its elements lie side by side along an unrolled
  * loop of four:
  *
  *     vector j in 4 { unrolled k in 4 { y[k, j] = x[j, k] } }
@@ -19,8 +19,8 @@
 
 import { invariant } from "../../ir/diagnostic.ts";
 import { flattenIndex, strideOf } from "../../ir/kernel/address.ts";
-import { add, at, axis as axisVar, i32, lane, lanes, buffer as makeBuffer, mul, splat } from "../../ir/kernel/build.ts";
-import { type Buffer, type Expr, type Kernel, lanesOf, type Stmt } from "../../ir/kernel/kernel.ts";
+import { add, at, axis as axisVar, declare, i32, lane, lanes, buffer as makeBuffer, mul, splat } from "../../ir/kernel/build.ts";
+import { type Buffer, type Expr, type Kernel, lanesOf, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
 import { isSmall, keyOf, linear, type Ranges, toExpr } from "../../ir/kernel/linear.ts";
 import {
   declaredIn,
@@ -37,14 +37,19 @@ import {
   visitStmts,
   withBody,
 } from "../../ir/kernel/rewrite.ts";
-import { transposed } from "./transpose.ts";
+import { joined, transposed } from "./transpose.ts";
 
 export const vectorize = (k: Kernel): Kernel => withBody(k, walk(k.name, k.body, new Map()));
 
-/** Whether a vector loop over `axis` around `body` is legal. `ranges`: extents of the axes around. */
-export function canVectorize(body: readonly Stmt[], axis: string, ranges: Ranges): boolean {
+/**
+ * Whether a vector loop over `axis` around `body` is legal, and worth it: without accesses lane by lane, unless `apart` says so.
+ * `ranges`: extents of the axes around.
+ */
+export function canVectorize(body: readonly Stmt[], axis: string, ranges: Ranges, { apart = false } = {}): boolean {
   const extent = ranges.get(axis) ?? 4;
-  return extent % 4 === 0 && widen(body, axis, new Map(ranges).set(axis, extent)).problems.length === 0;
+  if (extent % 4 !== 0) return false;
+  const wide = widen(body, axis, new Map(ranges).set(axis, extent));
+  return wide.problems.length === 0 && (apart || !wide.apart);
 }
 
 const walk = (kernel: string, body: readonly Stmt[], ranges: Ranges): readonly Stmt[] =>
@@ -76,6 +81,8 @@ interface Widened {
   readonly body: readonly Stmt[];
   /** Why the loop is not legal; then the body means nothing. */
   readonly problems: readonly string[];
+  /** Some access goes lane by lane. */
+  readonly apart: boolean;
 }
 function widen(body: readonly Stmt[], axis: string, ranges: Ranges): Widened {
   const extent = ranges.get(axis)!;
@@ -159,11 +166,13 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
   /** What is read instead of loads across, by their keys. */
   const across = new Map<string, Expr>();
   const problems: string[] = [];
+  let apart = 0;
   const refuse = (problem: string): void => {
     problems.push(problem);
   };
   const lane0 = new Map([[axis, i32(0)]]);
   const first = (index: readonly Expr[]) => index.map((e) => substitute(one(e), lane0));
+  const ofLane = (index: readonly Expr[], n: number) => index.map((e) => substitute(one(e), new Map([[axis, i32(n)]])));
 
   /** The value of lane 0, for what all lanes share. */
   function one(e: Expr): Expr {
@@ -185,8 +194,10 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
     if (known) return known;
     const stride = strideIn(e.buffer, e.index, l, ranges);
     if (stride === 0) return { ...e, index: first(e.index) };
-    if (stride !== 1) refuse(`a load from ${e.buffer.name} with stride ${stride}`);
-    return { ...e, lanes: 4, index: first(e.index) };
+    if (Number.isNaN(stride)) refuse(`a load from ${e.buffer.name} whose lanes do not move evenly`);
+    if (stride === 1) return { ...e, lanes: 4, index: first(e.index) };
+    apart++;
+    return joined([0, 1, 2, 3].map((n) => ({ ...e, index: ofLane(e.index, n) })));
   }
   /** Arithmetic on axes: what lanes share is computed once. null: not inside 32 bits. */
   function position(e: Expr, ranges: Ranges): Expr | null {
@@ -228,22 +239,26 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
       }
     }
   }
-  function store(s: Extract<Stmt, { kind: "store" }>, ranges: Ranges): Stmt {
+  function store(s: Extract<Stmt, { kind: "store" }>, ranges: Ranges): readonly Stmt[] {
     const { buffer } = s;
     if (buffer.space === "register") {
       if (!declared.has(buffer.name)) refuse(`${buffer.name} is declared outside`);
       if (s.index.some((x) => differs(x, l, ranges))) refuse(`an index of ${buffer.name} differs between lanes`);
-      return { ...s, index: first(s.index), value: valueFor(buffer.name, s.value, ranges) };
+      return [{ ...s, index: first(s.index), value: valueFor(buffer.name, s.value, ranges) }];
     }
     const stride = strideIn(buffer, s.index, l, ranges);
     if (stride === 0) {
       if (reads(body, buffer.name)) refuse(`all lanes read and write ${buffer.name} at one place`);
       narrow.add(buffer.name);
-      return { ...s, index: first(s.index), value: shared(s.value, ranges, `what is stored to one place of ${buffer.name}`) };
+      return [{ ...s, index: first(s.index), value: shared(s.value, ranges, `what is stored to one place of ${buffer.name}`) }];
     }
-    if (stride !== 1) refuse(`a store to ${buffer.name} with stride ${stride}`);
+    if (Number.isNaN(stride)) refuse(`a store to ${buffer.name} whose lanes do not move evenly`);
     spread.add(buffer.name);
-    return { ...s, index: first(s.index), value: toFour(expr(s.value, ranges)) };
+    const value = toFour(expr(s.value, ranges));
+    if (stride === 1) return [{ ...s, index: first(s.index), value }];
+    const name = `${axis}.lanes${apart++}`;
+    const all: Expr = { kind: "var", type: typeOf(value), lanes: 4, name };
+    return [declare(name, value), ...([0, 1, 2, 3] as const).map((n) => ({ ...s, index: ofLane(s.index, n), value: lane(all, n) }))];
   }
   const valueFor = (name: string, e: Expr, ranges: Ranges): Expr => (l.wide.has(name) ? toFour(expr(e, ranges)) : shared(e, ranges, name));
   function begin(name: string, type: string): void {
@@ -268,8 +283,9 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
     const before = turned(s, inner);
     return [...before, { ...s, body: s.body.flatMap((x) => stmts(x, inner)) }];
   }
-  const stmts = (s: Stmt, ranges: Ranges): readonly Stmt[] => (s.kind === "for" ? loop(s, ranges) : [stmt(s, ranges)]);
-  function stmt(s: Exclude<Stmt, Loop>, ranges: Ranges): Stmt {
+  const stmts = (s: Stmt, ranges: Ranges): readonly Stmt[] =>
+    s.kind === "for" ? loop(s, ranges) : s.kind === "store" ? store(s, ranges) : [stmt(s, ranges)];
+  function stmt(s: Exclude<Stmt, { kind: "for" | "store" }>, ranges: Ranges): Stmt {
     switch (s.kind) {
       case "var":
         begin(s.name, s.type);
@@ -280,8 +296,6 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
       case "array":
         begin(s.buffer.name, s.buffer.type);
         return { ...s, lanes: l.wide.has(s.buffer.name) ? 4 : 1 };
-      case "store":
-        return store(s, ranges);
       case "if":
         return { ...s, cond: shared(s.cond, ranges, "a condition"), body: s.body.flatMap((x) => stmts(x, ranges)) };
       case "outline":
@@ -295,7 +309,7 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
   }
   const wide = body.flatMap((s) => stmts(s, ranges));
   for (const name of narrow) if (spread.has(name)) refuse(`stores to one place and to several of ${name}`);
-  return { body: wide, problems };
+  return { body: wide, problems, apart: apart > 0 };
 }
 
 function reads(body: readonly Stmt[], name: string): boolean {

@@ -66,6 +66,25 @@ const graphs: Record<string, string> = {
     %0 = conv2d(%x, @w) {padding=[1,1,1,1]} : f32[2,12,5,7]
     return y = %0
   }`,
+  "few channels last": `graph g(%x: f32[2,3,5,18]) {
+    @w = param "w" f32[12,3,3,3]
+    %0 = conv2d(%x, @w) {padding=[1,1,1,1]} : f32[2,12,5,18]
+    return y = %0
+  }`,
+  "images as rows": `graph g(%x: f32[3,2,6,7]) {
+    @w = param "w" f32[9,2,1,1]
+    %0 = conv2d(%x, @w) : f32[3,9,6,7]
+    %1 = relu(%0) : f32[3,9,6,7]
+    %2 = reshape(%1) {shape=[3,378]} : f32[3,378]
+    %3 = reshape(%1) {shape=[27,42]} : f32[27,42]
+    %4 = permute(%3) {axes=[1,0]} : f32[42,27]
+    return y = %2, z = %4
+  }`,
+  "steps turned": `graph g(%x: f32[6,40]) {
+    %0 = slice(%x) {starts=[1,3], limits=[6,33], steps=[2,1]} : f32[3,30]
+    %1 = permute(%0) {axes=[1,0]} : f32[30,3]
+    return y = %1
+  }`,
   "numbers turned": `graph g(%x: i32[2,9,6], %z: bool[2,9,6]) {
     %0 = permute(%x) {axes=[0,2,1]} : i32[2,6,9]
     %1 = add(%0, %0) : i32[2,6,9]
@@ -120,6 +139,7 @@ test("a row is as long as a bias lasts", () => {
 test("what lies across is read in tiles of four by four", () => {
   for (const name of ["matrix turned", "images to channels last and back", "numbers turned"])
     expect(text(name)).toMatch(/vector j(_\d+)? in 4 \{\s+unrolled k(_\d+)? in 4/);
+  expect(text("images as rows")).toMatch(/kernel reshape\(.*\n[^}]*unrolled k in 4/);
   expect(text("whole tiles turned").match(/for|grid|serial|vector|unrolled/g)).toEqual(["grid", "grid", "serial", "vector", "unrolled"]);
 });
 test("parts of a concatenation and borders are loops of their own", () => {

@@ -34,7 +34,9 @@ const outputs = (k: Kernel, source: Kernel) => {
   return { y: [...memory.y!], z: [...memory.z!] };
 };
 function check(seed: number, passes: readonly KernelPass[]): Kernel {
-  const source = randomKernel(seed, { canVectorize: (body, axis, ranges) => canVectorize(body, axis, ranges) && independent(body) });
+  const source = randomKernel(seed, {
+    canVectorize: (body, axis, ranges) => canVectorize(body, axis, ranges, { apart: true }) && independent(body),
+  });
   expect(verifyKernel(source, "logical")).toEqual([]);
   const expected = outputs(source, source);
   let kernel = source;

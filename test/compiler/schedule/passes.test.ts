@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { collapse } from "../../../compiler/schedule/collapse.ts";
 import { legalize } from "../../../compiler/schedule/legalize.ts";
 import { wasmKernelPasses, wgslKernelPasses } from "../../../compiler/schedule/passes.ts";
+import { canVectorize } from "../../../compiler/schedule/vectorize.ts";
 import { interpret } from "../../../ir/kernel/interpret.ts";
 import type { Kernel } from "../../../ir/kernel/kernel.ts";
 import { parseKernel } from "../../../ir/kernel/parse.ts";
@@ -70,7 +71,6 @@ test("every pass has a file", () => {
   for (const name of passes.keys()) if (name !== "collapse-thread") expect(named).toContain(name);
 });
 test.each([
-  ["stride 2", "y[j] = x[j * 2]"],
   ["a gather", "y[j] = x[ids[j]]"],
   ["a reduction into an outer variable", "s = s + x[j]"],
   ["a store to one place", "y[0] = x[j]"],
@@ -78,11 +78,24 @@ test.each([
   ["an index with a remainder of the axis", "y[j] = x[(j + 1) % 4]"],
   ["a condition of lanes", "if x[j] < 0.0 { y[j] = 1.0 }"],
   ["a condition of numbers", "if j < 2 { y[j] = 1.0 }"],
-  ["a store with stride 2", "y[j * 2] = 1.0"],
+  ["a store to a remainder of the axis", "y[(j + 1) % 4] = 1.0"],
   ["one place and several", "y[0] = 1.0 y[j] = 2.0"],
 ])("a vector loop refuses %s", (_, body) => {
   const text = `kernel k(in x: f32[8], in ids: i32[8], in m: bool[8], out y: f32[8]) { var s: f32 = 0.0 vector j in 4 { ${body} } }`;
   expect(() => passes.get("vectorize")!(parseKernel(text))).toThrow("in the vector loop over j");
+});
+test.each([
+  ["a load with stride 2", "y[j] = x[j * 2]", false],
+  ["a store with stride 2", "y[j * 2] = x[j]", false],
+  ["a load across a loop of four", "unrolled k in 4 { y[j] = z[j, k] }", true],
+  ["a load across a serial loop", "serial k in 4 { y[j] = z[j, k] }", false],
+  ["a load across a loop that writes there", "unrolled k in 4 { z[k, j] = z[j, k] }", false],
+])("%s goes lane by lane, where that is asked for", (_, body, isWide) => {
+  const text = `kernel k(in x: f32[8], inout z: f32[4,4], out y: f32[8]) { vector j in 4 { ${body} } }`;
+  const [loop] = parseKernel(text).body;
+  if (loop?.kind !== "for") throw new Error("no loop");
+  expect(canVectorize(loop.body, "j", new Map())).toBe(isWide);
+  expect(canVectorize(loop.body, "j", new Map(), { apart: true })).toBe(true);
 });
 test("a register index must be constant", () => {
   const text = "kernel k(out y: f32[2]) { array a: f32[2] serial i in 2 { a[i] = 1.0 } y[0] = 1.0 }";
