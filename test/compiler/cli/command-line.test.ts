@@ -17,6 +17,8 @@ describe("dlm", () => {
         inspect  show a stage of the compiler
         train    train a model on data
         eval     loss and metrics on data
+        bench    measure an inference or a training step
+        tune     measure schedules and keep the fastest
         import   read an ONNX model
         export   write a model as ONNX
         weights  list, change or compare weight files
@@ -58,7 +60,7 @@ describe("mistakes on the command line", () => {
     [["trian", "a.dlm"], "error[flag]: there is no command `trian`\n  help: did you mean `train`?\n"],
     [["frobnicate"], "error[flag]: there is no command `frobnicate`\n  help: `dlm --help` lists them\n"],
     [["constructor"], "error[flag]: there is no command `constructor`\n  help: `dlm --help` lists them\n"],
-    [["bench", "a.dlm"], "error[flag]: `dlm bench` is not available yet\n  help: `dlm --help` lists what is\n"],
+    [["diff", "a.dlm"], "error[flag]: `dlm diff` is not available yet\n  help: `dlm --help` lists what is\n"],
     [["fmt"], "error[flag]: `dlm fmt` needs a file\n  help: usage: dlm fmt FILE...\n"],
     [["eval", "a.dlm", "b.dlm"], "error[flag]: `dlm eval` takes one file, found `a.dlm` and `b.dlm`\n"],
     [["fmt", "--chekc", "a.dlm"], "error[flag]: `dlm fmt` has no option `--chekc`\n  help: did you mean `--check`?\n"],
