@@ -1,4 +1,5 @@
 /** What a rule sees of the node it translates, and how it writes. */
+import { sizeOf } from "../../../ir/type.ts";
 import type { Term } from "../../decompile/sketch.ts";
 import type { OnnxElementType } from "../../formats/onnx/element-type.ts";
 import type { OnnxGraph, OnnxNode, OnnxTensor } from "../../formats/onnx/model.ts";
@@ -77,6 +78,16 @@ export function axisIn(axis: number, rank: number): number {
   return at >= 0 && at < Math.max(1, rank) ? at : misfit(`there is no axis ${axis} in a tensor of ${rank} dimensions`);
 }
 export const axesIn = (axes: readonly number[], rank: number): number[] => axes.map((a) => axisIn(a, rank));
+
+/** 0 keeps an extent (unless `zeros`), -1 is what is left. */
+export function extentsOf(from: readonly number[], wanted: readonly number[], zeros = false): readonly number[] {
+  const kept = wanted.map((d, a) => (d === 0 && !zeros ? (from[a] ?? misfit(`there is no axis ${a} to keep`)) : d));
+  const size = sizeOf(from);
+  const rest = kept.reduce((n, d) => (d === -1 ? n : n * d), 1);
+  const to = kept.map((d) => (d === -1 ? (rest === 0 ? 0 : size / rest) : d));
+  if (sizeOf(to) !== size || !to.every(Number.isInteger)) return misfit(`[${from.join(", ")}] does not reshape to [${wanted.join(", ")}]`);
+  return to;
+}
 
 /* ---- steps ------------------------------------------------------------------------------------------------------- */
 

@@ -1,7 +1,7 @@
 /** Values of an ONNX graph while it is imported: numbers that are known, and tensors that the program computes. */
 import type { Node } from "../../../ir/graph/graph.ts";
 import { type DType, type Shape, sizeOf } from "../../../ir/type.ts";
-import type { OnnxElementType } from "../../formats/onnx/element-type.ts";
+import { elementTypeOf, type OnnxElementType } from "../../formats/onnx/element-type.ts";
 import { unbounded } from "../../formats/onnx/integer.ts";
 import { dtypeOf } from "../../formats/onnx/tensor.ts";
 
@@ -45,6 +45,12 @@ export const knownInts = (values: readonly number[], shape: Shape = [values.leng
 
 export const languageType = (element: OnnxElementType): DType =>
   dtypeOf(element) ?? unsupported(`${element} elements are not in the language`);
+/** The element type of this number. */
+export function typeNumbered(code: number): OnnxElementType {
+  const type = elementTypeOf(code) ?? unsupported(`there is no element type ${code}`);
+  languageType(type);
+  return type;
+}
 /** What a tensor of the language is in ONNX where nothing else is known of it. */
 export const usualElement: Readonly<Record<DType, OnnxElementType>> = { f32: "float", i32: "int64", u8: "uint8", bool: "bool" };
 

@@ -4,8 +4,7 @@ import { binary, call, float, int, ints, type Term, value } from "../../../decom
 import type { OnnxElementType } from "../../../formats/onnx/element-type.ts";
 import { axisIn, type Context, emit, intsOperand, knownOperand, type Operators, operand, operator, type Rule } from "../context.ts";
 import { converted, live, numberTerm, permuted, range, tensorTerm } from "../terms.ts";
-import { heldInteger, type Known, known, knownInts, misfit, unsupported } from "../values.ts";
-import { typeNumbered } from "./shape.ts";
+import { heldInteger, type Known, known, knownInts, misfit, typeNumbered, unsupported } from "../values.ts";
 
 const constant: Rule = (c) => {
   const tensor = c.attributes.tensor("value");

@@ -7,6 +7,7 @@ import {
   type Context,
   emit,
   emitLayer,
+  extentsOf,
   intsOperand,
   isKnown,
   type Operators,
@@ -17,7 +18,6 @@ import {
 } from "../context.ts";
 import { live, number, plus, range, reshaped, shortest, tensorTerm, times } from "../terms.ts";
 import { broadcastKnown, type Known, type Live, misfit, type Operand, reshapedKnown, unsupported } from "../values.ts";
-import { extentsOf } from "./shape.ts";
 
 /** Tables of the file that a layer may own. */
 const owned = (c: Context, values: readonly (Operand | null)[]): values is (Known | null)[] =>

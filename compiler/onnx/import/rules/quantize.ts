@@ -3,8 +3,7 @@ import { binary, call, float, type Term } from "../../../decompile/sketch.ts";
 import type { OnnxElementType } from "../../../formats/onnx/element-type.ts";
 import { axisIn, type Context, emit, isKnown, type Operators, operand, operator, optional, type Rule } from "../context.ts";
 import { asFloats, cast, operandTerms, reshaped, tensorTerm } from "../terms.ts";
-import { narrowRange, type Operand, unsupported } from "../values.ts";
-import { typeNumbered } from "./shape.ts";
+import { narrowRange, type Operand, typeNumbered, unsupported } from "../values.ts";
 
 /** A scale or zero point as it meets x: one number, or one for each place of `axis`. */
 function along(c: Context, v: Operand, x: Operand): Operand {

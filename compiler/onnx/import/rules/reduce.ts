@@ -17,7 +17,7 @@ import {
   operator,
   type Rule,
 } from "../context.ts";
-import { live, reshaped, tensorTerm, widened } from "../terms.ts";
+import { asFloats, cast, live, reshaped, tensorTerm, widened } from "../terms.ts";
 import { everyElement, known, type Live, type Operand, Unsupported, unsupported } from "../values.ts";
 
 interface Axes {
@@ -71,9 +71,11 @@ interface ReductionFacts {
   /** What it makes of no elements. */
   readonly none?: number;
   readonly compares?: true;
+  /** It has no integers on its way. */
+  readonly floats?: true;
 }
 const reduction =
-  ({ reduce, since, alone, none, compares }: ReductionFacts): Rule =>
+  ({ reduce, since, alone, none, compares, floats }: ReductionFacts): Rule =>
   (c) => {
     const given = operand(c, 0);
     const axes = intsEither(c, "axes", 1, since);
@@ -84,9 +86,11 @@ const reduction =
     const rank = given.shape.length;
     if (none !== undefined && isKnown(given) && given.data.length === 0 && rank <= 1)
       return known(given.element, keepdims ? given.shape.map(() => 1) : [], [none]);
-    const x = live(c, widened(c, compares ? withinWord(given) : given));
+    const x = live(c, floats ? asFloats(c, given) : widened(c, compares ? withinWord(given) : given));
     const all = axes?.length ? axesIn(axes, rank).sort((a, b) => a - b) : x.shape.map((_, a) => a);
-    return emit(c, rank === 0 ? reduce(c, x, { axes: [], keepdims: false }) : reduce(c, x, { axes: all, keepdims }));
+    const y = emit(c, rank === 0 ? reduce(c, x, { axes: [], keepdims: false }) : reduce(c, x, { axes: all, keepdims }));
+    // of integers it is cut off
+    return given.dtype === "f32" ? y : cast(c, y, "i32");
   };
 
 const position =
@@ -177,10 +181,10 @@ export const reduceOperators: Operators = {
   ReduceMin: reducing({ reduce: plainly("min"), since: 18, compares: true }),
   ReduceProd: reducing({ reduce: plainly("prod"), since: 18, none: 1 }),
   ReduceL1: reducing({ reduce: ofTerm("sum", (x) => abs(value(x.name))), since: 18, alone: abs, none: 0 }),
-  ReduceL2: reducing({ reduce: plainly("norm"), since: 18, alone: abs, none: 0 }),
+  ReduceL2: reducing({ reduce: plainly("norm"), since: 18, floats: true, alone: abs, none: 0 }),
   ReduceSumSquare: reducing({ reduce: ofTerm("sum", squared), since: 18, alone: (x) => binary("*", x, x), none: 0 }),
-  ReduceLogSum: reducing({ reduce: logSum, since: 18, alone: (x) => call("log", [x]) }),
-  ReduceLogSumExp: reducing({ reduce: logSumExp, since: 18 }),
+  ReduceLogSum: reducing({ reduce: logSum, since: 18, floats: true, alone: (x) => call("log", [x]) }),
+  ReduceLogSumExp: reducing({ reduce: logSumExp, since: 18, floats: true }),
   ArgMax: operator(position("argmax"), ["axis", "keepdims", "select_last_index"], positioned),
   ArgMin: operator(position("argmin"), ["axis", "keepdims", "select_last_index"], positioned),
   Softmax: operator(softmax("softmax"), ["axis"]),

@@ -1,13 +1,13 @@
 /** Operators that rearrange elements, and those that ask for shapes. */
 import { broadcastShapes, sizeOf } from "../../../../ir/type.ts";
 import { binary, call, float, int, ints, list, type Term, text, value } from "../../../decompile/sketch.ts";
-import { elementTypeOf, type OnnxElementType } from "../../../formats/onnx/element-type.ts";
 import {
   axesIn,
   axisIn,
   type Context,
   emit,
   emitAll,
+  extentsOf,
   floatOperand,
   intsEither,
   intsOperand,
@@ -18,7 +18,7 @@ import {
   type Rule,
 } from "../context.ts";
 import { broadcast, converted, live, type Part, permuted, range, reshaped, shortest, sliced, tensorTerm, wholeOf } from "../terms.ts";
-import { concatKnown, known, knownInts, type Live, languageType, misfit, type Operand, pickedAlong, unsupported } from "../values.ts";
+import { concatKnown, known, knownInts, type Live, misfit, type Operand, pickedAlong, typeNumbered, unsupported } from "../values.ts";
 
 const shape: Rule = (c) => {
   const { shape: all } = operand(c, 0);
@@ -27,15 +27,6 @@ const shape: Rule = (c) => {
   return knownInts(all.slice(clip(c.attributes.int("start", 0)), clip(c.attributes.int("end", rank))));
 };
 
-/** 0 keeps an extent (unless `zeros`), -1 is what is left. */
-export function extentsOf(from: readonly number[], wanted: readonly number[], zeros = false): readonly number[] {
-  const kept = wanted.map((d, a) => (d === 0 && !zeros ? (from[a] ?? misfit(`there is no axis ${a} to keep`)) : d));
-  const size = sizeOf(from);
-  const rest = kept.reduce((n, d) => (d === -1 ? n : n * d), 1);
-  const to = kept.map((d) => (d === -1 ? (rest === 0 ? 0 : size / rest) : d));
-  if (sizeOf(to) !== size || !to.every(Number.isInteger)) return misfit(`[${from.join(", ")}] does not reshape to [${wanted.join(", ")}]`);
-  return to;
-}
 const reshape: Rule = (c) => {
   const x = operand(c, 0);
   const wanted = intsEither(c, "shape", 1, 5) ?? misfit("its shape is missing");
@@ -225,12 +216,6 @@ const expand: Rule = (c) => {
 
 /* ---- element types ----------------------------------------------------------------------------------------------- */
 
-/** The element type of this number. */
-export function typeNumbered(code: number): OnnxElementType {
-  const type = elementTypeOf(code) ?? unsupported(`there is no element type ${code}`);
-  languageType(type);
-  return type;
-}
 const castTo: Rule = (c) => converted(c, operand(c, 0), typeNumbered(c.attributes.int("to", 1)));
 const castLike: Rule = (c) => converted(c, operand(c, 0), operand(c, 1).element);
 

@@ -126,6 +126,11 @@ describe("nothing, and everything", () => {
     const row = (v: number) => result("ReduceLogSumExp", { x: floats([2], [v, v]) }, { axes: [0] }).data[0];
     expect([row(Number.NEGATIVE_INFINITY), row(Number.POSITIVE_INFINITY)]).toEqual([Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]);
   });
+  test("the mean of integers is one", () => {
+    const x = { dtype: "int32", dims: [4], data: [-1, -2, -2, -2] } as const;
+    for (const constants of [[], ["x"]]) expect(result("ReduceMean", { x }, {}, { constants }).data).toEqual([-1]);
+    expect(result("ReduceL2", { x }).data).toEqual([3]);
+  });
   test("the least integer is the smallest", () => {
     const t = { dtype: "int32", dims: [3], data: [5, -(2 ** 31), 7] } as const;
     const y = run({
