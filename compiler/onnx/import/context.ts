@@ -108,11 +108,13 @@ export interface LayerRequest {
   readonly weights: Readonly<Record<string, Known | null>>;
   /** Parameters that may give the layer its name, best first. */
   readonly named: readonly (Known | null)[];
+  /** Of several layers under one label: what tells this one from the first. */
+  readonly suffix?: string;
 }
 export const emitLayer = (c: Context, request: LayerRequest): Live => c.recorder.live(emitResults(c, request, 1)[0]!)!;
 /** A layer that gives a list: the names of its items. */
-export function emitResults(c: Context, { call, weights, named }: LayerRequest, count: number): readonly string[] {
+export function emitResults(c: Context, { call, weights, named, suffix = "" }: LayerRequest, count: number): readonly string[] {
   const names = named.map((w) => w?.name ?? null);
   const labels = [...names.map(labelOfParameter), labelOfNode(c.node.name, c.node.opType), ...names.map(labelByName)];
-  return c.recorder.layer({ call, labels, weights }, hintOf(c), count);
+  return c.recorder.layer({ call, labels: labels.map((l) => l && `${l}${suffix}`), weights }, hintOf(c), count);
 }

@@ -8,6 +8,7 @@ import type { ReadExternal } from "../../formats/onnx/tensor.ts";
 import { attributesOf } from "./attributes.ts";
 import { knownSparse, knownTensor } from "./constants.ts";
 import { type Context, isKnown, type Operator } from "./context.ts";
+import { withCopies } from "./copies.ts";
 import { evaluateNode } from "./evaluate.ts";
 import { readersOf, scoped, subgraphsOf, type Task, tasksOf } from "./flatten.ts";
 import { ownDomain, recoverIdioms } from "./idioms.ts";
@@ -74,8 +75,8 @@ interface State {
 }
 
 export function importModel(model: OnnxModel, options: ImportOptions): Result {
-  const { graph } = model;
-  const nodes = countNodes(graph);
+  const nodes = countNodes(model.graph);
+  const graph = withCopies(model.graph);
   const names = newNames(takenNames());
   const signature = claimSignature(graph, names);
   const state: State = {

@@ -85,8 +85,15 @@ function runDirection(c: Context, kind: Kind, x: Live, direction: Direction, bat
   const { index, backward } = direction;
   const flipped = (v: Live) => (backward ? emit(c, call("flip", [value(v.name), int(1)])) : v);
   const stateful = c.wanted(1) || c.wanted(2);
-  const named = [operand(c, 1), operand(c, 2)].map((w) => (isKnown(w) && index === 0 ? w : null));
-  const request = { call: layerCall(c, kind, flipped(x), direction, batchFirst, stateful), weights: weightsOf(c, kind, index), named };
+  const named = [operand(c, 1), operand(c, 2)].map((w) => (isKnown(w) ? w : null));
+  const layerCount = /_(\d+)$/.exec(c.node.name)?.[1];
+  const suffix = `${layerCount ? `_l${layerCount}` : ""}${index > 0 ? "_reverse" : ""}`;
+  const request = {
+    call: layerCall(c, kind, flipped(x), direction, batchFirst, stateful),
+    weights: weightsOf(c, kind, index),
+    named,
+    suffix,
+  };
   const [sequence, state] = emitResults(c, request, stateful ? 2 : 1);
   const y = flipped(c.recorder.live(sequence!)!);
   if (state === undefined) return { sequence: y, h: null, c: null };
