@@ -2,7 +2,7 @@
 import { sameShape } from "../../../ir/type.ts";
 import { isIdentity, permuteTerm, reshapeTerm } from "../rearranging.ts";
 import { type Call, call, int, list, type Step, type Term, value } from "../sketch.ts";
-import { permuted, type Rule, viewed } from "./rewrite.ts";
+import { type Pen, permuted, type Rule, viewed } from "./rewrite.ts";
 
 const plain = (term: Term): Pick<Step, "term" | "weights"> => ({ term, weights: new Map() });
 const callOf = (step: Step | null, callee: string): Call | null =>
@@ -40,6 +40,33 @@ const nestedConcat: Rule = (step, pen) => {
 function axisOf({ named }: Call): number | null {
   const { axis } = named;
   return axis === undefined ? 0 : axis.kind === "int" ? axis.value : null;
+}
+
+/** concat([x[k:], x[:k]]) is x rolled by -k; rolled along another axis, too, by both at once. */
+const rolled: Rule = (step, pen) => {
+  const t = callOf(step, "concat");
+  const [a, b, ...more] = t?.args[0]?.kind === "list" ? t.args[0].items : [];
+  const axis = t && axisOf(t);
+  if (!a || !b || more.length > 0 || axis === null || axis < 0) return null;
+  const [end, start] = [sliceOf(a, axis, pen), sliceOf(b, axis, pen)];
+  const extent = end && pen.typeOf(end.source)?.shape[axis];
+  const isAll = end && start && end.source === start.source && end.to === null && start.from === null;
+  if (!extent || !isAll || end.from?.kind !== "int" || start.to?.kind !== "int") return null;
+  if (end.from.value !== start.to.value || end.from.value < 0 || end.from.value >= extent) return null;
+  const by = 2 * end.from.value <= extent ? -end.from.value : extent - end.from.value;
+  const before = callOf(pen.maker(end.source), "roll");
+  const [source, shifts, axes] = before?.args ?? [];
+  if (source && shifts?.kind === "list" && axes?.kind === "list" && pen.uses(end.source) === 2)
+    return plain(call("roll", [source, list([...shifts.items, int(by)]), list([...axes.items, int(axis)])]));
+  return plain(call("roll", [value(end.source), list([int(by)]), list([int(axis)])]));
+};
+/** A range along one axis; null: it is something else. */
+function sliceOf(t: Term, axis: number, pen: Pen) {
+  const cut = t.kind === "value" ? pen.maker(t.name)?.term : undefined;
+  if (cut?.kind !== "index" || cut.value.kind !== "value" || cut.items.length !== axis + 1) return null;
+  const last = cut.items[axis]!;
+  const others = cut.items.slice(0, axis).every((i) => i.kind === "all");
+  return others && last.kind === "slice" && last.step === 1 ? { source: cut.value.name, from: last.from, to: last.to } : null;
 }
 
 /** What is stacked and then seen as one axis with what follows it, maybe with axes in front of it permuted, is concatenated. */
@@ -88,4 +115,4 @@ const viewedTwice: Rule = (step, pen) => {
   return inner === null ? null : plain(reshapeTerm(value(inner), from.shape, to.shape));
 };
 
-export const plainRules: readonly Rule[] = [timesOne, reluTwice, nestedConcat, flatStack, permutedTwice, viewedTwice];
+export const plainRules: readonly Rule[] = [timesOne, reluTwice, nestedConcat, rolled, flatStack, permutedTwice, viewedTwice];

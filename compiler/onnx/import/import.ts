@@ -209,8 +209,9 @@ function applied(operator: Operator, task: Task, operands: readonly (Operand | n
     constant && sizes(operands) <= foldedElements && !isTied(task, operands, state) ? fold(operator, task, operands, state) : null;
   const [first = null] = operands;
   const repeats = folded !== null && isTrained(first) && sizes(folded.filter(isTrained)) > sizes(operands.filter((o) => !isShape(o)));
-  const given = repeats ? operands.with(0, state.recorder.variable(first)) : operands;
-  const results = folded === null || repeats ? run(operator, contextOf(task, given, state.recorder, false, state)) : folded;
+  const stays = repeats || (folded !== null && isTrained(first) && isPartOf(first, task, state));
+  const given = stays ? operands.with(0, state.recorder.variable(first)) : operands;
+  const results = folded === null || stays ? run(operator, contextOf(task, given, state.recorder, false, state)) : folded;
   if (results.every((r) => r === null || isKnown(r))) state.folded++;
   return results;
 }
@@ -218,6 +219,13 @@ const sizes = (operands: readonly (Operand | null)[]): number => operands.reduce
 /** What says how, and not what. */
 const isShape = (o: Operand | null): boolean => o?.element === "int64" || o?.element === "int32";
 const isTrained = (o: Operand | null): o is Known => isKnown(o) && o.trained && o.data.length > 0;
+/** Rows of a table that are added to something, as many as there are positions: there are others for longer inputs. */
+const isPartOf = ({ shape, name }: Known, { node }: Task, { readers }: State): boolean =>
+  node.opType === "Slice" &&
+  name !== null &&
+  shape.length > 1 &&
+  (readers.get(node.outputs[0]!) ?? []).every((reader) => reader !== null && added.has(reader.node.opType));
+const added: ReadonlySet<string> = new Set(["Add", "Sub", "Mul"]);
 /** The other side of a table that the model reads as it is, too: the transposed weights of an embedding. */
 const isTied = ({ node }: Task, [first = null]: readonly (Operand | null)[], state: State): boolean =>
   node.opType === "Transpose" && isKnown(first) && first.dtype === "f32" && first.name !== null && readingsOf(first.name, state) > 1;

@@ -86,6 +86,17 @@ describe("plain words", () => {
     };
     expect(recovered({}, twice)).toEqual(["a = concat([x, x], axis=1)", "y = concat([a, x, a], axis=1)"]);
   });
+  test("halves that change places are a roll, along as many axes as there are", () => {
+    const cut = (p: Pen, v: string, axis: number, from: number | null, to: number | null) => {
+      const slice: Index = { kind: "slice", from: from === null ? null : int(from), to: to === null ? null : int(to), step: 1 };
+      return p.term({ kind: "index", value: value(v), items: [...Array.from({ length: axis }, (): Index => ({ kind: "all" })), slice] });
+    };
+    const roll = (p: Pen, v: string, axis: number, by: number, other = by) =>
+      joined(p, [cut(p, v, axis, by, null), cut(p, v, axis, null, other)], axis);
+    expect(recovered({}, (p) => roll(p, "x", 1, 2))).toEqual(["y = roll(x, [-2], [1])"]);
+    expect(recovered({}, (p) => roll(p, roll(p, "x", 1, 2), 2, 7))).toEqual(["y = roll(x, [-2, 1], [1, 2])"]);
+    expect(recovered({}, (p) => roll(p, "x", 1, 2, 3)).join()).toContain("concat");
+  });
   test("stacked and flattened is concatenated, also when axes in front are permuted", () => {
     const both = (p: Pen) => p.fn("stack", [list([value("x"), value(p.fn("tanh", ["x"]))])], { axis: int(2) });
     const flat = (p: Pen, v: string) => p.fn("flatten", [v], { from: int(2) });
