@@ -2,6 +2,8 @@
 import { invariant } from "../../../ir/diagnostic.ts";
 import { type Graph, type Node, reachable } from "../../../ir/graph/graph.ts";
 import { interpret } from "../../../ir/kernel/interpret.ts";
+import type { Stmt } from "../../../ir/kernel/kernel.ts";
+import { bodyOf } from "../../../ir/kernel/rewrite.ts";
 import { elementsIn } from "../../../ir/layout.ts";
 import type { Value } from "../../../ir/lowered.ts";
 import type { DType } from "../../../ir/type.ts";
@@ -23,8 +25,16 @@ function cells(dtype: DType, n: number): Cells {
   }
 }
 
-/** Floats in double precision, integers without bounds until they are kept as `element`; `leafData` gives the elements of an input or variable by its name. */
-export function evaluateNode(root: Node, element: OnnxElementType, leafData: (name: string) => Numbers): Numbers {
+/** Most statements that computing one constant may take: a few seconds. */
+const mostWork = 2 ** 26;
+const workOf = (body: readonly Stmt[]): number =>
+  body.reduce((n, s) => n + (s.kind === "for" ? s.extent * workOf(s.body) : 1 + workOf(bodyOf(s))), 0);
+
+/**
+ * Floats in double precision, integers without bounds until they are kept as `element`; `leafData` gives the elements of an
+ * input or variable by its name. null: it takes too long.
+ */
+export function evaluateNode(root: Node, element: OnnxElementType, leafData: (name: string) => Numbers): Numbers | null {
   const leaves = reachable([root]).filter((n) => n.op.schema.kind === "leaf" && n.op.schema.name !== "dense");
   const graph: Graph = {
     name: "constant",
@@ -33,6 +43,7 @@ export function evaluateNode(root: Node, element: OnnxElementType, leafData: (na
     updates: [],
   };
   const lowered = lower([{ entry: "forward", graph: decompose.run(graph) }], scheduleCpu, null);
+  if (lowered.kernels.reduce((n, k) => n + workOf(k.body), 0) > mostWork) return null;
   const memory = new Map<string, Cells>();
   for (const n of leaves) {
     const data = cells(n.type.dtype, elementsIn(n.type.shape, null));

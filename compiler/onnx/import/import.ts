@@ -255,7 +255,7 @@ function typed(c: Context, r: Operand, i: number, { results, wraps }: Operator):
   return wraps && !c.folding ? wrapped(c, { ...r, element }) : { ...r, element };
 }
 
-/** null: the result is too large. */
+/** null: the result is too large, or takes too long. */
 function fold(operator: Operator, task: Task, operands: readonly (Operand | null)[], state: State): readonly (Known | null)[] | null {
   const aside = state.recorder.aside();
   const results = run(operator, contextOf(task, operands, aside, true, state));
@@ -263,9 +263,17 @@ function fold(operator: Operator, task: Task, operands: readonly (Operand | null
   const [first = null] = operands;
   const name = keepsName.has(task.node.opType) && isKnown(first) ? first.name : null;
   const trained = operands.some(isTrained);
-  return results.map((r) =>
-    r === null || isKnown(r) ? r : known(r.element, r.shape, evaluateNode(r.node, r.element, aside.leafData), name, trained),
-  );
+  const folded: (Known | null)[] = [];
+  for (const r of results) {
+    if (r === null || isKnown(r)) {
+      folded.push(r);
+      continue;
+    }
+    const data = evaluateNode(r.node, r.element, aside.leafData);
+    if (data === null) return null;
+    folded.push(known(r.element, r.shape, data, name, trained));
+  }
+  return folded;
 }
 
 function contextOf(task: Task, inputs: readonly (Operand | null)[], recorder: Recorder, folding: boolean, state: State): Context {

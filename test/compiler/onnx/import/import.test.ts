@@ -226,6 +226,11 @@ describe("constants", () => {
       "arange(2048)",
     );
   });
+  test("what takes long is left to the program", () => {
+    const weights = { a: noise([512, 512]), b: noise([512, 512], 2) };
+    const c = { nodes: [op("MatMul", ["a", "b"], ["c"]), op("Add", ["x", "c"], ["y"])], inputs: { x: noise([1]) }, weights };
+    expect(bodyOf(c).at(-1)).toBe("y = x + a @ b");
+  });
   test("random numbers like a constant are made at each run", () => {
     const nodes = [op("RandomNormalLike", ["k"], ["r"]), op("Add", ["x", "r"], ["y"])];
     expect(textOf({ nodes, inputs: { x }, weights: { k: noise([2, 3]) } })).toContain("random_normal([2, 3]");
