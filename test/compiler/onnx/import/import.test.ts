@@ -71,10 +71,16 @@ describe("tables of floats that no layer takes", () => {
     expect(variables([made[0]!, ...sums], { t2: noise([3]) })).toEqual(["param weight: f32[2, 3] = zeros"]);
     const sliced = [op("Slice", ["t3", "from", "to"], ["s"]), plus("s")];
     const bounds = { from: list(1), to: list(3) };
-    expect(variables(sliced, { ...bounds, t3: noise([3, 3]) })).toEqual(["param weight: f32[2, 3] = zeros"]);
+    const halves = op("Max", ["s", "s"], ["m"]);
+    expect(variables([sliced[0]!, halves, plus("m")], { ...bounds, t3: noise([3, 3]) })).toEqual(["param weight: f32[2, 3] = zeros"]);
     expect(variables([op("Constant", [], ["t3"], { value: noise([3, 3]) }), ...sliced], bounds)).toEqual([
       "state table: f32[2, 3] = zeros",
     ]);
+  });
+  test("a table of which a part is added stays whole", () => {
+    const sliced = [op("Slice", ["pos", "from", "to"], ["s"]), plus("s")];
+    const weights = { from: list(0), to: list(2), pos: noise([5, 3]) };
+    expect(bodyOf({ nodes: sliced, inputs: { x }, weights })).toEqual(["param pos: f32[5, 3] = zeros", "y = x + pos[:2]"]);
   });
   test("equal constants are one state; tables that count are not stored", () => {
     const made = ["t", "t2"].map((name) => op("Constant", [], [name], { value: table }));
