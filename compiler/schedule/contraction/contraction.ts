@@ -18,6 +18,7 @@ import { type Panel, pack, panelsOf, widthOf } from "./panel.ts";
 import { joinable, positionOf, reduction, type Slices, slicesOf } from "./reduction.ts";
 import { grouped, phases } from "./split.ts";
 import { nested, type Run, registerTile, splitRows } from "./tile.ts";
+import { inLanes } from "./transform.ts";
 import { probe, sizeOf, type Work, workOf } from "./work.ts";
 
 /** The tiled loops, or null when the computation has not this form. `scratch` receives the memory that they need. */
@@ -303,16 +304,20 @@ function finishParts(p: Plan, { parts }: Memory, place: Place, axes: Axes): read
   const { work, row, finishesWide } = p.form;
   const { index, panel } = place;
   const extents = [...passingExtents(p), place.rows, place.panels];
-  return [
-    axes.loop("serial", "r", sizeOf(extents), (r) => {
-      const where = unravel(r, extents);
-      const passed = new Map(p.passing.map((axis, i) => [axis, where[i]!]));
-      if (row !== null) passed.set(row, add(index[row]!, where.at(-2)!));
-      const here = index.map((e, axis) => passed.get(axis) ?? e);
-      const one = (j: Expr) => work.finish(columnAt(here, panel, where.at(-1)!, j), load(parts, at(r, widthOf(panel), j)));
-      return columnsOf(panel.size, finishesWide && panel.lanes === 4, one, axes);
-    }),
-  ];
+  const one = (r: Expr, j: Expr) => {
+    const where = unravel(r, extents);
+    const passed = new Map(p.passing.map((axis, i) => [axis, where[i]!]));
+    if (row !== null) passed.set(row, add(index[row]!, where.at(-2)!));
+    const here = index.map((e, axis) => passed.get(axis) ?? e);
+    return work.finish(columnAt(here, panel, where.at(-1)!, j), load(parts, at(r, widthOf(panel), j)));
+  };
+  const rows = sizeOf(extents);
+  const wide = finishesWide && panel.lanes === 4 ? panel.size - (panel.size % 4) : 0;
+  const main = () => axes.loop("serial", "r", rows, (r) => columnsOf(wide, true, (j) => one(r, j), axes));
+  /** Columns that make no vector are finished four rows at a time: what comes then may be long. */
+  const rest = () =>
+    inLanes(rows, axes, (r) => [axes.loop("serial", "j", panel.size - wide, (j) => one(r, at(j, 1, wide)))], { apart: true });
+  return [...(wide > 0 ? [main()] : []), ...(panel.size > wide ? rest() : [])];
 }
 
 /** What an empty sum comes to. */

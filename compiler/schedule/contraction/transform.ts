@@ -116,8 +116,16 @@ function sum(terms: readonly Term[]): Expr {
   return rest.reduce((e, [scale, x]) => (scale === 1 ? add(e, x) : scale === -1 ? sub(e, x) : fma(x, f32(scale), e)), start);
 }
 
-/** Vector loops over whole fours of `extent` where `body` allows it, and a serial one over the rest. `body` takes a position and its lane. */
-export function inLanes(extent: number, axes: Axes, body: (position: Expr, lane: Expr) => readonly Stmt[]): readonly Stmt[] {
+/**
+ * Vector loops over whole fours of `extent` where `body` allows it, and a serial one over the rest. `body` takes a position and its lane.
+ * `apart`: lanes may be read and written one by one.
+ */
+export function inLanes(
+  extent: number,
+  axes: Axes,
+  body: (position: Expr, lane: Expr) => readonly Stmt[],
+  { apart = false } = {},
+): readonly Stmt[] {
   const fours = Math.floor(extent / 4);
   const rest = extent - 4 * fours;
   let isWide = true;
@@ -125,7 +133,7 @@ export function inLanes(extent: number, axes: Axes, body: (position: Expr, lane:
     axes.loop("serial", "v", fours, (v) => [
       axes.loop(kind, "lane", 4, (lane) => {
         const inner = body(at(v, 4, lane), lane);
-        isWide &&= lane.kind === "var" && canVectorize(inner, lane.name, axes.ranges);
+        isWide &&= lane.kind === "var" && canVectorize(inner, lane.name, axes.ranges, { apart });
         return inner;
       }),
     ]);

@@ -63,6 +63,7 @@ const cases: Record<string, Case> = {
   "two rows": { text: product(2, 5, 39) },
   "one row": { text: product(1, 10, 43) },
   "few columns": { text: product(33, 4, 3), shows: /parts/ },
+  "columns besides vectors, finished four rows at a time": { text: product(34, 4, 6), shows: /vector lane in 4 \{\s+serial j\w* in 2/ },
   "rows of b copied into panels": { text: product(50, 19, 27), shows: /packed/ },
   "more than a block of rows": { text: product(131, 1030, 10), shows: /packed/ },
   "a long sum in slices": { text: product(25, 1600, 10), shows: /slice in 4/ },
