@@ -69,7 +69,9 @@ const isAlike = (a: Step, b: Step): boolean =>
   [...a.weights].every(([path, w]) => isSame(w, b.weights.get(path)));
 function isSame(a: Weight, b: Weight | undefined): boolean {
   if (!b || a.type.dtype !== b.type.dtype || a.type.shape.join() !== b.type.shape.join()) return false;
-  return a.data.every((v, i) => Object.is(v, b.data[i]));
+  // a loop: there may be hundreds of millions
+  for (let i = 0; i < a.data.length; i++) if (!Object.is(a.data[i], b.data[i])) return false;
+  return true;
 }
 
 /* ---- terms and types --------------------------------------------------------------------------------------------- */
