@@ -47,5 +47,7 @@ export function effectsOf(body: readonly Stmt[]): Effects {
   return { free, defined: new Set([...declared, ...set]), buffers, loaded, stored, hasGrid };
 }
 
-/** Memory that other threads can see. */
-export const isShared = (b: Buffer): boolean => b.space === "in" || b.space === "out" || b.space === "inout";
+/** Memory that a call binds. */
+export const isBound = (b: Buffer): boolean => b.space === "in" || b.space === "out" || b.space === "inout";
+/** Memory that all threads can see. */
+export const isShared = (b: Buffer): boolean => isBound(b) || b.space === "global";

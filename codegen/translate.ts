@@ -56,6 +56,7 @@ export interface Emitter<E, S> {
   /** One element in all four lanes. */
   readonly loadSplat: (p: Place<E>) => E;
   readonly splat: (a: E, type: ScalarType) => E;
+  readonly pack: (parts: readonly [E, E, E, E], type: ScalarType) => E;
   readonly lane: (a: E, index: number, type: ScalarType) => E;
   readonly zip: (half: "low" | "high", a: E, b: E, type: ScalarType) => E;
   readonly reduce: (op: "add" | "min" | "max", a: E, type: ScalarType) => E;
@@ -131,6 +132,10 @@ export function translator<E, S>(kernel: Kernel, t: Emitter<E, S>): (body: reado
         return t.lanes();
       case "splat":
         return splat(e.a);
+      case "pack": {
+        const [a, b, c, d] = e.parts;
+        return t.pack([expr(a), expr(b), expr(c), expr(d)], typeOf(a));
+      }
       case "lane":
         return t.lane(expr(e.a), e.index, typeOf(e.a));
       case "zip":

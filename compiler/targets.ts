@@ -26,7 +26,7 @@ const wasm: Target = {
   schedule: scheduleCpu,
   rows: scheduleRows,
   kernelPasses: wasmKernelPasses,
-  memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true },
+  memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true, scratch: "scratch" },
 };
 export const targets: Record<Program["target"], Target> = {
   wasm,
@@ -36,7 +36,7 @@ export const targets: Record<Program["target"], Target> = {
     schedule: scheduleGpu,
     rows: null,
     kernelPasses: wgslKernelPasses,
-    memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false },
+    memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false, scratch: "global" },
   },
   /** The interpreter runs the loops of WebAssembly, unlowered and in double precision, of the operations as they were given. */
   reference: { ...wasm, name: "reference", graphPasses, kernelPasses: [], memory: { ...wasm.memory, inPlace: false } },

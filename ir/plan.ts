@@ -36,6 +36,6 @@ export interface Plan {
   /** Distinct kernels, by unique name. */
   readonly kernels: readonly Kernel[];
   readonly entries: readonly Entry[];
-  /** Bytes of each region; scratch is per thread. */
+  /** Bytes of each region; scratch is per thread, or what kernels keep from one grid loop to the next. */
   readonly sizes: Readonly<Record<Region, number>>;
 }

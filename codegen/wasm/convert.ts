@@ -17,6 +17,10 @@ export function splatOf({ m }: Unit, a: Ref, type: ScalarType): Ref {
   if (type === "f32") return m.f32x4.splat(a);
   return m.i32x4.splat(type === "bool" ? m.i32.sub(m.i32.const(0), a) : a);
 }
+export function packOf({ m }: Unit, [first, ...rest]: readonly [Ref, Ref, Ref, Ref], type: ScalarType): Ref {
+  const v = type === "f32" ? m.f32x4 : m.i32x4;
+  return rest.reduce((all, part, i) => v.replace_lane(all, i + 1, part), v.splat(first));
+}
 export function laneOf({ m }: Unit, a: Ref, index: number, type: ScalarType): Ref {
   if (type === "f32") return m.f32x4.extract_lane(a, index);
   const word = m.i32x4.extract_lane(a, index);

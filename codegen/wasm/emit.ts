@@ -7,7 +7,7 @@ import { bufferElements } from "../../ir/kernel/address.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
 import type { Call, Entry, Place, Plan } from "../../ir/plan.ts";
 import { type Code, type EntryId, type Region, regions } from "../../ir/program.ts";
-import { isShared } from "../effects.ts";
+import { isBound } from "../effects.ts";
 import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
 import { addBarrier, barrierBytes } from "./functions.ts";
 import { addKernel, scratchBytes } from "./kernel.ts";
@@ -155,7 +155,7 @@ interface Access {
   readonly isSerial: boolean;
 }
 function accessOf(kernel: Kernel, call: Call): Access {
-  const buffers = kernel.buffers.filter(isShared);
+  const buffers = kernel.buffers.filter(isBound);
   invariant(buffers.length === call.args.length, `${kernel.name} has ${buffers.length} buffers and is called with ${call.args.length}`);
   const ranges = buffers.map((b, i): Range => {
     const { region, offset } = call.args[i]!;

@@ -5,10 +5,10 @@
 import { invariant } from "../../ir/diagnostic.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
 import type { Buffer, Kernel, Lanes } from "../../ir/kernel/kernel.ts";
-import { isShared } from "../effects.ts";
+import { isBound } from "../effects.ts";
 import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
 import { type Emitter, type Loop, type Outlined, type Place, type Rounding, translator, type Value, type Variable } from "../translate.ts";
-import { bitcastOf, castOf, constantOf, laneOf, lanesOf, reduceOf, splatOf, zipOf } from "./convert.ts";
+import { bitcastOf, castOf, constantOf, laneOf, lanesOf, packOf, reduceOf, splatOf, zipOf } from "./convert.ts";
 import { divisionFunction, divisionFunction4 } from "./functions.ts";
 import { type Access, type Address, memoryAccess } from "./memory.ts";
 import { type Frame, openFrame, type Ref, relaxedMadd, twice, type Unit } from "./module.ts";
@@ -49,7 +49,7 @@ interface Writer {
 /** Adds the function `k.name`. `barrier` is the function that waits for all threads. */
 export function addKernel(u: Unit, k: Kernel, barrier: string): void {
   const { b, m } = u;
-  const parameters = [...k.buffers.filter(isShared).map(addressOf), scratchAt, threadAt, threadsAt];
+  const parameters = [...k.buffers.filter(isBound).map(addressOf), scratchAt, threadAt, threadsAt];
   const frame = openFrame(parameters);
   const spell = spelling(u, (value, type) => twice(u, w.frame, value, type));
   const w: Writer = { u, kernel: k.name, access: memoryAccess(u), spelling: spell, frame, isInGrid: false };
@@ -176,6 +176,7 @@ function emitterOf(w: Writer): Emitter<Ref, Ref> {
     lanes: () => lanesOf(u),
     loadSplat: (p) => access[p.buffer.type].loadSplat(address(w, p)),
     splat: (a, type) => splatOf(u, a, type),
+    pack: (parts, type) => packOf(u, parts, type),
     lane: (a, index, type) => laneOf(u, a, index, type),
     zip: (half, a, c) => zipOf(u, half, a, c),
     reduce: (op, a, type) => reduceOf(u, w.frame, w.spelling, op, a, type),

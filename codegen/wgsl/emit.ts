@@ -1,11 +1,11 @@
 /** A plan as WGSL: shaders, equal ones once, and the dispatches of each entry. */
 import { invariant } from "../../ir/diagnostic.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
-import type { Kernel } from "../../ir/kernel/kernel.ts";
+import type { Buffer, Kernel } from "../../ir/kernel/kernel.ts";
 import type { Call, Place, Plan } from "../../ir/plan.ts";
 import type { Code, Dispatch } from "../../ir/program.ts";
-import { isShared } from "../effects.ts";
-import { storageBytes, tensorAlignment } from "../target.ts";
+import { isBound, isShared } from "../effects.ts";
+import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
 import { printShader, type Shader } from "./shader.ts";
 import { splitDispatches } from "./split.ts";
 
@@ -13,6 +13,10 @@ export type WgslCode = Omit<Extract<Code, { kind: "wgsl" }>, "kind">;
 
 export function emitWgsl(plan: Plan): WgslCode {
   const { shaders, add } = shaderTable(plan);
+  for (const k of plan.kernels) {
+    const { bytes } = globalOffsets(k);
+    invariant(bytes <= plan.sizes.scratch, `${k.name} keeps ${bytes} bytes, the plan has ${plan.sizes.scratch}`);
+  }
   const kernels = new Map(plan.kernels.map((k) => [k.name, splitDispatches(k)]));
   const originals = new Map(plan.kernels.map((k) => [k.name, k]));
   const all: Shader[] = [];
@@ -35,17 +39,31 @@ export function emitWgsl(plan: Plan): WgslCode {
 
 /** Where each buffer of a call is; what two calls bind alike, they bind to equal shaders. */
 function placesOf(kernel: Kernel, call: Call): ReadonlyMap<string, Place> {
-  const buffers = kernel.buffers.filter(isShared);
+  const buffers = kernel.buffers.filter(isBound);
   invariant(buffers.length === call.args.length, `${kernel.name} has ${buffers.length} buffers and is called with ${call.args.length}`);
   for (const { region, offset } of call.args)
     invariant(offset % tensorAlignment.wgsl === 0, `${kernel.name}: ${region}+${offset} is not aligned to ${tensorAlignment.wgsl} bytes`);
-  const places = buffers.map((b, i) => ({ ...call.args[i]!, name: b.name, bytes: bufferElements(b) * storageBytes.wgsl[b.type] }));
+  const places = buffers.map((b, i) => ({ ...call.args[i]!, name: b.name, bytes: bytesOf(b) }));
   for (const a of places) {
     // The same place is bound once; a device refuses bindings that overlap otherwise.
     const other = places.find((b) => b.region === a.region && b.offset > a.offset && b.offset < a.offset + a.bytes);
     invariant(!other, `${kernel.name}: ${a.name} and ${other?.name} overlap`);
   }
-  return new Map(places.map(({ name, region, offset }) => [name, { region, offset }]));
+  const own = globalOffsets(kernel).offsets.map(([name, offset]): [string, Place] => [name, { region: "scratch", offset }]);
+  return new Map([...places.map(({ name, region, offset }): [string, Place] => [name, { region, offset }]), ...own]);
+}
+const bytesOf = (b: Buffer): number => bufferElements(b) * storageBytes.wgsl[b.type];
+/** Where a kernel keeps what one grid loop leaves for the next: kernels run one after the other, so that all may have the same place. */
+export function globalOffsets(k: Kernel): { readonly offsets: readonly (readonly [string, number])[]; readonly bytes: number } {
+  let bytes = 0;
+  const offsets = k.buffers
+    .filter((b) => b.space === "global")
+    .map((b) => {
+      const offset = bytes;
+      bytes += alignUp(bytesOf(b), tensorAlignment.wgsl);
+      return [b.name, offset] as const;
+    });
+  return { offsets, bytes };
 }
 
 /** Prints each kernel once for every way in which its buffers coincide. */

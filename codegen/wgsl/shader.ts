@@ -173,6 +173,7 @@ function emitterOf(w: Writer): Emitter<string, string> {
     lanes: () => "vec4<i32>(0, 1, 2, 3)",
     loadSplat: (at) => vectorOf(4, elementType(at.buffer), load(w, elementOf(w, at), 1)),
     splat: (a, type) => vectorOf(4, type, a),
+    pack: (parts, type) => `vec4<${type}>(${parts.join(", ")})`,
     lane: (a, index) => `${a}.${"xyzw"[index]}`,
     zip: (half, a, b, type) => `${p.zip(half, type)}(${a}, ${b})`,
     reduce: (op, a, type) => `${p.reduce(op, type)}(${a})`,

@@ -95,6 +95,7 @@ function weightOf(e: Expr): number {
     case "bitcast":
     case "lanes":
     case "splat":
+    case "pack":
     case "lane":
     case "zip":
       return 0;

@@ -1,6 +1,7 @@
 /** Lays all memory out: variables and inputs one after the other, everything that lives within a run in one arena. */
 import { invariant } from "../../ir/diagnostic.ts";
 import type { VariableKind } from "../../ir/graph/graph.ts";
+import type { Space } from "../../ir/kernel/kernel.ts";
 import { elementsIn } from "../../ir/layout.ts";
 import type { Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
 import type { Call, Entry, Interval, Place, Plan } from "../../ir/plan.ts";
@@ -14,6 +15,8 @@ export interface MemoryModel {
   readonly bytesPerElement: Readonly<Record<DType, number>>;
   /** Whether a kernel may read and write the same place. */
   readonly inPlace: boolean;
+  /** What the region scratch is for. */
+  readonly scratch: Extract<Space, "scratch" | "global">;
 }
 /** Something with memory of its own. */
 export interface Resident {
@@ -124,7 +127,7 @@ function byBinding({ inputs, outputs }: Residents): readonly Pick<Residents, "in
 const align = (bytes: number, model: MemoryModel) => Math.ceil(bytes / model.alignment) * model.alignment;
 const bytesOf = (t: Resident["type"], model: MemoryModel) => elementsIn(t.shape, t.layout) * model.bytesPerElement[t.dtype];
 const scratchOf = (buffers: Lowered["kernels"][number]["buffers"], model: MemoryModel) =>
-  buffers.filter((b) => b.space === "scratch").reduce((n, b) => n + align(elementsIn(b.shape, b.layout) * 4, model), 0);
+  buffers.filter((b) => b.space === model.scratch).reduce((n, b) => n + align(elementsIn(b.shape, b.layout) * 4, model), 0);
 
 function planEntry(
   e: LoweredEntry,

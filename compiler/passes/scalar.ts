@@ -68,6 +68,7 @@ export function evaluate(e: Expr): number | null {
     case "bitcast":
     case "lanes":
     case "splat":
+    case "pack":
     case "lane":
     case "zip":
     case "reduce":

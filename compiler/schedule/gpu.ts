@@ -1,19 +1,24 @@
-/** Loops for a GPU, plain: one invocation computes one element of memory, halo and padding included. */
+/** Loops for a GPU: tiles where a sum of products has the form, else one invocation for each element of memory, halo and padding included. */
+import { type Choose, preferred } from "../../ir/choice.ts";
 import { at, store, within } from "../../ir/kernel/build.ts";
-import { type Computation, makeAxes } from "../../ir/kernel/computation.ts";
-import type { Kernel } from "../../ir/kernel/kernel.ts";
+import { type Axes, type Computation, makeAxes } from "../../ir/kernel/computation.ts";
+import type { Buffer, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
 import { logicalIndex, orZero, physicalExtents, unravel } from "./elements.ts";
 import { foldSerially } from "./fold.ts";
+import { product } from "./gpu/product.ts";
+import { workgroup } from "./gpu/shape.ts";
 
-/** Invocations of a workgroup: a multiple of every subgroup size in use. */
-const workgroup = 64;
-
-export function scheduleGpu(c: Computation): Kernel {
+export function scheduleGpu(c: Computation, choose: Choose = preferred): Kernel {
   const axes = makeAxes();
+  const own: Buffer[] = [];
+  const body = product(c, axes, own, choose) ?? [elements(c, axes)];
+  return { name: c.name, buffers: [...c.inputs, c.output, ...own], body };
+}
+
+function elements(c: Computation, axes: Axes): Stmt {
   const extents = physicalExtents(c.output);
-  const elements = extents.reduce((n, d) => n * d, 1);
-  const groups = Math.ceil(elements / workgroup);
-  const body = axes.loop("grid", "group", groups, (g) => [
+  const count = extents.reduce((n, d) => n * d, 1);
+  return axes.loop("grid", "group", Math.ceil(count / workgroup), (g) => [
     axes.loop("thread", "invocation", workgroup, (t) => {
       const position = at(g, workgroup, t);
       const index = logicalIndex(c.output, unravel(position, extents));
@@ -23,8 +28,7 @@ export function scheduleGpu(c: Computation): Kernel {
         return { lets: [...(folded?.body ?? []), ...end.lets], value: end.value };
       });
       const inside = [...v.lets, store(c.output, index, v.value)];
-      return elements % workgroup === 0 ? inside : [within(position, elements, inside)];
+      return count % workgroup === 0 ? inside : [within(position, count, inside)];
     }),
   ]);
-  return { name: c.name, buffers: [...c.inputs, c.output], body: [body] };
 }

@@ -28,7 +28,15 @@ interface Want {
 }
 type Wants = Map<string, Want>;
 
-const hasPointers: Record<Space, boolean> = { in: true, out: true, inout: true, scratch: true, workgroup: false, register: false };
+const hasPointers: Record<Space, boolean> = {
+  in: true,
+  out: true,
+  inout: true,
+  scratch: true,
+  workgroup: false,
+  global: false,
+  register: false,
+};
 
 export function pointers(k: Kernel): Kernel {
   const axes = new Set<string>();

@@ -52,6 +52,20 @@ export function canVectorize(body: readonly Stmt[], axis: string, ranges: Ranges
   return wide.problems.length === 0 && (apart || !wide.apart);
 }
 
+/**
+ * `body` for the four values of `axis` at once; null where that is not legal. Variables in `each` are declared outside, with a
+ * lane for each value.
+ */
+export function fourLanes(
+  body: readonly Stmt[],
+  axis: string,
+  ranges: Ranges,
+  each: ReadonlySet<string> = new Set(),
+): readonly Stmt[] | null {
+  const { body: wide, problems } = widenFour(body, axis, new Map(ranges).set(axis, 4), each);
+  return problems.length > 0 ? null : wide;
+}
+
 const walk = (kernel: string, body: readonly Stmt[], ranges: Ranges): readonly Stmt[] =>
   flatMapSame(body, (s): readonly Stmt[] => {
     if (s.kind !== "for")
@@ -155,10 +169,10 @@ function loadsAcross(loop: Loop, l: Lanes, ranges: Ranges): ReadonlyMap<string, 
 
 const toFour = (e: Expr): Expr => (lanesOf(e) === 4 ? e : splat(e));
 
-function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened {
-  const l: Lanes = { axis, differ: new Set(), wide: new Set() };
+function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges, each: ReadonlySet<string> = new Set()): Widened {
+  const l: Lanes = { axis, differ: new Set(each), wide: new Set(each) };
   while (mark(body, l, ranges));
-  const declared = new Set<string>();
+  const declared = new Set(each);
   /** Buffers with a place that all lanes write. */
   const narrow = new Set<string>();
   /** Buffers with a place for each lane. */
@@ -224,6 +238,7 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges): Widened
       case "load":
         return load(e, ranges);
       case "splat":
+      case "pack":
       case "lane":
       case "reduce":
         refuse(`${e.kind} inside`);

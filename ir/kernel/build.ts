@@ -148,6 +148,7 @@ export const bitcast = (to: "f32" | "i32" | "u32", a: Expr): Expr => (typeOf(a) 
 /** 0, 1, 2, 3. */
 export const lanes: Expr = { kind: "lanes" };
 export const splat = (a: Expr): Expr => ({ kind: "splat", a });
+export const pack = (...parts: readonly [Expr, Expr, Expr, Expr]): Expr => ({ kind: "pack", parts });
 export const lane = (a: Expr, index: 0 | 1 | 2 | 3): Expr => ({ kind: "lane", index, a });
 export const zip = (half: "low" | "high", a: Expr, b: Expr): Expr => ({ kind: "zip", half, a, b });
 export const reduce = (op: "add" | "min" | "max", a: Expr): Expr => ({ kind: "reduce", op, a });

@@ -44,6 +44,8 @@ export function evaluate(e: Expr, lane: number, scope: Scope): Thunk {
       return constantThunk(lane);
     case "splat":
       return evaluate(e.a, 0, scope);
+    case "pack":
+      return evaluate(e.parts[lane]!, 0, scope);
     case "lane":
       return evaluate(e.a, e.index, scope);
     case "zip":

@@ -1,7 +1,7 @@
 /**
  * The meaning of a kernel, at every stage of lowering. Statements become closures over slots once per kernel; only a kernel
- * with barriers runs its invocations as coroutines. Memory inside the kernel starts as NaN, so that a read before a write
- * shows; an access outside a buffer throws.
+ * with barriers runs its invocations as coroutines. Memory inside the kernel starts as NaN, that of a workgroup in each one, so
+ * that a read before a write shows; an access outside a buffer throws.
  */
 import { invariant } from "../diagnostic.ts";
 import { bufferElements } from "./address.ts";
@@ -22,7 +22,8 @@ export type Memory = Readonly<Record<string, TypedMemory>>;
 export function interpret(kernel: Kernel, memory: Memory, model: Model = "double"): void {
   const program = compiled(kernel, model);
   const bound = kernel.buffers.map((b): TypedMemory => {
-    if (b.space === "scratch" || b.space === "workgroup") return new Float64Array(bufferElements(b)).fill(Number.NaN);
+    if (b.space === "scratch" || b.space === "workgroup" || b.space === "global")
+      return new Float64Array(bufferElements(b)).fill(Number.NaN);
     const given = memory[b.name];
     invariant(given && given.length >= bufferElements(b), `kernel ${kernel.name}: ${b.name} needs ${bufferElements(b)} elements`);
     return given;
@@ -61,7 +62,10 @@ function compile(k: Kernel, model: Model): Program {
     },
   };
   if (!k.body.some(hasBarrier)) return { slots, run: sequence(k.body, scope) };
-  const steps = coroutine(k.body, scope);
+  const own = k.buffers.filter((b) => b.space === "workgroup").map(scope.memory);
+  const steps = coroutine(k.body, scope, (f) => {
+    for (const m of own) f.memory[m]!.fill(Number.NaN);
+  });
   const run: Run = (f) => {
     for (const _ of steps(f));
   };
@@ -215,9 +219,9 @@ function pointing(s: Extract<Stmt, { kind: "pointer" }>, scope: Scope): Run {
 
 const hasBarrier = (s: Stmt): boolean => s.kind === "barrier" || bodyOf(s).some(hasBarrier);
 
-/** Yields where the invocation waits at a barrier. */
-function coroutine(body: readonly Stmt[], scope: Scope): Coroutine {
-  const steps = body.map((s) => (hasBarrier(s) ? { wait: waiting(s, scope) } : { run: statement(s, scope) }));
+/** Yields where the invocation waits at a barrier. `begin` is done where a workgroup begins; null inside of one. */
+function coroutine(body: readonly Stmt[], scope: Scope, begin: Run | null): Coroutine {
+  const steps = body.map((s) => (hasBarrier(s) ? { wait: waiting(s, scope, begin) } : { run: statement(s, scope) }));
   return function* (f) {
     for (const step of steps) {
       if ("wait" in step) yield* step.wait(f);
@@ -225,8 +229,9 @@ function coroutine(body: readonly Stmt[], scope: Scope): Coroutine {
     }
   };
 }
-function waiting(s: Stmt, scope: Scope): Coroutine {
-  const body = coroutine(bodyOf(s), scope);
+function waiting(s: Stmt, scope: Scope, begin: Run | null): Coroutine {
+  const isWorkgroup = s.kind === "for" && s.loop === "thread";
+  const body = coroutine(bodyOf(s), scope, isWorkgroup ? null : begin);
   switch (s.kind) {
     case "barrier":
       return function* () {
@@ -240,7 +245,7 @@ function waiting(s: Stmt, scope: Scope): Coroutine {
     }
     case "for": {
       const slot = scope.slot(s.axis);
-      if (s.loop === "thread") return invocations(slot, s.extent, body, scope);
+      if (isWorkgroup) return invocations(slot, s.extent, body, scope, begin);
       return function* (f) {
         for (let i = 0; i < s.extent; i++) {
           f.slots[slot] = i;
@@ -253,8 +258,9 @@ function waiting(s: Stmt, scope: Scope): Coroutine {
   }
 }
 /** Runs all invocations up to their next barrier, again and again. */
-function invocations(slot: number, extent: number, body: Coroutine, scope: Scope): Coroutine {
+function invocations(slot: number, extent: number, body: Coroutine, scope: Scope, begin: Run | null): Coroutine {
   return function* (f) {
+    begin?.(f);
     const running = Array.from({ length: extent }, (_, i) => {
       const slots = f.slots.slice();
       slots[slot] = i;

@@ -38,8 +38,9 @@ export type BinaryOp =
 export type LoopKind = "serial" | "grid" | "thread" | "unrolled" | "vector";
 
 /** in, out: bound from outside, one or several calls; inout: read and written in place. scratch: memory of one thread.
- *  workgroup: shared by a workgroup. register: an array that must disappear into variables (`registers`). */
-export type Space = "in" | "out" | "inout" | "scratch" | "workgroup" | "register";
+ *  workgroup: shared by a workgroup. global: what one grid loop leaves for the next. register: an array that must disappear
+ *  into variables (`registers`). */
+export type Space = "in" | "out" | "inout" | "scratch" | "workgroup" | "global" | "register";
 
 /** Element type `u32` occurs in scratch and registers only. A load of `u8` gives i32, a store of i32 to `u8` keeps the low byte. */
 export interface Buffer {
@@ -72,6 +73,8 @@ export type Expr =
   | { readonly kind: "lanes" }
   /** One scalar in all four lanes. */
   | { readonly kind: "splat"; readonly a: Expr }
+  /** Four scalars as the lanes of a vector. */
+  | { readonly kind: "pack"; readonly parts: readonly [Expr, Expr, Expr, Expr] }
   /** Lane `index` of a vector. */
   | { readonly kind: "lane"; readonly index: 0 | 1 | 2 | 3; readonly a: Expr }
   /** Lanes of two vectors in turn, of one half each: low is a0 b0 a1 b1, high is a2 b2 a3 b3. */
@@ -129,6 +132,8 @@ export const typeOf = (e: Expr): ScalarType => {
       return typeOf(e.a);
     case "binary":
       return comparisons.has(e.op) ? "bool" : typeOf(e.a);
+    case "pack":
+      return typeOf(e.parts[0]);
     case "cast":
     case "bitcast":
       return e.to;
@@ -146,6 +151,7 @@ export const lanesOf = (e: Expr): Lanes => {
     case "lanes":
     case "splat":
     case "zip":
+    case "pack":
       return 4;
     case "unary":
     case "binary":

@@ -54,6 +54,7 @@ function spell(e: Exclude<Expr, { kind: "const" | "var" }>): string {
     case "fma":
     case "select":
     case "splat":
+    case "pack":
       return `${e.kind}(${parts})`;
   }
 }

@@ -6,7 +6,7 @@ import type { BinaryOp, Buffer, Expr, Kernel, Lanes, LoopKind, ScalarType, Space
 import { infix } from "./print.ts";
 
 const loopKinds: Record<LoopKind, true> = { serial: true, grid: true, thread: true, unrolled: true, vector: true };
-const spaces: Record<Space, true> = { in: true, out: true, inout: true, scratch: true, workgroup: true, register: true };
+const spaces: Record<Space, true> = { in: true, out: true, inout: true, scratch: true, workgroup: true, global: true, register: true };
 const bufferTypes: Record<Buffer["type"], true> = { f32: true, i32: true, u32: true, bool: true, u8: true };
 const unaryOps: Record<UnaryOp, true> = {
   neg: true,
@@ -286,6 +286,7 @@ function parseCall(r: Reader, names: Names, word: string): Expr {
   if (word === "select") return arity(3) && { kind: "select", cond: a, a: b, b: c };
   if (word === "lanes") return arity(0) && { kind: "lanes" };
   if (word === "splat") return arity(1) && { kind: "splat", a };
+  if (word === "pack") return arity(4) && { kind: "pack", parts: args as unknown as readonly [Expr, Expr, Expr, Expr] };
   if (word === "lane" && arity(2) && b.kind === "const" && [0, 1, 2, 3].includes(b.value)) {
     return { kind: "lane", index: b.value as 0 | 1 | 2 | 3, a };
   }

@@ -76,6 +76,8 @@ export function printExpr(e: Expr, level = 0): string {
       return call("lanes");
     case "splat":
       return call("splat", e.a);
+    case "pack":
+      return call("pack", ...e.parts);
     case "lane":
       return call("lane", e.a, String(e.index));
     case "zip":

@@ -24,6 +24,8 @@ export function partsOf(e: Expr): readonly Expr[] {
       return [e.a, e.b, e.c];
     case "select":
       return [e.cond, e.a, e.b];
+    case "pack":
+      return e.parts;
   }
 }
 
@@ -65,6 +67,8 @@ export function mapExpr(e: Expr, f: (e: Expr) => Expr): Expr {
       return { ...e, a, b, c };
     case "select":
       return { ...e, cond: a, a: b, b: c };
+    case "pack":
+      return { ...e, parts: after as typeof e.parts };
   }
 }
 

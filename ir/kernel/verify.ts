@@ -22,7 +22,7 @@ import {
 import { bounds, linear, type Ranges } from "./linear.ts";
 import { reserved } from "./parse.ts";
 import { printExpr, printKernel } from "./print.ts";
-import { exprsOf, partsOf, visitStmts } from "./rewrite.ts";
+import { exprsOf, partsOf, visitExprs, visitStmts } from "./rewrite.ts";
 
 export type Stage = "logical" | "flat" | "pointers";
 
@@ -63,6 +63,7 @@ export function verifyKernel(k: Kernel, stage: Stage, options: { readonly wgsl?:
     names.set(b.name, { kind: "buffer", buffer: b, lanes: 1, depth: 0 });
   }
   checkBody(k.body, { names, ranges: new Map(), loops: [], conditional: false, depth: 0 }, check);
+  for (const s of k.body) checkGlobal(s, check);
   if (options.wgsl) checkAxes(k.body, [], check);
   return found;
 }
@@ -74,6 +75,14 @@ export function requireSound(k: Kernel, options: { readonly wgsl?: boolean } = {
   });
   const found = verifyKernel(k, hasPointers ? "pointers" : "logical", options);
   invariant(found.length === 0, found.join("\n"), () => printKernel(k));
+}
+/** Nobody knows how far other iterations of a grid loop are: what one loop writes to global memory, only another one may read. */
+function checkGlobal(s: Stmt, c: Check): void {
+  const stored = new Set<string>();
+  visitStmts([s], (x) => void (x.kind === "store" && x.buffer.space === "global" && stored.add(x.buffer.name)));
+  const both = new Set<string>();
+  visitExprs([s], (e) => void (e.kind === "load" && stored.has(e.buffer.name) && both.add(e.buffer.name)));
+  for (const name of both) c.report(`${name} is of space global, and both written and read in one grid loop`);
 }
 /** A dispatch and a workgroup have three dimensions each. */
 function checkAxes(body: readonly Stmt[], outer: readonly LoopKind[], c: Check): void {
@@ -240,6 +249,9 @@ function complaint(e: Expr, p: Place): string | null {
       return null;
     case "splat":
       return lanesOf(e.a) === 1 ? null : "splat of four lanes";
+    case "pack":
+      if (e.parts.some((x) => lanesOf(x) !== 1)) return "pack of four lanes";
+      return typeOf(e.parts[0]) !== "bool" && e.parts.every((x) => sameForm(x, e.parts[0])) ? null : "parts are not numbers of one type";
     case "lane":
       return lanesOf(e.a) === 4 ? null : "lane of a scalar";
     case "zip":

@@ -27,6 +27,7 @@ import {
   names,
   not,
   outline,
+  pack,
   reduce,
   select,
   serial,
@@ -202,7 +203,7 @@ const kernel = (name: string, buffers: readonly Buffer[], ...body: readonly Stmt
 const f32s = (name: string, space: "in" | "out" | "inout" | "scratch", n: number) => buffer(name, space, [n]);
 
 function lanesAndReductions(): Case {
-  const [x, y] = [f32s("x", "in", 64), f32s("y", "out", 16 * 9)];
+  const [x, y] = [f32s("x", "in", 64), f32s("y", "out", 16 * 10)];
   const body = grid("i", 16, (i) => {
     const v: Expr = { kind: "var", type: "f32", lanes: 4, name: "v" };
     const sums = (["add", "min", "max"] as const).map((op) => reduce(op, v));
@@ -217,8 +218,9 @@ function lanesAndReductions(): Case {
       cast("f32", lane(mixed, 2)),
       select(first, f32(1), f32(2)),
       lane(splat(lane(v, 1)), 3),
+      lane(pack(lane(v, 3), lane(v, 2), lane(v, 1), f32(7)), 1),
     ];
-    return [declare("v", wideLoad(x, at(i, 4))), ...values.map((e, n) => store(y, [at(i, 9, n)], e))];
+    return [declare("v", wideLoad(x, at(i, 4))), ...values.map((e, n) => store(y, [at(i, 10, n)], e))];
   });
   return { kernel: kernel("lanes", [x, y], body), inputs: { x: wave } };
 }

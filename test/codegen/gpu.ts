@@ -47,8 +47,11 @@ export async function runWgsl(device: GPUDevice, kernels: readonly Kernel[], inp
   const { plan, places } = planOf("wgsl", kernels);
   const { shaders, entries } = emitWgsl(plan);
   const size = plan.sizes.arena;
-  const arena = device.createBuffer({ size, usage: usage.storage | usage.copySource | usage.copyDestination });
-  device.queue.writeBuffer(arena, 0, new Uint32Array(size / 4).fill(0x7fc00000));
+  const [arena, scratch] = [size, plan.sizes.scratch].map((bytes) => {
+    const b = device.createBuffer({ size: bytes, usage: usage.storage | usage.copySource | usage.copyDestination });
+    device.queue.writeBuffer(b, 0, new Uint32Array(bytes / 4).fill(0x7fc00000));
+    return b;
+  }) as [GPUBuffer, GPUBuffer];
   for (const [name, values] of Object.entries(inputs)) {
     const { offset, buffer } = places.get(name)!;
     const words = buffer.type === "f32" ? Float32Array.from(values) : Int32Array.from(values);
@@ -60,7 +63,10 @@ export async function runWgsl(device: GPUDevice, kernels: readonly Kernel[], inp
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass();
   for (const { shader, bindings, workgroups } of entries.forward!) {
-    const resources = bindings.map(({ offset, bytes }, binding) => ({ binding, resource: { buffer: arena, offset, size: bytes } }));
+    const resources = bindings.map(({ region, offset, bytes }, binding) => ({
+      binding,
+      resource: { buffer: region === "scratch" ? scratch : arena, offset, size: bytes },
+    }));
     pass.setPipeline(pipelines[shader]!);
     pass.setBindGroup(0, device.createBindGroup({ layout: pipelines[shader]!.getBindGroupLayout(0), entries: resources }));
     pass.dispatchWorkgroups(...workgroups);
@@ -71,7 +77,7 @@ export async function runWgsl(device: GPUDevice, kernels: readonly Kernel[], inp
   device.queue.submit([encoder.finish()]);
   await back.mapAsync(usage.mapRead);
   const memory = back.getMappedRange().slice(0);
-  for (const b of [back, arena]) b.destroy();
+  for (const b of [back, arena, scratch]) b.destroy();
   const outputs = [...places].filter(([, p]) => p.buffer.space !== "in");
   return Object.fromEntries(outputs.map(([name, { offset, buffer }]) => [name, typed(memory, offset, buffer)]));
 }

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { alignUp, type CodeTarget, storageBytes, tensorAlignment } from "../../codegen/target.ts";
 import { emitWasm, type WasmModule } from "../../codegen/wasm/emit.ts";
 import { scratchBytes } from "../../codegen/wasm/kernel.ts";
+import { globalOffsets } from "../../codegen/wgsl/emit.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
 import { interpret } from "../../ir/kernel/interpret.ts";
 import type { Buffer, Kernel } from "../../ir/kernel/kernel.ts";
@@ -19,7 +20,12 @@ export interface Placed {
   readonly plan: Plan;
   readonly places: ReadonlyMap<string, Place & { readonly buffer: Buffer }>;
 }
-export function planOf(target: CodeTarget, kernels: readonly Kernel[], scratch = Math.max(65536, ...kernels.map(scratchBytes))): Placed {
+const scratchOf: Record<CodeTarget, (k: Kernel) => number> = { wasm: scratchBytes, wgsl: (k) => globalOffsets(k).bytes };
+export function planOf(
+  target: CodeTarget,
+  kernels: readonly Kernel[],
+  scratch = Math.max(65536, ...kernels.map(scratchOf[target])),
+): Placed {
   const places = new Map<string, Place & { buffer: Buffer }>();
   let arena = 0;
   const bytes = (b: Buffer) => alignUp(bufferElements(b) * storageBytes[target][b.type], tensorAlignment[target]);

@@ -50,6 +50,7 @@ test.each([
   ["numbers of lanes", k.lane(k.mul(k.lanes, k.splat(i(5))), 3), 15],
   ["low halves in turn", k.lane(k.zip("low", k.lanes, k.mul(k.lanes, k.splat(i(5)))), 3), 5],
   ["high halves in turn", k.lane(k.zip("high", k.lanes, k.mul(k.lanes, k.splat(i(5)))), 2), 3],
+  ["lane of four scalars", k.lane(k.pack(f(1), f(2), f(3), f(4)), 2), 3],
   ["reduce", k.reduce("add", k.splat(f(1.5))), 6],
   ["conditions", k.cast("i32", k.and(k.lt(i(1), i(2)), k.not(k.eq(i(1), i(2))))), 1],
 ] as const)("%s", (_, e, expected) => {
@@ -158,6 +159,10 @@ test("invocations meet at barriers", () => {
   expect([...out.slice(0, 5)]).toEqual([3, 2, 1, 0, 13]);
   interpret(kernel([y, shared], body([])), { y: out });
   expect(out[0]).toBeNaN();
+  const first = k.when(k.lt(k.axis("g"), k.i32(1)), [k.store(shared, [t], k.cast("f32", t))]);
+  const rest = k.grid("g", 2, () => [k.thread("t", 4, () => [first, k.barrier, k.store(y, [g, t], k.load(shared, t))])]);
+  interpret(kernel([y, shared], [rest]), { y: out });
+  expect([...out.slice(0, 5)]).toEqual([0, 1, 2, 3, Number.NaN]);
   const half = body([k.within(t, 2, [k.barrier])]);
   expect(() => interpret(kernel([y, shared], half), { y: out })).toThrow("2 of 4 invocations miss a barrier");
 });

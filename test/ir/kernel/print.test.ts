@@ -7,7 +7,8 @@ import { parseKernel } from "../../../ir/kernel/parse.ts";
 import { printKernel } from "../../../ir/kernel/print.ts";
 import { randomKernel } from "./random-kernel.ts";
 
-const text = `kernel tile(in x: f32[4,8]{1 0+1,1}, in ids: i32[4], out y: f32[4,8], scratch v: u32[3], workgroup sa: f32[2,2]) {
+const text =
+  `kernel tile(in x: f32[4,8]{1 0+1,1}, in ids: i32[4], out y: f32[4,8], scratch v: u32[3], workgroup sa: f32[2,2], global sums: f32[4]) {
   grid i in 4 {
     thread t in 2 {
       outline panel {
@@ -34,6 +35,7 @@ test.each([
   "i32(reduce.add(splat(1.0)) + lane(splat(2.0) * splat(-3.0), 3))",
   "reduce.add(zip.low(lanes(), splat(2))) + lane(zip.high(splat(1), lanes()), 1)",
   "reduce.max(lanes() % splat(2))",
+  "i32(reduce.max(pack(1.0, -2.0, 3.0, 4.0)))",
   "i32(fma(1.0, pow(2.0, 0.5), erf(tanh(3.0))))",
 ])("%s", (expr) => {
   const source = `kernel e(out y: i32[1]) {\n  y[0] = ${expr}\n}`;

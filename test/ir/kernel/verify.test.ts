@@ -6,7 +6,7 @@ import { parseKernel } from "../../../ir/kernel/parse.ts";
 import { requireSound, type Stage, verifyKernel } from "../../../ir/kernel/verify.ts";
 
 const buffers =
-  "in x: f32[4,8], in ids: i32[8], in mask: bool[8], in bytes: u8[8], out y: f32[4,8], out z: i32[8], out f: f32[32], in g: f32[32]";
+  "in x: f32[4,8], in ids: i32[8], in mask: bool[8], in bytes: u8[8], out y: f32[4,8], out z: i32[8], out f: f32[32], in g: f32[32], global kept: f32[2]";
 const inKernel = (body: string) => parseKernel(`kernel k(${buffers}) { ${body} }`);
 
 test.each<readonly [problem: string, body: string]>([
@@ -41,6 +41,9 @@ test.each<readonly [problem: string, body: string]>([
   ["acc is set inside an outline but declared outside", "array acc: f32[2] outline o { acc[0] = 1.0 }"],
   ["acc: register index i is not constant", "array acc: f32[2] serial i in 2 { acc[i] = 1.0 }"],
   ["barrier under an if", "thread t in 4 { if mask[t] { barrier } }"],
+  ["pack of four lanes", "y[0, 0] = pack(x[0, 0]:4, x[0, 0]:4, x[0, 0]:4, x[0, 0]:4)"],
+  ["parts are not numbers of one type", "y[0, 0] = pack(x[0, 0], 1, 2, 3)"],
+  ["kept is of space global, and both written and read in one grid loop", "grid i in 2 { kept[i] = kept[1 - i] }"],
   ["barrier outside thread loops", "serial i in 4 { barrier }"],
   ["ids[0] + lanes(): operands disagree in type or lanes", "z[0] = ids[0] + lanes()"],
   ["acc[0]: 1 lanes of 4", "array acc: f32x4[1] y[0, 0] = acc[0]"],
@@ -55,6 +58,7 @@ test.each<readonly [what: string, body: string]>([
   ["bytes in four lanes", "y[0, 0] = select(mask[0]:4, x[0, 0]:4, x[0, 4]:4)"],
   ["numbers of lanes", "y[0, 0] = f32(lanes() + splat(ids[0]))"],
   ["a variable set in its own outline", "outline o { var a: f32 a = 1.0 }"],
+  ["what one grid loop leaves for the next", "grid i in 2 { kept[i] = 1.0 } grid j in 2 { y[j, 0] = kept[1 - j] }"],
   ["barriers in loops", "thread t in 4 { serial i in 2 { barrier } }"],
   ["names of functions", "vector lane in 4 { y[0, lane] = 0.0 }"],
 ])("accepts %s", (_, body) => {

@@ -76,6 +76,7 @@ function stepOf(e: Expr, visit: (e: Expr) => number, memory: (buffer: string) =>
     case "fma":
     case "lanes":
     case "splat":
+    case "pack":
     case "lane":
     case "zip":
     case "reduce":

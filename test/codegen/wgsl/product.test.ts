@@ -1,0 +1,128 @@
+/** Products in tiles: what they compute, on the interpreter before and after passes, and on a software adapter. */
+import { describe, expect, test } from "vitest";
+import { emitWgsl } from "../../../codegen/wgsl/emit.ts";
+import { scheduleCpu } from "../../../compiler/schedule/cpu.ts";
+import { scheduleGpu } from "../../../compiler/schedule/gpu.ts";
+import { wgslKernelPasses } from "../../../compiler/schedule/passes.ts";
+import { parseGraph } from "../../../ir/graph/parse.ts";
+import { bufferElements } from "../../../ir/kernel/address.ts";
+import { interpret } from "../../../ir/kernel/interpret.ts";
+import type { Kernel } from "../../../ir/kernel/kernel.ts";
+import { verifyKernel } from "../../../ir/kernel/verify.ts";
+import { lowerGraph, noise } from "../../compiler/lower/run.ts";
+import { nullDevice, runWgsl, softwareDevice, validate } from "../gpu.ts";
+import { type Memory, planOf } from "../support.ts";
+
+const graphs: Record<string, string> = {
+  "full tiles": `graph g(%x: f32[64,32]) {
+    @w = param "w" f32[32,64]
+    %0 = matmul(%x, @w) : f32[64,64]
+    %1 = relu(%0) : f32[64,64]
+    return y = %1
+  }`,
+  "ragged tiles": `graph g(%x: f32[70,27]) {
+    @w = param "w" f32[27,45]
+    @b = param "b" f32[45]
+    %0 = matmul(%x, @w) : f32[70,45]
+    %1 = add(%0, @b) : f32[70,45]
+    return y = %1
+  }`,
+  "a transposed operand": `graph g(%x: f32[40,24]) {
+    @w = param "w" f32[36,24]
+    %0 = permute(@w) {axes=[1,0]} : f32[24,36]
+    %1 = matmul(%x, %0) : f32[40,36]
+    return y = %1
+  }`,
+  "the other one": `graph g(%x: f32[24,40], %w: f32[24,36]) {
+    %0 = permute(%x) {axes=[1,0]} : f32[40,24]
+    %1 = matmul(%0, %w) : f32[40,36]
+    return y = %1
+  }`,
+  "several products": `graph g(%x: f32[3,20,16], %w: f32[3,16,24]) {
+    %0 = matmul(%x, %w) : f32[3,20,24]
+    return y = %0
+  }`,
+  "a sum in parts": `graph g(%x: f32[16,272], %w: f32[272,16]) {
+    %0 = matmul(%x, %w) : f32[16,16]
+    %1 = relu(%0) : f32[16,16]
+    return y = %1
+  }`,
+  "a ragged sum in parts": `graph g(%x: f32[18,274], %w: f32[274,15]) {
+    %0 = matmul(%x, %w) : f32[18,15]
+    return y = %0
+  }`,
+  "few columns": `graph g(%x: f32[4,3,12,12]) {
+    @w = param "w" f32[6,3,3,3]
+    %0 = conv2d(%x, @w) {padding=[1,1,1,1]} : f32[4,6,12,12]
+    return y = %0
+  }`,
+  "a halo": `graph g(%x: f32[2,16,9,9]) {
+    @w = param "w" f32[24,16,3,3]
+    @v = param "v" f32[16,24,3,3]
+    %0 = conv2d(%x, @w) {padding=[1,1,1,1], stride=[2,2]} : f32[2,24,5,5]
+    %1 = relu(%0) : f32[2,24,5,5]
+    %2 = conv2d(%1, @v) {padding=[1,1,1,1]} : f32[2,16,5,5]
+    return y = %2
+  }`,
+  groups: `graph g(%x: f32[2,32,6,6]) {
+    @w = param "w" f32[32,16,3,3]
+    %0 = conv2d(%x, @w) {padding=[1,1,1,1], groups=2} : f32[2,32,6,6]
+    return y = %0
+  }`,
+  gradients: `graph g(%x: f32[2,8,8,8], %dy: f32[2,16,4,4]) {
+    @w = param "w" f32[16,8,3,3]
+    %0 = conv2d_weight_grad(%x, %dy) {padding=[1,1,1,1], stride=[2,2], shape=[16,8,3,3]} : f32[16,8,3,3]
+    %1 = conv2d_input_grad(%dy, @w) {padding=[1,1,1,1], stride=[2,2], shape=[2,8,8,8]} : f32[2,8,8,8]
+    return dx = %1, dw = %0
+  }`,
+};
+const invalid = await nullDevice();
+const device = await softwareDevice();
+
+const lowered = (text: string, schedule: typeof scheduleGpu): readonly Kernel[] =>
+  lowerGraph(parseGraph(text), { schedule, layouts: true }).kernels;
+const isProduct = (k: Kernel) => /^(matmul|conv2d)/.test(k.name);
+const inputsOf = (k: Kernel): Memory =>
+  Object.fromEntries(k.buffers.filter((b) => b.space === "in").map((b, i) => [b.name, noise(bufferElements(b), i)]));
+/** Software adapters take long to compile a tile. */
+const run = new Set(["ragged tiles", "a transposed operand", "a ragged sum in parts", "a halo", "gradients"]);
+const isTiled = (k: Kernel) => k.buffers.some((b) => b.space === "workgroup");
+
+function outputsOf(k: Kernel, model: "double" | "single"): Record<string, Float64Array> {
+  const outputs = Object.fromEntries(
+    k.buffers.filter((b) => b.space === "out").map((b) => [b.name, new Float64Array(bufferElements(b)).fill(Number.NaN)]),
+  );
+  const inputs = Object.fromEntries(Object.entries(inputsOf(k)).map(([name, v]) => [name, Float64Array.from(v)]));
+  interpret(k, { ...inputs, ...outputs }, model);
+  return outputs;
+}
+const cases = Object.entries(graphs).flatMap(([name, text]) => {
+  const plain = lowered(text, scheduleCpu);
+  return lowered(text, scheduleGpu).flatMap((k, i) => (isProduct(k) ? [{ name, k, plain: plain[i]! }] : []));
+});
+
+describe.each(cases.map((c) => [`${c.name}: ${c.k.name}`, c] as const))("%s", (_, { name, k, plain }) => {
+  const final = wgslKernelPasses.reduce((x, p) => p.run(x), k);
+  const expectClose = (got: Record<string, ArrayLike<number>>, tolerance: number) => {
+    for (const [name, want] of Object.entries(outputsOf(plain, "double"))) {
+      const worst = Math.max(...Array.from(want, (w, i) => Math.abs(w - got[name]![i]!)));
+      expect(worst, name).toBeLessThan(tolerance);
+    }
+  };
+  test("is sound, and the interpreter agrees", () => {
+    expect(verifyKernel(k, "logical", { wgsl: true })).toEqual([]);
+    expect(verifyKernel(final, "flat", { wgsl: true })).toEqual([]);
+    expectClose(outputsOf(k, "double"), 1e-12);
+    expectClose(outputsOf(final, "single"), 1e-4);
+  });
+  test("is valid", async () => {
+    expect(await validate(invalid, emitWgsl(planOf("wgsl", [final]).plan))).toEqual([]);
+  });
+  test.skipIf(!device || !run.has(name))("agrees on a software adapter (skipped without one)", async () => {
+    expectClose(await runWgsl(device!, [final], inputsOf(k)), 1e-4);
+  });
+});
+
+test("contractions are in tiles", () => {
+  expect(cases.filter((c) => !isTiled(c.k)).map((c) => c.name)).toEqual([]);
+});
