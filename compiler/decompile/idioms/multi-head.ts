@@ -4,7 +4,7 @@
  */
 import type { Shape } from "../../../ir/type.ts";
 import { reshapeTerm } from "../rearranging.ts";
-import { type Call, call, int, type Step, value, type Weight } from "../sketch.ts";
+import { type Call, call, int, type Step, value, valuesIn, type Weight } from "../sketch.ts";
 import { arrangementOf, type Piece, regrouped, sameAxes, whole } from "./arrangement.ts";
 import { attentionOf, type Core, maskArguments } from "./attention.ts";
 import { type Pen, permutation, type Rule } from "./rewrite.ts";
@@ -19,7 +19,7 @@ export const multiHead: Rule = (step, pen) => {
   const made = heads && pen.maker(heads.source);
   const core = made && attentionOf(made.term, pen);
   const found = core && projected(core, pen);
-  if (!out || !type || !heads || !found || type.shape.at(-1) !== found.width) return null;
+  if (!out || !type || !heads || !found || type.shape.at(-1) !== found.width || !fitsHeads(core, found, pen)) return null;
   const rows = rowsOf(heads.axes, pen.typeOf(out.input)!.shape, found);
   const weights = rows && joinedWeights(found.parts, out.weights, found.width);
   if (!rows || !weights) return null;
@@ -37,6 +37,17 @@ export const multiHead: Rule = (step, pen) => {
   const shape = rows === "batch first" ? [batch, places, width] : [places, batch, width];
   return { term: shape.join() === type.shape.join() ? value(turned) : reshapeTerm(value(turned), shape, type.shape), weights: new Map() };
 };
+
+/** A mask over [N * Heads, T, S] must be the same for all heads and examples to be one over [N, Heads, T, S]. */
+function fitsHeads({ mask }: Core, { rank }: Projected, pen: Pen): boolean {
+  if (rank === 4 || mask.kind !== "where") return true;
+  return valuesIn(mask.term).every((name) =>
+    pen
+      .typeOf(name)
+      ?.shape.slice(0, -2)
+      .every((d) => d === 1),
+  );
+}
 
 /* ---- projections ------------------------------------------------------------------------------------------------- */
 

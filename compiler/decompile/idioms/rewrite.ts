@@ -1,5 +1,5 @@
 /** Rules that say the same in other words, applied to the steps of a sketch from first to last. */
-import { sizeOf, type TensorType } from "../../../ir/type.ts";
+import type { TensorType } from "../../../ir/type.ts";
 import { axesOf, isIdentity, permuteTerm } from "../rearranging.ts";
 import {
   type OpenType,
@@ -103,4 +103,3 @@ export function permutation(name: string, axes: readonly number[], pen: Pen): st
   if (isIdentity(axes) || !type) return isIdentity(axes) ? name : null;
   return pen.emit(permuteTerm(value(name), axes), { ...type, shape: axes.map((a) => type.shape[a]!) });
 }
-export const elements = (type: TensorType | null): number => (type ? sizeOf(type.shape) : 0);

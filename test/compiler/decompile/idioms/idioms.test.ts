@@ -178,6 +178,11 @@ describe("MultiHeadAttention", () => {
   const packed = (p: Pen, v: string, t: number) => turned(p, p.fn("reshape", [v, ints([t, 4, 4])]));
   const attend = (p: Pen, q: string, k: string, v: string) =>
     product(p, p.fn("softmax", [product(p, scaled(p, q, 2, "/"), turnedLast(p, k))], { axis: int(-1) }), v);
+  const masked = (p: Pen, q: string, k: string, v: string, ...shape: number[]) => {
+    const table = p.variable("mask", tensor("bool", shape), "state");
+    const scores = p.term(call("where", [value(table), value(product(p, scaled(p, q, 2, "/"), turnedLast(p, k))), float(-Infinity)]));
+    return product(p, p.fn("softmax", [scores]), v);
+  };
   const out = (p: Pen, y: string) => {
     const rows = p.fn("reshape", [turned(p, y), ints([10, 8])]);
     return turned(p, p.fn("reshape", [linear(p, rows, "attn.out_proj", 8), ints([5, 2, 8])]));
@@ -199,6 +204,17 @@ describe("MultiHeadAttention", () => {
     };
     expect(recovered({ inputs }, cross("z"))).toEqual(["y = x |> attn: MultiHeadAttention(2, key=z)"]);
     expect(recovered({ inputs }, cross("w"))).toEqual(["y = x |> attn: MultiHeadAttention(2, key=z, value=w)"]);
+  });
+  test("a mask is one of all heads", () => {
+    const own =
+      (...shape: number[]) =>
+      (p: Pen) => {
+        const [q, k, v] = ["q", "k", "v"].map((l) => packed(p, linear(p, turned(p, "x"), l, 8), 5)) as [string, string, string];
+        return out(p, masked(p, q, k, v, ...shape));
+      };
+    const some = (count: number) => ({ mask: Array.from({ length: count }, (_, i) => (i % 5 < 4 ? 1 : 0)) });
+    expect(recovered({}, own(1, 1, 5), some(5)).join()).toContain("MultiHeadAttention(2, mask=mask)");
+    expect(recovered({}, own(4, 1, 5), some(20)).join()).not.toContain("MultiHeadAttention");
   });
   test("with axes of their own for batch and heads, and parts taken by their place", () => {
     const lines = recovered(
