@@ -54,7 +54,7 @@ interface Variables {
   readonly now: readonly Expr[];
   readonly set: (next: readonly Expr[]) => readonly Stmt[];
 }
-function variables(r: Running, axes: Axes, start: readonly Expr[] = r.parts.map((p) => p.start)): Variables {
+export function variables(r: Running, axes: Axes, start: readonly Expr[] = r.parts.map((p) => p.start)): Variables {
   const names = r.parts.map(() => axes.fresh("acc"));
   return {
     begin: names.map((name, i) => declare(name, start[i]!)),

@@ -1,17 +1,5 @@
-/** Products in tiles: what they compute, on the interpreter before and after passes, and on a software adapter. */
-import { describe, expect, test } from "vitest";
-import { emitWgsl } from "../../../codegen/wgsl/emit.ts";
-import { scheduleCpu } from "../../../compiler/schedule/cpu.ts";
-import { scheduleGpu } from "../../../compiler/schedule/gpu.ts";
-import { wgslKernelPasses } from "../../../compiler/schedule/passes.ts";
-import { parseGraph } from "../../../ir/graph/parse.ts";
-import { bufferElements } from "../../../ir/kernel/address.ts";
-import { interpret } from "../../../ir/kernel/interpret.ts";
-import type { Kernel } from "../../../ir/kernel/kernel.ts";
-import { verifyKernel } from "../../../ir/kernel/verify.ts";
-import { lowerGraph, noise } from "../../compiler/lower/run.ts";
-import { nullDevice, runWgsl, softwareDevice, validate } from "../gpu.ts";
-import { type Memory, planOf } from "../support.ts";
+/** Products in tiles: what they compute. */
+import { checkSchedules } from "./schedules.ts";
 
 const graphs: Record<string, string> = {
   "full tiles": `graph g(%x: f32[64,32]) {
@@ -76,53 +64,6 @@ const graphs: Record<string, string> = {
     return dx = %1, dw = %0
   }`,
 };
-const invalid = await nullDevice();
-const device = await softwareDevice();
-
-const lowered = (text: string, schedule: typeof scheduleGpu): readonly Kernel[] =>
-  lowerGraph(parseGraph(text), { schedule, layouts: true }).kernels;
-const isProduct = (k: Kernel) => /^(matmul|conv2d)/.test(k.name);
-const inputsOf = (k: Kernel): Memory =>
-  Object.fromEntries(k.buffers.filter((b) => b.space === "in").map((b, i) => [b.name, noise(bufferElements(b), i)]));
 /** Software adapters take long to compile a tile. */
 const run = new Set(["ragged tiles", "a transposed operand", "a ragged sum in parts", "a halo", "gradients"]);
-const isTiled = (k: Kernel) => k.buffers.some((b) => b.space === "workgroup");
-
-function outputsOf(k: Kernel, model: "double" | "single"): Record<string, Float64Array> {
-  const outputs = Object.fromEntries(
-    k.buffers.filter((b) => b.space === "out").map((b) => [b.name, new Float64Array(bufferElements(b)).fill(Number.NaN)]),
-  );
-  const inputs = Object.fromEntries(Object.entries(inputsOf(k)).map(([name, v]) => [name, Float64Array.from(v)]));
-  interpret(k, { ...inputs, ...outputs }, model);
-  return outputs;
-}
-const cases = Object.entries(graphs).flatMap(([name, text]) => {
-  const plain = lowered(text, scheduleCpu);
-  return lowered(text, scheduleGpu).flatMap((k, i) => (isProduct(k) ? [{ name, k, plain: plain[i]! }] : []));
-});
-
-describe.each(cases.map((c) => [`${c.name}: ${c.k.name}`, c] as const))("%s", (_, { name, k, plain }) => {
-  const final = wgslKernelPasses.reduce((x, p) => p.run(x), k);
-  const expectClose = (got: Record<string, ArrayLike<number>>, tolerance: number) => {
-    for (const [name, want] of Object.entries(outputsOf(plain, "double"))) {
-      const worst = Math.max(...Array.from(want, (w, i) => Math.abs(w - got[name]![i]!)));
-      expect(worst, name).toBeLessThan(tolerance);
-    }
-  };
-  test("is sound, and the interpreter agrees", () => {
-    expect(verifyKernel(k, "logical", { wgsl: true })).toEqual([]);
-    expect(verifyKernel(final, "flat", { wgsl: true })).toEqual([]);
-    expectClose(outputsOf(k, "double"), 1e-12);
-    expectClose(outputsOf(final, "single"), 1e-4);
-  });
-  test("is valid", async () => {
-    expect(await validate(invalid, emitWgsl(planOf("wgsl", [final]).plan))).toEqual([]);
-  });
-  test.skipIf(!device || !run.has(name))("agrees on a software adapter (skipped without one)", async () => {
-    expectClose(await runWgsl(device!, [final], inputsOf(k)), 1e-4);
-  });
-});
-
-test("contractions are in tiles", () => {
-  expect(cases.filter((c) => !isTiled(c.k)).map((c) => c.name)).toEqual([]);
-});
+await checkSchedules(graphs, (k) => /^(matmul|conv2d)/.test(k.name), run);
