@@ -71,7 +71,7 @@ export async function compileGraphs(
   const target = targets[options.target ?? "wasm"];
   const choose = chooseBy(options);
   const graphs = splitPrepare(optimize(given, target, choose, options), options);
-  const lowered = lower(ordered(graphs), (c) => target.schedule(c, choose), target.rows);
+  const lowered = lower(ordered(graphs), (c) => target.schedule(c, choose), target.rows, target.mostInputs);
   const clocks = clocksOf(lowered, options);
   const planned = planMemory(name, lowered, residentsOf(graphs, variables, clocks), target.memory);
   const problems = verifyPlan(planned.plan, lowered, target.memory);

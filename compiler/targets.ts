@@ -6,7 +6,7 @@ import type { Kernel } from "../ir/kernel/kernel.ts";
 import type { Program } from "../ir/program.ts";
 import type { MemoryModel } from "./memory/plan.ts";
 import type { GraphPass, Pass } from "./pass.ts";
-import { graphPasses, wasmGraphPasses, wasmKernelPasses, wgslKernelPasses } from "./pipeline.ts";
+import { graphPasses, mostInputs, wasmGraphPasses, wasmKernelPasses, wgslGraphPasses, wgslKernelPasses } from "./pipeline.ts";
 import { scheduleCpu } from "./schedule/cpu.ts";
 import { scheduleGpu } from "./schedule/gpu.ts";
 import { scheduleRows } from "./schedule/rows.ts";
@@ -17,6 +17,8 @@ export interface Target {
   readonly schedule: (c: Computation, choose: Choose) => Kernel;
   /** Loops for stages that go by the same rows; null: each is a kernel. */
   readonly rows: ((c: RowComputation) => Kernel | null) | null;
+  /** Buffers that a kernel may read. */
+  readonly mostInputs: number;
   readonly kernelPasses: readonly Pass<Kernel>[];
   readonly memory: MemoryModel;
 }
@@ -25,6 +27,7 @@ const wasm: Target = {
   graphPasses: wasmGraphPasses,
   schedule: scheduleCpu,
   rows: scheduleRows,
+  mostInputs: Number.POSITIVE_INFINITY,
   kernelPasses: wasmKernelPasses,
   memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true, scratch: "scratch" },
 };
@@ -32,9 +35,10 @@ export const targets: Record<Program["target"], Target> = {
   wasm,
   wgsl: {
     name: "wgsl",
-    graphPasses,
+    graphPasses: wgslGraphPasses,
     schedule: scheduleGpu,
     rows: null,
+    mostInputs,
     kernelPasses: wgslKernelPasses,
     memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false, scratch: "global" },
   },

@@ -38,8 +38,8 @@ const isInline = (n: Node) => isLiteral(n) || inlined.includes(n.op.schema.kind)
 /** In memory whoever reads it. */
 const isStored = (n: Node) => isMemory(n) || n.op.schema.kind === "copy";
 
-/** Groups in an order in which every input is stored before it is read. */
-export function groupNodes(graph: Graph): Group[] {
+/** Groups in an order in which every input is stored before it is read. None reads more than `mostInputs`, where its operations do not. */
+export function groupNodes(graph: Graph, mostInputs = Number.POSITIVE_INFINITY): Group[] {
   const roots = [...graph.outputs.map((o) => o.value), ...graph.updates.map((u) => u.value)];
   const order = reachable(roots);
   for (const n of order)
@@ -50,6 +50,7 @@ export function groupNodes(graph: Graph): Group[] {
   const users = countUsers(order, roots);
   const absorbed = absorbFolds(order, users);
   const stored = chooseStored(order, users, new Set(roots), absorbed);
+  if (Number.isFinite(mostInputs)) limitInputs(order, absorbed.inside, stored, mostInputs);
   return order.filter((n) => stored.has(n) && !isMemory(n)).map((root) => makeGroup(root, absorbed.ends.get(root) ?? null, stored));
 }
 
@@ -86,6 +87,23 @@ function chooseStored(
   }
   return stored;
 }
+
+/** Stores more values, of those that read most, until no node depends on more than `most` directly. */
+function limitInputs(order: readonly Node[], inside: ReadonlySet<Node>, stored: Set<Node>, most: number): void {
+  const sources = new Map<Node, ReadonlySet<Node>>();
+  const readBy = (x: Node): ReadonlySet<Node> => (stored.has(x) ? new Set([x]) : sources.get(x)!);
+  for (const n of order) {
+    let all = union(n.inputs.map(readBy));
+    while (all.size > most) {
+      const open = n.inputs.filter((x) => !stored.has(x) && !inside.has(x) && readBy(x).size > 1);
+      if (open.length === 0) break;
+      stored.add(open.reduce((a, b) => (readBy(b).size > readBy(a).size ? b : a)));
+      all = union(n.inputs.map(readBy));
+    }
+    sources.set(n, all);
+  }
+}
+const union = (sets: readonly ReadonlySet<Node>[]): ReadonlySet<Node> => new Set(sets.flatMap((s) => [...s]));
 
 /** Nodes whose readers all end in the same stored value, as far as one can tell before anything else is stored. */
 function readInOneKernel(

@@ -15,15 +15,16 @@ export type Schedule = (c: Computation) => Kernel;
 /** Null where stages are better kernels of their own. */
 export type RowSchedule = (c: RowComputation) => Kernel | null;
 
-/** `rows` null: every group is a kernel. */
+/** `rows` null: every group is a kernel. `mostInputs`: buffers that a kernel may read. */
 export function lower(
   graphs: readonly { readonly entry: EntryId; readonly graph: Graph }[],
   schedule: Schedule,
   rows: RowSchedule | null,
+  mostInputs = Number.POSITIVE_INFINITY,
 ): Lowered {
   const kernels = kernelStore(schedule, rows);
   const tables = tableStore();
-  const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels, tables));
+  const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels, tables, mostInputs));
   return { kernels: kernels.all(), entries, constants: tables.all() };
 }
 
@@ -87,9 +88,9 @@ function kernelStore(schedule: Schedule, rows: RowSchedule | null): KernelStore 
   };
 }
 
-function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: TableStore): LoweredEntry {
+function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: TableStore, mostInputs: number): LoweredEntry {
   const work = settleLeaves(graph);
-  const groups = updatesBehindReaders(joinRows(groupNodes(work), work, kernels.fits), work);
+  const groups = updatesBehindReaders(joinRows(groupNodes(work, mostInputs), work, kernels.fits), work);
   const { homes, copies } = chooseHomes(name, work, groups);
   const values = new Map<Node, Value>();
   const counts = new Map<string, number>();

@@ -48,12 +48,14 @@ export function product(c: Computation, axes: Axes, own: Buffer[], choose: Choos
   const whole = workOf(c, axes);
   if (!whole) return null;
   const ask: Ask = (kind, options) => choose({ kind, about: c.about, options, of: { kernel: c.name } });
+  // Every device binds eight buffers: inputs, the result, and parts of sums.
+  const mayPart = c.inputs.length < 7;
   const loops: Stmt[] = [];
   const memory: Buffer[] = [];
   const works = phases(whole, axes);
   for (const [i, work] of works.entries()) {
     const beside = i === works.length - 1 ? zeroHalo(c.output, axes) : nothing;
-    const plan = sizeOf(work.fold) > 0 ? planOf(work, axes, ask) : null;
+    const plan = sizeOf(work.fold) > 0 ? planOf(work, mayPart, axes, ask) : null;
     if (plan) loops.push(...tiles(plan, beside, axes, memory));
     else if (sizeOf(work.fold) === 0) loops.push(overElements(work.extents, axes, (index) => work.finish(index, f32(0)), beside));
     else return null;
@@ -82,14 +84,14 @@ const fewestTerms = 8;
 /** Terms of a block, longest first. */
 const depths = [16, 8] as const;
 
-function planOf(work: Work, axes: Axes, ask: Ask): Plan | null {
+function planOf(work: Work, mayPart: boolean, axes: Axes, ask: Ask): Plan | null {
   if (sizeOf(work.fold) < fewestTerms) return null;
   for (const w of [work, ...grouped(work, axes)]) {
     const form = formOf(w, axes);
     const shape = form && shapeFor(extentsOf(form), ask);
     if (!shape) continue;
     const { depth, blocks } = blocksOf(w.fold);
-    return { ...form, shape, depth, blocks, parts: partsOf(groupsOf(extentsOf(form), shape), sizeOf(blocks), ask) };
+    return { ...form, shape, depth, blocks, parts: mayPart ? partsOf(groupsOf(extentsOf(form), shape), sizeOf(blocks), ask) : 1 };
   }
   return null;
 }

@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { splitPrepare } from "../../../compiler/passes/index.ts";
-import { wasmGraphPasses } from "../../../compiler/pipeline.ts";
+import { wasmGraphPasses, wgslGraphPasses } from "../../../compiler/pipeline.ts";
 import type { Graph } from "../../../ir/graph/graph.ts";
 import { parseGraph } from "../../../ir/graph/parse.ts";
 import { printGraph } from "../../../ir/graph/print.ts";
@@ -15,7 +15,7 @@ import { equivalent } from "./numeric.ts";
 
 type Run = (graph: Graph) => readonly Graph[];
 const runs = new Map<string, Run>([
-  ...wasmGraphPasses.map((p): [string, Run] => [p.name, (g) => [p.run(g)]]),
+  ...[...wasmGraphPasses, ...wgslGraphPasses].map((p): [string, Run] => [p.name, (g) => [p.run(g)]]),
   ["split-prepare", (g) => [splitPrepare(g).prepare, splitPrepare(g).main]],
 ]);
 

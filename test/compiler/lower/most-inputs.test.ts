@@ -1,0 +1,30 @@
+/** No kernel for WebGPU binds more buffers than every device can. */
+import { expect, test } from "vitest";
+import { compile, compileStages } from "../../../compiler/compile.ts";
+import { load } from "../../../runtime/index.ts";
+import { adapter } from "../../gpu.ts";
+
+const names = Array.from({ length: 20 }, (_, i) => `x${i}`);
+const inputs = names.map((n) => `${n}: f32[3, 4]`).join(", ");
+const source = `model M(${inputs}) -> sum, all {
+  sum = ${names.map((n) => `tanh(${n})`).join(" + ")}
+  all = concat([${names.join(", ")}], axis=1)
+}`;
+const gpu = await adapter();
+
+test("chains and tensors of many parts are several kernels", async () => {
+  const { lowered, program } = await compileStages(source, { target: "wgsl" });
+  const bound = lowered.kernels.map((k) => k.buffers.filter((b) => b.space === "in" || b.space === "out").length);
+  expect(Math.max(...bound)).toBe(8);
+  expect(program.code.kind === "wgsl" && program.code.limits).toEqual({});
+  expect((await compileStages(source)).lowered.kernels.length).toBe(2);
+});
+test.skipIf(!gpu)("they compute what one would (skipped without an adapter)", async () => {
+  const values = Object.fromEntries(names.map((n, i) => [n, Float32Array.from({ length: 12 }, (_, j) => Math.sin(7 * i + j))]));
+  const [net, reference] = [await load(await compile(source, { target: "wgsl" }), { gpu: gpu! }), await load(await compile(source))];
+  const [got, want] = [await net.run(values), await reference.run(values)];
+  for (const name of ["sum", "all"])
+    Array.from(want[name]!).forEach((v, i) => void expect(Math.abs(got[name]![i]! - v)).toBeLessThan(1e-5));
+  await net.dispose();
+  await reference.dispose();
+});
