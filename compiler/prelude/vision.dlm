@@ -94,7 +94,8 @@ fn grid_sample(
   align_corners: bool = false,
 ) {
   assert mode == "bilinear" || mode == "nearest", "grid_sample: there is no mode " + mode
-  assert padding == "zeros" || padding == "border" || padding == "reflection", "grid_sample: there is no padding " + padding
+  assert padding == "zeros" || padding == "border" || padding == "reflection",
+    "grid_sample: there is no padding " + padding
   row = grid_places(grid[:, :, :, 1], H, padding, align_corners)
   column = grid_places(grid[:, :, :, 0], W, padding, align_corners)
   if mode == "nearest" {
