@@ -4,7 +4,7 @@ import type { DType, Shape } from "./type.ts";
 /**
  * Where things live. control: words of the runtime and of barriers. parameters, optimizer (slots and counters), state:
  * survive between runs. prepared: made by the entry `prepare`. io: inputs and outputs. arena: everything that lives
- * within one run. scratch: per thread.
+ * within one run. scratch: per thread; on WebGPU what kernels keep from one dispatch to the next.
  */
 export type Region = "control" | "parameters" | "optimizer" | "state" | "prepared" | "io" | "arena" | "scratch";
 export const regions: readonly Region[] = ["control", "parameters", "optimizer", "state", "prepared", "io", "arena", "scratch"];

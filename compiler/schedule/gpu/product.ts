@@ -88,10 +88,11 @@ function planOf(work: Work, mayPart: boolean, axes: Axes, ask: Ask): Plan | null
   if (sizeOf(work.fold) < fewestTerms) return null;
   for (const w of [work, ...grouped(work, axes)]) {
     const form = formOf(w, axes);
-    const shape = form && shapeFor(extentsOf(form), ask);
-    if (!shape) continue;
     const { depth, blocks } = blocksOf(w.fold);
-    return { ...form, shape, depth, blocks, parts: mayPart ? partsOf(groupsOf(extentsOf(form), shape), sizeOf(blocks), ask) : 1 };
+    const count = sizeOf(blocks);
+    const shape = form && shapeFor(extentsOf(form), mayPart ? count : 1, ask);
+    if (!shape) continue;
+    return { ...form, shape, depth, blocks, parts: mayPart ? partsOf(groupsOf(extentsOf(form), shape), count, ask) : 1 };
   }
   return null;
 }

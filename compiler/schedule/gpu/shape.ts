@@ -34,9 +34,9 @@ export interface Extents {
 }
 /** Workgroups that keep a GPU busy. */
 const wantedGroups = 128;
-/** So few leave much of it idle, or make another pass over parts of sums. */
+/** Fewer leave some of it idle, unless they share sums; then another pass adds the parts, which costs like so much more work. */
 const fewGroups = wantedGroups / 2;
-const costOfFewGroups = 1.5;
+const costOfParts = 1.5;
 /** What a word brought to workgroup memory costs, in multiplications. */
 const costOfLoad = 16;
 /** Below this share of useful elements in tiles, invocations that go by elements do better. */
@@ -44,31 +44,34 @@ const leastUse = 1 / 4;
 /** Fewer rows or columns share too little. */
 const fewest = 4;
 
-/** Null where tiles would be nearly empty. */
-export function shapeFor(e: Extents, ask: Ask): Shape | null {
+/** Null where tiles would be nearly empty. `blocks`: those of a sum. */
+export function shapeFor(e: Extents, blocks: number, ask: Ask): Shape | null {
   if (e.rows < fewest || e.columns < fewest) return null;
   const useful = shapes.filter((s) => e.rows * e.columns >= leastUse * groupsOf({ ...e, batch: 1 }, s) * rowsOf(s) * columnsOf(s));
-  const [best, ...others] = useful.sort((a, b) => costOf(e, a) - costOf(e, b));
+  const [best, ...others] = useful.sort((a, b) => costOf(e, a, blocks) - costOf(e, b, blocks));
   if (!best) return null;
   const name = others.length > 0 ? ask("tile", [nameOf(best), ...others.slice(0, 2).map(nameOf)]) : nameOf(best);
   return useful.find((s) => nameOf(s) === name) ?? best;
 }
 export const groupsOf = (e: Extents, s: Shape): number => e.batch * Math.ceil(e.rows / rowsOf(s)) * Math.ceil(e.columns / columnsOf(s));
-/** Work of all tiles. */
-function costOf(e: Extents, s: Shape): number {
+/** Work of all tiles, with that which idle workgroups could do. */
+function costOf(e: Extents, s: Shape, blocks: number): number {
   const loads = 1 / rowsOf(s) + 1 / columnsOf(s);
   const groups = groupsOf(e, s);
-  return groups * rowsOf(s) * columnsOf(s) * (1 + costOfLoad * loads) * (groups < fewGroups ? costOfFewGroups : 1);
+  const parts = wantedParts(groups, blocks);
+  const work = Math.max(groups, fewGroups / parts) * rowsOf(s) * columnsOf(s) * (1 + costOfLoad * loads);
+  return parts > 1 ? work * costOfParts : work;
 }
 
 /** Blocks of a sum that make a part worth another pass, and most parts. */
 const blocksOfPart = 8;
 const mostParts = 16;
+const wantedParts = (groups: number, blocks: number): number =>
+  groups > fewGroups ? 1 : Math.max(1, Math.min(Math.ceil(wantedGroups / groups), Math.floor(blocks / blocksOfPart), mostParts));
 /** In how many parts, side by side, workgroups form a sum of so many blocks. */
 export function partsOf(groups: number, blocks: number, ask: Ask): number {
-  if (groups > fewGroups) return 1;
-  const wanted = Math.min(Math.ceil(wantedGroups / groups), Math.floor(blocks / blocksOfPart), mostParts);
-  if (wanted < 2) return 1;
+  const wanted = wantedParts(groups, blocks);
+  if (wanted === 1) return 1;
   const each = Math.ceil(blocks / Number(ask("parts of a sum", [String(wanted), "1"])));
   return Math.ceil(blocks / each);
 }
