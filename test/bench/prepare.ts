@@ -2,8 +2,10 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import type { OnnxModel } from "../../compiler/formats/onnx/model.ts";
 import { readOnnx } from "../../compiler/formats/onnx/read.ts";
 import { writeOnnx } from "../../compiler/formats/onnx/write.ts";
+import type { Signature } from "../../ir/program.ts";
 import { type Entry, writeSafetensors } from "../../runtime/safetensors.ts";
 import { withClip } from "./graph/relu6.ts";
 import { files } from "./job.ts";
@@ -16,8 +18,11 @@ export function prepare(root: string, work: Work, folder: string): void {
   const dlm = (...args: readonly string[]): void => {
     execFileSync(process.execPath, ["dist/compiler/cli/main.js", ...args], { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
   };
-  dlm("export", ...model, "-o", onnx);
   dlm("compile", ...model, ...(work.kind === "training" ? ["--train"] : []), "-o", join(folder, files.program));
+  dlm("export", ...model, "-o", onnx);
+  // Everybody gets the sizes that ours has.
+  const sizes = openSizes(readOnnx(readFileSync(onnx), onnx), work, folder);
+  if (sizes.length > 0) dlm("export", ...model, ...sizes.flatMap((size) => ["--dim", size]), "-o", onnx);
   const exported = withClip(readOnnx(readFileSync(onnx), onnx));
   writeFileSync(onnx, writeOnnx(exported));
   const variables = variableNames(work, folder);
@@ -25,6 +30,18 @@ export function prepare(root: string, work: Work, folder: string): void {
     variables.has(name) && data.kind === "bytes" ? [{ name, dtype: "F32", shape: dims, data: data.bytes }] : [],
   );
   writeFileSync(join(folder, files.weights), writeSafetensors(weights));
+}
+
+/** `H=224`, for each dimension that the file leaves open. */
+function openSizes({ graph }: OnnxModel, work: Work, folder: string): readonly string[] {
+  const { entries } = JSON.parse(readFileSync(programPath(work, folder), "utf8")) as { entries: readonly Signature[] };
+  const shapes = new Map(entries.find((e) => e.name === "forward")!.inputs.map((f) => [f.name, f.shape]));
+  const open = graph.inputs.flatMap(({ name, type }) =>
+    type?.kind === "tensor"
+      ? (type.shape ?? []).flatMap((d, axis) => (typeof d === "string" ? [`${d}=${shapes.get(name)![axis]}`] : []))
+      : [],
+  );
+  return [...new Set(open)];
 }
 
 /** The description of the program, which tells the other files. */
