@@ -16,7 +16,7 @@ import { unravel } from "../elements.ts";
 import { type Ask, type Form, finishesWide, formOf, lineElements, tileRows } from "./form.ts";
 import { type Panel, pack, panelsOf, widthOf } from "./panel.ts";
 import { joinable, positionOf, reduction, type Slices, slicesOf } from "./reduction.ts";
-import { grouped, phases } from "./split.ts";
+import { grouped, merged, phases } from "./split.ts";
 import { nested, type Run, registerTile, splitRows } from "./tile.ts";
 import { inLanes } from "./transform.ts";
 import { probe, sizeOf, type Work, workOf } from "./work.ts";
@@ -70,7 +70,7 @@ const enoughTasks = 8;
 const panelsTogether = 8;
 
 function planOf(work: Work, axes: Axes, ask: Ask): Plan | null {
-  const forms = [work, ...grouped(work, axes)].map((w) => formOf(w, axes, ask));
+  const forms = [work, ...grouped(work, axes)].map((w) => formOf(merged(w, tileRows, axes), axes, ask));
   const form = forms.find((f) => f !== null);
   return form ? planFor(form, ask) : null;
 }

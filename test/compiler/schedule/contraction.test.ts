@@ -53,6 +53,7 @@ const weightGrad = ({ x, w, y, how }: Geometry): string => `graph g(%x: f32[${x}
 const strided: Geometry = { x: [2, 9, 9, 8], w: [6, 9, 4, 3], y: [2, 6, 4, 4], how: "stride=[2,2], padding=[1,0,1,1]" };
 const dilated: Geometry = { x: [1, 8, 11, 10], w: [5, 8, 3, 2], y: [1, 5, 4, 9], how: "stride=[3,1], padding=[2,1,0,1], dilation=[2,2]" };
 const pointwise: Geometry = { x: [1, 12, 7, 6], w: [10, 12, 1, 1], y: [1, 10, 4, 3], how: "stride=[2,2]" };
+const plain: Geometry = { x: [2, 12, 5, 7], w: [10, 12, 1, 1], y: [2, 10, 5, 7], how: "groups=1" };
 const unused: Geometry = { x: [1, 4, 9, 9], w: [4, 4, 2, 2], y: [1, 4, 3, 3], how: "stride=[3,3]" };
 const groups: Geometry = { x: [1, 16, 6, 7], w: [24, 8, 3, 3], y: [1, 24, 6, 7], how: "padding=[1,1,1,1], groups=2" };
 const oddGroups: Geometry = { x: [2, 9, 5, 6], w: [15, 3, 3, 2], y: [2, 15, 3, 3], how: "stride=[1,2], padding=[0,0,1,0], groups=3" };
@@ -99,6 +100,7 @@ const cases: Record<string, Case> = {
   "its weight gradient": { text: weightGrad(strided) },
   "dilated and strided: input gradient": { text: inputGrad(dilated), hides: /var as.*select/ },
   "dilated and strided: weight gradient": { text: weightGrad(dilated) },
+  "rows of an image as one axis": { text: forward(plain), shows: /serial m\w* in 8 / },
   "phases without taps": { text: inputGrad(pointwise), hides: /var as.*select/ },
   "more phases than taps": { text: inputGrad(unused), hides: /var as.*select/ },
   "grouped convolution": { text: forward(groups), shows: /array acc/ },
