@@ -6,7 +6,7 @@ import { exit, type Io } from "./io.ts";
 import { measureOptions, open, repeated, timesOfCalls, type Work, warmUp, workOf } from "./measure.ts";
 import { type Arguments, type Command, table } from "./options.ts";
 import { describeProfile, type ProfileRow, profileOf } from "./profile.ts";
-import { bytes, scaled } from "./progress.ts";
+import { bytes, milliseconds, scaled } from "./progress.ts";
 import { jsonOption } from "./settings.ts";
 
 export const benchCommand: Command = {
@@ -80,7 +80,6 @@ async function profiled(work: Work, io: Io): Promise<readonly ProfileRow[]> {
 /* ---- what is shown ------------------------------------------------------------------------------------------------ */
 
 const quantile = (sorted: readonly number[], q: number): number => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))]!;
-export const milliseconds = (ms: number): string => `${ms < 100 ? Number(ms.toPrecision(3)) : Math.round(ms)} ms`;
 
 function describe(m: Measured, { train }: Work): string {
   const { program } = m.stages;

@@ -79,3 +79,6 @@ export function scaled(count: number): string {
   const power = Math.min(units.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, count)) / 3)));
   return power === 0 ? String(count) : `${(count / 1000 ** power).toPrecision(3)}${units[power]}`;
 }
+
+/** `1.25 ms`, `812 ms`. */
+export const milliseconds = (ms: number): string => `${ms < 100 ? Number(ms.toPrecision(3)) : Math.round(ms)} ms`;

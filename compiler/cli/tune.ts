@@ -7,11 +7,11 @@ import { type Choices, keyOf, type Question } from "../../ir/choice.ts";
 import { fail } from "../../ir/diagnostic.ts";
 import type { Origin } from "../../ir/graph/graph.ts";
 import type { Call } from "../../ir/plan.ts";
-import { milliseconds } from "./bench.ts";
 import { checkWritable, isFile } from "./files.ts";
 import { exit, type Io } from "./io.ts";
 import { measureOptions, type Opened, open, timesOfCalls, type Work, warmUp, workOf } from "./measure.ts";
 import type { Arguments, Command } from "./options.ts";
+import { milliseconds } from "./progress.ts";
 import { tuningBeside, tuningOf, writeTuning } from "./tuning.ts";
 
 export const tuneCommand: Command = {

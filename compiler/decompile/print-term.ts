@@ -1,27 +1,11 @@
 /** Terms as `.dlm` text on one line, with the parentheses that they need. */
+import { precedence } from "../frontend/operators.ts";
 import type { BinaryOperator, Bound, Call, Extent, Index, OpenType, Term } from "./sketch.ts";
 
-/** How tightly an expression binds; section "Expressions" of the language reference, loosest first. */
-const strength: Readonly<Record<BinaryOperator, number>> = {
-  "||": 1,
-  "&&": 2,
-  "==": 3,
-  "!=": 3,
-  "<": 3,
-  "<=": 3,
-  ">": 3,
-  ">=": 3,
-  "+": 4,
-  "-": 4,
-  "*": 5,
-  "/": 5,
-  "//": 5,
-  "%": 5,
-  "@": 5,
-  "**": 7,
-};
-const unaryStrength = 6;
-const atom = 8;
+/** How tightly an expression binds; a sign stands between products and powers. */
+const strengthOf = (op: BinaryOperator): number => 2 * precedence[op];
+const unaryStrength = strengthOf("*") + 1;
+const atom = strengthOf("**") + 2;
 
 /** What values are called, and how calls are written that are pipelines; null: as a call. */
 interface Spelling {
@@ -77,8 +61,8 @@ function plain(t: Term, s: Spelling): readonly [string, number] {
     case "unary":
       return [`${t.op}${at(t.value, unaryStrength)}`, unaryStrength];
     case "binary": {
-      const own = strength[t.op];
-      const comparison = own === strength["=="];
+      const own = strengthOf(t.op);
+      const comparison = own === strengthOf("==");
       const [left, right] = t.op === "**" ? [own + 1, unaryStrength] : [comparison ? own + 1 : own, own + 1];
       return [`${at(t.left, left)} ${t.op} ${at(t.right, right)}`, own];
     }
@@ -96,8 +80,8 @@ function printIndex(i: Index, s: Spelling): string {
 /** `N`, `4 * N * T`, `T - 1`. */
 function extentText({ scale, sizes, offset }: Extent): readonly [string, number] {
   const product = [...(scale === 1 ? [] : [scale]), ...sizes].join(" * ");
-  if (offset !== 0) return [`${product} ${offset < 0 ? "-" : "+"} ${Math.abs(offset)}`, strength["+"]];
-  return [product, scale < 0 ? unaryStrength : scale === 1 && sizes.length === 1 ? atom : strength["*"]];
+  if (offset !== 0) return [`${product} ${offset < 0 ? "-" : "+"} ${Math.abs(offset)}`, strengthOf("+")];
+  return [product, scale < 0 ? unaryStrength : scale === 1 && sizes.length === 1 ? atom : strengthOf("*")];
 }
 export const printOpenType = ({ dtype, shape }: OpenType): string =>
   `${dtype}[${shape.map((d) => (typeof d === "object" && d !== null ? extentText(d)[0] : (d ?? "_"))).join(", ")}]`;

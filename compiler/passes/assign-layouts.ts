@@ -27,7 +27,7 @@ import { timesOf } from "./prepare-time.ts";
 export const assignLayouts: GraphPass = { name: "assign-layouts", run };
 
 /** Columns of a weight panel: two vectors, as the register tile has. */
-const panel = 8;
+export const panel = 8;
 /** Fewer columns than a vector are not worth packing. */
 const narrow = 4;
 

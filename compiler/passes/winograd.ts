@@ -14,6 +14,7 @@ import type { Graph, Node } from "../../ir/graph/graph.ts";
 import { withOrigin } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/index.ts";
 import { printType } from "../../ir/type.ts";
+import { panel } from "./assign-layouts.ts";
 import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
 import { timesOf } from "./prepare-time.ts";
 
@@ -75,7 +76,7 @@ function formOf({ op, inputs, attrs, type }: Node): Form | null {
   const { stride, dilation, groups, padding } = attrs as { stride: number[]; dilation: number[]; groups: number; padding: number[] };
   const [outputs, channels, taps, across] = inputs[1]!.type.shape as [number, number, number, number];
   if (taps !== across || [...stride, ...dilation].some((d) => d !== 1)) return null;
-  if (groups > 1 && (type.shape[1]! / groups) % panelColumns > 0) return null;
+  if (groups > 1 && (type.shape[1]! / groups) % panel > 0) return null;
   // A window of the gradient reaches as far beyond dy as the kernel reaches beyond its padding.
   const around = isGradient ? padding.map((p) => taps - 1 - p) : padding;
   if (around.some((p) => p < 0)) return null;
@@ -113,9 +114,6 @@ const perPoint = 6;
 const perWeight = 4;
 /** To pack and transform a kernel, for each of its points. */
 const perTransformed = 27;
-
-/** Groups of convolutions are whole panels. */
-const panelColumns = 8;
 
 /** A part of the sums of a gradient by kernels has at least so many tiles, and so many parts keep threads busy. */
 const fewestTiles = 64;

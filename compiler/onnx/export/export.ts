@@ -5,9 +5,8 @@
 import { invariant } from "../../../ir/diagnostic.ts";
 import { type Graph, type Node, topological } from "../../../ir/graph/graph.ts";
 import { ops } from "../../../ir/ops/index.ts";
-import type { OnnxModel } from "../../formats/onnx/model.ts";
 import type { Application } from "../../frontend/elaborate/session.ts";
-import { type Draft, type DraftValue, modelOf } from "./draft.ts";
+import type { Draft, DraftValue } from "./draft.ts";
 import { type Emitted, type Emitter, newEmitter } from "./emitter.ts";
 import { callOf, type LayerCall, type LayerRule, layerRules } from "./layers.ts";
 import { type Primitive, primitives, refuse, unsayable } from "./primitives.ts";
@@ -19,14 +18,6 @@ export interface ExportSource {
   readonly graph: Graph;
   readonly applications: readonly Application[];
 }
-export interface ExportRequest extends ExportSource {
-  /** Little-endian bytes of a variable. */
-  readonly dataOf: (path: string) => Uint8Array;
-}
-
-/** With the shapes of the graph. */
-export const exportOnnx = ({ dataOf, ...source }: ExportRequest): OnnxModel => modelOf(draftOf(source), dataOf);
-
 export function draftOf({ name, doc, graph, applications }: ExportSource): Draft {
   const layers = layersOf(applications);
   const names = new Map(graph.inputs.map((n) => [n, String(n.attrs.name)]));

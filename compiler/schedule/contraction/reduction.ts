@@ -3,9 +3,9 @@
 import { flattenIndex } from "../../../ir/kernel/address.ts";
 import { add, i32, mul } from "../../../ir/kernel/build.ts";
 import type { Axes } from "../../../ir/kernel/computation.ts";
-import type { Expr } from "../../../ir/kernel/kernel.ts";
+import type { Buffer, Expr } from "../../../ir/kernel/kernel.ts";
 import { linear } from "../../../ir/kernel/linear.ts";
-import { visitExpr } from "../../../ir/kernel/rewrite.ts";
+import { mentions } from "../../../ir/kernel/rewrite.ts";
 import { unravel } from "../elements.ts";
 import type { ReduceLoop } from "./tile.ts";
 import { sizeOf } from "./work.ts";
@@ -74,12 +74,9 @@ export function joinable(fold: readonly number[], operands: (k: readonly Expr[])
   return most;
 }
 /** A load that moves by a constant with the axis; loads in its index would not. */
-function isEven(e: Expr, name: string, axes: Axes): boolean {
-  if (e.kind !== "load") return false;
-  let plain = true;
-  for (const [key, t] of linear(flattenIndex(e.buffer, e.index), axes.ranges).terms)
-    visitExpr(t.atom, (x) => {
-      if (key !== name && x.kind === "var" && x.name === name) plain = false;
-    });
-  return plain;
+const isEven = (e: Expr, name: string, axes: Axes): boolean => e.kind === "load" && goesEvenly(e.buffer, e.index, name, axes);
+/** Whether an element of a buffer moves by a constant with an axis. */
+export function goesEvenly(buffer: Buffer, index: readonly Expr[], name: string, axes: Axes): boolean {
+  const { terms } = linear(flattenIndex(buffer, index), axes.ranges);
+  return [...terms].every(([key, { atom }]) => key === name || !mentions(atom, name));
 }

@@ -12,12 +12,12 @@
  * Merged: rows and columns of an image that nothing tells apart, as in a convolution of 1x1, are one axis: 14 places in a row fill tiles
  * of four badly, 196 places do not.
  */
-import { flattenIndex } from "../../../ir/kernel/address.ts";
 import { add, at, div, f32, i32, mod, mul } from "../../../ir/kernel/build.ts";
 import type { Axes } from "../../../ir/kernel/computation.ts";
-import type { Buffer, Expr } from "../../../ir/kernel/kernel.ts";
+import type { Expr } from "../../../ir/kernel/kernel.ts";
 import { linear } from "../../../ir/kernel/linear.ts";
 import { mentions, visitExpr, visitExprs } from "../../../ir/kernel/rewrite.ts";
+import { goesEvenly } from "./reduction.ts";
 import { probe, sizeOf, type Work } from "./work.ts";
 
 /** More parts would be too much code. */
@@ -124,7 +124,7 @@ export function merged(w: Work, rows: number, axes: Axes): Work {
     const [outer, inner] = [w.extents[axis]!, w.extents[axis + 1]!];
     if (outer === 1 || inner === 1 || inner % rows === 0) continue;
     const joined = inOne(w, axis);
-    if (isEven(joined, axis, axes)) return joined;
+    if (passesEvenly(joined, axis, axes)) return joined;
   }
   return w;
 }
@@ -138,7 +138,8 @@ function inOne(w: Work, axis: number): Work {
     finish: (i, sum) => w.finish(whole(i), sum),
   };
 }
-function isEven(w: Work, axis: number, axes: Axes): boolean {
+/** Whether everything that the work reads and writes moves by constants with the axis, and nothing asks where it is. */
+function passesEvenly(w: Work, axis: number, axes: Axes): boolean {
   const index = w.extents.map((n) => probe(axes, n));
   const { name } = index[axis]!;
   const places = index.map((p) => p.axis);
@@ -148,19 +149,12 @@ function isEven(w: Work, axis: number, axes: Axes): boolean {
   );
   if (mentions(b, name) || a.kind !== "load") return false;
   let even = true;
-  const look = (buffer: Buffer, at: readonly Expr[]): void => {
-    for (const { atom } of linear(flattenIndex(buffer, at), axes.ranges).terms.values())
-      if (mentions(atom, name) && atom.kind !== "var") even = false;
-  };
   const visit = (e: Expr): void => {
-    if (e.kind === "load") look(e.buffer, e.index);
-    else if (e.kind === "select" && mentions(e.cond, name)) even = false;
+    if (e.kind === "load") even &&= goesEvenly(e.buffer, e.index, name, axes);
+    else if (e.kind === "select") even &&= !mentions(e.cond, name);
   };
   visitExpr(a, visit);
-  for (const s of w.finish(places, f32(0))) {
-    if (s.kind === "store") look(s.buffer, s.index);
-    else if (s.kind !== "var") return false;
-    visitExprs([s], visit);
-  }
-  return even;
+  const end = w.finish(places, f32(0));
+  visitExprs(end, visit);
+  return even && end.every((s) => s.kind === "var" || (s.kind === "store" && goesEvenly(s.buffer, s.index, name, axes)));
 }

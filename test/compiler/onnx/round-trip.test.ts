@@ -6,7 +6,8 @@ import { readOnnx } from "../../../compiler/formats/onnx/read.ts";
 import { writeOnnx } from "../../../compiler/formats/onnx/write.ts";
 import type { Application } from "../../../compiler/frontend/elaborate/session.ts";
 import { type ElaborateRequest, elaborate } from "../../../compiler/frontend/elaborate.ts";
-import { exportOnnx } from "../../../compiler/onnx/export/export.ts";
+import { modelOf } from "../../../compiler/onnx/export/draft.ts";
+import { draftOf } from "../../../compiler/onnx/export/export.ts";
 import { importModel } from "../../../compiler/onnx/import/import.ts";
 import { decompose } from "../../../compiler/passes/decompose.ts";
 import { differentiate } from "../../../compiler/passes/differentiate.ts";
@@ -31,7 +32,7 @@ function check(source: ElaborateRequest, inputs: Numbers, changed = (model: Onnx
   const variables = new Map(module.variables.map((v, i) => [v.name, wave(sizeOf(v.type.shape), i)]));
   const { name, doc, forward } = module;
   const dataOf = (path: string) => new Uint8Array(variables.get(path)!.buffer);
-  const model = exportOnnx({ name, doc, graph: differentiate.run(forward), applications, dataOf });
+  const model = modelOf(draftOf({ name, doc, graph: differentiate.run(forward), applications }), dataOf);
   const result = importModel(readOnnx(writeOnnx(changed(model)), "m.onnx"), { file: "m.onnx", name: "", dims: {}, external: null });
   if (result.kind === "problems") throw new Error(result.problems.map((p) => `${p.op}: ${p.reason}`).join("; "));
   const { text, weights } = decompile(result.imported.sketch);

@@ -4,14 +4,13 @@ import { scheduleCpu } from "../../../compiler/schedule/cpu.ts";
 import { wasmKernelPasses } from "../../../compiler/schedule/passes.ts";
 import { type Graph, topological } from "../../../ir/graph/graph.ts";
 import { parseGraph } from "../../../ir/graph/parse.ts";
-import { bufferElements } from "../../../ir/kernel/address.ts";
-import type { Kernel } from "../../../ir/kernel/kernel.ts";
 import { printKernel } from "../../../ir/kernel/print.ts";
 import { verifyKernel } from "../../../ir/kernel/verify.ts";
 import { sizeOf } from "../../../ir/type.ts";
 import { interpretSingle, runThreads, runWasm } from "../../codegen/support.ts";
 import { evaluateGraph } from "../../ir/ops/evaluate.ts";
 import { lowerGraph, noise, runLowered } from "../lower/run.ts";
+import { furthest, inputsOf } from "./comparing.ts";
 
 interface Case {
   readonly text: string;
@@ -119,11 +118,6 @@ const valuesOf = (g: Graph): Record<string, number[]> =>
       noise(sizeOf(n.type.shape), i),
     ]),
   );
-const inputsOf = (k: Kernel) =>
-  Object.fromEntries(k.buffers.filter((b) => b.space === "in" || b.space === "inout").map((b, i) => [b.name, noise(bufferElements(b), i)]));
-const furthest = (actual: ArrayLike<number>, expected: ArrayLike<number>): number =>
-  Math.max(...Array.from(expected, (v, i) => (Number.isNaN(actual[i]! - v) ? Number.POSITIVE_INFINITY : Math.abs(actual[i]! - v))));
-
 describe.each(Object.entries(cases))("%s", (_, { text, shows, hides }) => {
   const graph = parseGraph(text);
   const logical = lowerGraph(graph, { schedule: scheduleCpu, layouts: true }).kernels;

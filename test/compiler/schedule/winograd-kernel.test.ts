@@ -3,14 +3,13 @@ import { describe, expect, test } from "vitest";
 import { scheduleCpu } from "../../../compiler/schedule/cpu.ts";
 import { wasmKernelPasses } from "../../../compiler/schedule/passes.ts";
 import { parseGraph } from "../../../ir/graph/parse.ts";
-import { bufferElements } from "../../../ir/kernel/address.ts";
-import type { Kernel } from "../../../ir/kernel/kernel.ts";
 import { printKernel } from "../../../ir/kernel/print.ts";
 import { verifyKernel } from "../../../ir/kernel/verify.ts";
 import { sizeOf } from "../../../ir/type.ts";
 import { interpretSingle, runThreads, runWasm } from "../../codegen/support.ts";
 import { rms } from "../../ir/ops/agree.ts";
 import { lowerGraph, noise, runLowered } from "../lower/run.ts";
+import { furthest, inputsOf } from "./comparing.ts";
 
 interface GradientCase {
   /** [N, C, H, W] of the image. */
@@ -53,11 +52,6 @@ function gradientTexts({ x, outputs, padding, tile = 4, taps = 3, parts = 1 }: G
   const given = { x: noise(sizeOf(x), 1), dy: noise(sizeOf(dy), 2), w: noise(sizeOf(w), 3) };
   return { direct: parseGraph(around(direct)), tiled: parseGraph(around(tiled)), given };
 }
-const inputsOf = (k: Kernel) =>
-  Object.fromEntries(k.buffers.filter((b) => b.space === "in" || b.space === "inout").map((b, i) => [b.name, noise(bufferElements(b), i)]));
-const furthest = (actual: ArrayLike<number>, expected: ArrayLike<number>): number =>
-  Math.max(...Array.from(expected, (v, i) => (Number.isNaN(actual[i]! - v) ? Number.POSITIVE_INFINITY : Math.abs(actual[i]! - v))));
-
 describe.each(Object.entries(gradients))("%s", (_, c) => {
   const { direct, tiled, given } = gradientTexts(c);
   const logical = lowerGraph(tiled, { schedule: scheduleCpu, layouts: true }).kernels;

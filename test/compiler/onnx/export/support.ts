@@ -3,7 +3,8 @@
 import type { OnnxModel } from "../../../../compiler/formats/onnx/model.ts";
 import type { Application } from "../../../../compiler/frontend/elaborate/session.ts";
 import { elaborate } from "../../../../compiler/frontend/elaborate.ts";
-import { exportOnnx } from "../../../../compiler/onnx/export/export.ts";
+import { modelOf } from "../../../../compiler/onnx/export/draft.ts";
+import { draftOf } from "../../../../compiler/onnx/export/export.ts";
 import { differentiate } from "../../../../compiler/passes/differentiate.ts";
 import { sizeOf } from "../../../../ir/type.ts";
 import { request } from "../../frontend/elaborating.ts";
@@ -17,7 +18,7 @@ export function exported(text: string, dataOf?: (path: string) => Uint8Array): O
     return new Uint8Array(new Float32Array(sizeOf(variable.type.shape)).fill(0.5).buffer);
   };
   const { name, doc, forward } = module;
-  return exportOnnx({ name, doc, graph: differentiate.run(forward), applications, dataOf: dataOf ?? halves });
+  return modelOf(draftOf({ name, doc, graph: differentiate.run(forward), applications }), dataOf ?? halves);
 }
 
 /** A line for each node: `y = Gemm(x, fc.weight, fc.bias) {transB=1}`. */
