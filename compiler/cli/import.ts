@@ -24,7 +24,8 @@ export const importCommand: Command = {
   summary: "Writes an ONNX model as a program in the language, and its weights beside it.",
   details:
     "Inputs and outputs keep their names, with `_` for characters that names cannot have. Dimensions without a size stay open if\n" +
-    "the program is the same for all; --dim chooses one. Integers of more than 32 bits become i32, floating-point numbers f32.",
+    "the program is the same for all; --dim chooses one. Unsigned integers of 32 bits and longer ones\n" +
+    "become i32, floating-point numbers f32.",
   files: "one",
   options: {
     out: { value: "DIR", short: "o", help: "the folder" },
