@@ -17,6 +17,8 @@ export async function buildFile(path: string, settings: CompileSettings, more: P
   const source = readText(path);
   const { compileStages } = await io.toolchain();
   const tuning = tuningOf(path, settings.tuning);
+  // It may change results by rounding, so nobody should have to guess.
+  if (tuning && settings.tuning === undefined) note(io, `schedules as measured: ${tuning.path}`);
   const options = { ...optionsOf(settings), ...(tuning ? { tuning: tuning.choices } : {}) };
   const stages = await compileStages(source, { ...options, file: path, resolve: importedText, ...more });
   checkBatch(settings, stages);

@@ -27,10 +27,12 @@ test("an answer changes the program, one that is no option does not", async () =
 test("a tuning beside the source is used, --tuning names another", async () => {
   const [q] = await questionsOf(net);
   const at = folder({ "net.dlm": net });
-  const kernels = async (...flags: string[]) => (await dlm(["inspect", at("net.dlm"), "--emit", "kernels", ...flags])).out;
+  const inspect = (...flags: string[]) => dlm(["inspect", at("net.dlm"), "--emit", "kernels", ...flags]);
+  const kernels = async (...flags: string[]) => (await inspect(...flags)).out;
   expect(await kernels()).toContain("winograd");
   writeTuning(at("net.tuning.json"), "an engine", { [keyOf(q!)]: "direct" });
   expect(await kernels()).not.toContain("winograd");
+  expect((await inspect()).err).toBe(`note: schedules as measured: ${at("net.tuning.json")}\n`);
   writeTuning(at("none.json"), "an engine", {});
   expect(await kernels("--tuning", at("none.json"))).toContain("winograd");
 });
