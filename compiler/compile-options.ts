@@ -41,6 +41,7 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
   onPass: call,
   onQuestion: call,
   onApplication: call,
+  onSource: call,
 };
 
 /** Options that are undefined count as not given. */

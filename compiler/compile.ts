@@ -38,6 +38,8 @@ export interface CompileOptions extends CodeOptions {
   readonly resolve?: (path: string) => string | null;
   /** Called for every application of a declared function or layer with `training` false: what decompilers and exporters need. */
   readonly onApplication?: (application: Application) => void;
+  /** Gives the graphs to compile for those that were elaborated: outputs may be added, under names that begin with a dollar sign. */
+  readonly onSource?: (source: Graphs) => Graphs;
 }
 /** Everything between source text and program. */
 export interface Stages {
@@ -61,7 +63,8 @@ export async function compileStages(text: string, options: CompileOptions = {}):
   checkArguments(text, options);
   const ast = parse(text, fileOf(options)).file;
   const bindings = elaborateModel(text, options).map((module) => bindingOf(module, options));
-  const source = joinBindings(bindings);
+  const joined = joinBindings(bindings);
+  const source = options.onSource?.(joined) ?? joined;
   const { module, training } = bindings[0]!;
   const compiled = await compileGraphs(module.name, source, residentVariables(module, training), options);
   return { ast, module, bindings, source, ...compiled, program: assemble(bindings, compiled, options) };

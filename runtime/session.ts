@@ -29,6 +29,8 @@ export interface StepResult {
   readonly metrics: Readonly<Record<string, number>>;
   /** Of programs compiled with `profile`: milliseconds from the start of the run to the end of each call, after a 0. */
   readonly times?: OutputValues;
+  /** Of programs compiled with further outputs, whose names begin with a dollar sign: these, by name. */
+  readonly watched?: Readonly<Record<string, OutputValues>>;
 }
 
 /**
@@ -218,9 +220,16 @@ class Session implements Net {
 }
 
 function result({ $times: times, ...outputs }: Readonly<Record<string, OutputValues>>): StepResult {
-  const numbers = Object.entries(outputs).flatMap(([name, v]) => (v.length === 1 ? [[name, v[0]!] as const] : []));
+  const all = Object.entries(outputs);
+  const watched = all.filter(([name]) => name.startsWith("$"));
+  const numbers = all.flatMap(([name, v]) => (v.length === 1 && !name.startsWith("$") ? [[name, v[0]!] as const] : []));
   const { loss, ...metrics } = Object.fromEntries(numbers);
-  return { loss: loss ?? Number.NaN, metrics, ...(times ? { times } : {}) };
+  return {
+    loss: loss ?? Number.NaN,
+    metrics,
+    ...(times ? { times } : {}),
+    ...(watched.length ? { watched: Object.fromEntries(watched) } : {}),
+  };
 }
 
 /** Seeds are 32 bits, given with or without sign. */
