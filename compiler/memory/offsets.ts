@@ -14,6 +14,12 @@ export interface Assignment {
   readonly bytes: number;
 }
 
+/** Other orders that are tried, and pairs of tensors that are looked at meanwhile. */
+const mostTries = 1000;
+const mostSteps = 5e6;
+/** Tensors of less than one in so many of all bytes are small: first many, then few of them. */
+const shares = [100, 300, 1000];
+
 /** Most bytes alive during one call: no assignment can do with less. */
 export const lowerBound = (lifetimes: readonly Lifetime[]): number => bytesAlive(lifetimes).reduce((most, n) => Math.max(most, n), 0);
 
@@ -36,12 +42,16 @@ export function assignOffsets(lifetimes: readonly Lifetime[]): Assignment {
   const bound = lowerBound(lifetimes);
   const orders = [bySize, byArea, byBreadth, byLength].map((key) => orderBy(lifetimes, key));
   let best: Assignment | null = null;
+  let bestOrder = orders[0]!;
   for (const order of orders) {
     const found = place(lifetimes, order);
-    if (!best || found.bytes < best.bytes) best = found;
+    if (best && found.bytes >= best.bytes) continue;
+    best = found;
+    bestOrder = order;
     if (best.bytes === bound) return best;
   }
-  return improve(lifetimes, orders[0]!, best!, bound);
+  for (const share of shares) best = improve(lifetimes, bestOrder, best!, bound, share);
+  return best!;
 }
 type Key = (l: Lifetime, aliveAt: (call: number) => number) => number;
 const bySize: Key = (l) => l.bytes;
@@ -86,26 +96,48 @@ function firstBehind(placed: readonly number[], offsets: readonly number[], at: 
   return low;
 }
 
-/** Tries swapping neighbours of the order a bounded number of times, from a fixed seed. */
-function improve(lifetimes: readonly Lifetime[], start: readonly number[], found: Assignment, bound: number): Assignment {
-  const tries = Math.min(300, Math.floor(2e6 / Math.max(1, lifetimes.length ** 2)));
-  let order = [...start];
+/**
+ * Tries other orders a bounded number of times, from a fixed seed: a tensor at the top, or one that lives with it, comes earlier.
+ * Small tensors, which find a place anywhere, come last.
+ */
+function improve(lifetimes: readonly Lifetime[], start: readonly number[], found: Assignment, bound: number, share: number): Assignment {
+  const small = start.filter((i) => lifetimes[i]!.bytes * share < bound);
+  let order = start.filter((i) => lifetimes[i]!.bytes * share >= bound);
+  const tries = Math.min(mostTries, Math.floor(mostSteps / Math.max(1, order.length ** 2)));
+  const random = numbers(1);
   let best = found;
-  let seed = 1;
-  const random = (n: number) => {
-    seed = (Math.imul(seed, 1103515245) + 12345) & 0x7fffffff;
-    return seed % n;
-  };
-  for (let t = 0; t < tries && best.bytes > bound; t++) {
+  let now = place(lifetimes, order);
+  for (let t = 0; t < tries && order.length > 0 && best.bytes > bound; t++) {
     const next = [...order];
-    const a = random(next.length);
-    const b = random(next.length);
-    [next[a], next[b]] = [next[b]!, next[a]!];
-    const now = place(lifetimes, next);
-    if (now.bytes <= best.bytes) {
-      order = next;
-      best = now;
-    }
+    const at = next.indexOf(inTheWay(lifetimes, order, now, random));
+    next.splice(random(at + 1), 0, ...next.splice(at, 1));
+    const other = place(lifetimes, next);
+    if (other.bytes > now.bytes) continue;
+    order = next;
+    now = other;
+    if (now.bytes >= best.bytes) continue;
+    const whole = place(lifetimes, [...order, ...small]);
+    if (whole.bytes < best.bytes) best = whole;
   }
   return best;
+}
+/** A tensor that ends at the top, or one that is alive with it. */
+function inTheWay(
+  lifetimes: readonly Lifetime[],
+  order: readonly number[],
+  { offsets, bytes }: Assignment,
+  random: (below: number) => number,
+): number {
+  const one = (list: readonly number[]) => list[random(list.length)]!;
+  const top = one(order.filter((i) => offsets[i]! + lifetimes[i]!.bytes === bytes));
+  const { first, last } = lifetimes[top]!;
+  return random(2) === 0 ? top : one(order.filter((i) => lifetimes[i]!.first <= last && first <= lifetimes[i]!.last));
+}
+/** Whole numbers that look random, always the same. */
+function numbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return (state >> 8) % below;
+  };
 }

@@ -162,17 +162,19 @@ async function train(net: Net, inputs: Inputs, count: number): Promise<{ readonl
   return { losses, end: bytes.map((b) => Buffer.from(b).toString("base64")).join() };
 }
 
-describe("training: the loss on fixed data falls, and a run repeats", () => {
+describe("training: the loss on fixed data falls, a run repeats on any number of threads, memory is used again", () => {
   test.each(Object.entries(smalls))("%s", async (title, small) => {
     const compiled = await program(title.split(" "), small);
     const inputs = inputsOf(small.inputs);
-    const run = (count: number) => withNet(compiled, { seed: 3 }, (net) => train(net, inputs, count));
-    const { losses } = await run(steps);
+    const run = (count: number, threads: number) => withNet(compiled, { seed: 3, threads }, (net) => train(net, inputs, count));
+    const { losses } = await run(steps, 1);
     expect(losses.filter((loss) => !Number.isFinite(loss))).toEqual([]);
     expect(losses.at(-1)).toBeLessThan(losses[0]!);
-    const [once, again] = [await run(2), await run(2)];
+    const [once, two, three] = [await run(2, 1), await run(2, 2), await run(2, 3)];
     expect(once.losses).toEqual(losses.slice(0, 2));
-    expect(again.end === once.end).toBe(true);
+    expect(two.end === once.end).toBe(true);
+    expect(three.end === once.end).toBe(true);
+    expect(compiled.stats.arenaBytes).toBeLessThanOrEqual(1.01 * compiled.stats.lowerBoundBytes);
   });
 });
 

@@ -36,6 +36,10 @@ test("a chain of layers takes two neighbours at a time", () => {
   const chain = [5, 3, 8, 2, 7].map((n, i): Lifetime => ({ bytes: n * 64, first: i, last: i + 1 }));
   expect(assignOffsets(chain).bytes).toBe(11 * 64);
 });
+test("many tensors, all of them small", () => {
+  const all = Array.from({ length: 3000 }, (_, i): Lifetime => ({ bytes: 64 * (1 + (i % 3)), first: i % 7, last: (i % 7) + (i % 5) }));
+  expect(assignOffsets(all).bytes / lowerBound(all)).toBeLessThan(1.01);
+});
 test("no tensors, no memory", () => {
   expect(assignOffsets([])).toEqual({ offsets: [], bytes: 0 });
 });
