@@ -30,8 +30,8 @@ export interface CodeOptions {
   readonly exact?: boolean;
   /** Relaxed SIMD also in programs that train. */
   readonly relaxed?: boolean;
-  /** Each entry of a WebAssembly program gets a further output, `$times`: milliseconds from the start of the run to the end
-   *  of each call of the plan, after a 0. */
+  /** Each entry gets a further output, `$times`: milliseconds from the start of the run to the end of each call of the plan,
+   *  after a 0. On WebGPU the time between kernels does not count, and the device must have the feature `timestamp-query`. */
   readonly profile?: boolean;
   /** Measured answers to questions of speed, as `dlm tune` writes them. */
   readonly tuning?: Choices;
@@ -135,7 +135,7 @@ function residentsOf(graphs: Graphs, variables: Residents["variables"], clocks: 
 /** No name of the language begins with a dollar sign. */
 export const timesName = "$times";
 const clocksOf = ({ entries }: Lowered, { profile, target = "wasm" }: CodeOptions): readonly Border[] =>
-  profile && target === "wasm"
+  profile && target !== "reference"
     ? entries.map(({ name, calls }) => ({ entry: name, name: timesName, type: tensor("f32", [calls.length + 1]) }))
     : [];
 type Emitted = Pick<CompiledGraphs, "plan" | "lowered" | "planned" | "clocks">;
@@ -151,7 +151,7 @@ async function emit({ plan, lowered, planned, clocks }: Emitted, target: Target,
       return { kind: "wasm", ...plain, relaxed: differs ? relaxed : null };
     }
     case "wgsl":
-      return { kind: "wgsl", ...emitWgsl(plan) };
+      return { kind: "wgsl", ...emitWgsl(plan, { profile: clocks.length > 0 }) };
     case "reference":
       return { kind: "host", start: () => referenceBackend(lowered, planned.placeOf) };
   }

@@ -37,18 +37,20 @@ export function referenceBackend(lowered: Lowered, placeOf: (v: Value, entry: En
     };
     for (const c of calls) interpretCall(kernels.get(c.kernel)!, [...c.inputs, ...c.outputs].map(at));
   };
+  const read = (field: Field): Uint8Array<ArrayBuffer> => {
+    const from = cellsOf(field);
+    return new Uint8Array((field.dtype === "f32" ? Float32Array.from(from) : from.slice()).buffer as ArrayBuffer);
+  };
   return {
     write: (field, bytes) => {
       const to = cellsOf(field);
       const aligned = bytes.slice().buffer;
       to.set(field.dtype === "f32" ? new Float32Array(aligned) : field.dtype === "i32" ? new Int32Array(aligned) : new Uint8Array(aligned));
     },
-    read: async (field) => {
-      const from = cellsOf(field);
-      if (field.dtype === "f32") return new Uint8Array(Float32Array.from(from).buffer);
-      return new Uint8Array(from.slice().buffer as ArrayBuffer);
+    run: async (entries, outputs) => {
+      for (const entry of entries) run(lowered.entries.find((e) => e.name === entry)!);
+      return outputs.map(read);
     },
-    run: async (entry) => run(lowered.entries.find((e) => e.name === entry)!),
     dispose: () => resident.clear(),
   };
 }

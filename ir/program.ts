@@ -89,6 +89,10 @@ export type Code =
       readonly entries: Readonly<Record<string, readonly Dispatch[]>>;
       /** WebGPU limits the device must offer beyond the defaults. */
       readonly limits: Readonly<Record<string, number>>;
+      /** WebGPU features that the device must have, such as `shader-f16`; absent: none. */
+      readonly features?: readonly string[];
+      /** Of programs compiled with `profile`, by id: how many dispatches each call of the plan has. */
+      readonly calls?: Readonly<Record<string, readonly number[]>>;
     }
   /** Runs where the compiler is: the reference interpreter. */
   | { readonly kind: "host"; readonly start: () => Backend };
@@ -97,8 +101,8 @@ export type Code =
 export interface Backend {
   /** Copies raw bytes in; u8 and bool are one byte an element here, whatever the target stores. */
   readonly write: (field: Field, bytes: Uint8Array) => void;
-  readonly read: (field: Field) => Promise<Uint8Array<ArrayBuffer>>;
-  readonly run: (entry: EntryId) => Promise<void>;
+  /** Runs entries one after the other, then reads: one journey where the target is a device. */
+  readonly run: (entries: readonly EntryId[], outputs: readonly Field[]) => Promise<readonly Uint8Array<ArrayBuffer>[]>;
   readonly dispose: () => void;
 }
 export interface Program {

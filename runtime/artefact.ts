@@ -38,9 +38,9 @@ export function artefactOf(program: Program, stem = "net"): Readonly<Record<stri
       return relaxed && code.relaxed ? { ...files, [relaxed]: code.relaxed } : files;
     }
     case "wgsl": {
-      const { kind, shaders, entries, limits } = code;
+      const { kind, ...rest } = code;
       const file = `${stem}.wgsl.json`;
-      return { ...manifest({ kind, file }), [file]: `${JSON.stringify({ shaders, entries, limits }, null, 1)}\n` };
+      return { ...manifest({ kind, file }), [file]: `${JSON.stringify(rest, null, 1)}\n` };
     }
     case "host":
       return fail("artefact", `${program.name} runs on the reference target, which has no artefact: compile it to wasm or wgsl`);
@@ -127,11 +127,17 @@ const readDispatch: Reader<Dispatch> = record({
   bindings: list(record({ region: oneOf(regions), offset: whole, bytes: positive })),
   workgroups: readWorkgroups,
 });
-const readShaders = record({
-  shaders: list(record({ name: text, code: text })),
-  entries: recordOf(readEntryId, list(readDispatch)) as Reader<Readonly<Record<string, readonly Dispatch[]>>>,
-  limits: recordOf(text, whole) as Reader<Readonly<Record<string, number>>>,
-});
+const readShaders = record(
+  {
+    shaders: list(record({ name: text, code: text })),
+    entries: recordOf(readEntryId, list(readDispatch)) as Reader<Readonly<Record<string, readonly Dispatch[]>>>,
+    limits: recordOf(text, whole) as Reader<Readonly<Record<string, number>>>,
+  },
+  {
+    features: list(text),
+    calls: recordOf(readEntryId, list(whole)) as Reader<Readonly<Record<string, readonly number[]>>>,
+  },
+);
 
 async function readCode(reference: Reference, sizes: Program["sizes"], files: (name: string) => Promise<Uint8Array>): Promise<Code> {
   // A copy where the bytes are shared: modules are compiled from memory of their own.

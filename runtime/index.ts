@@ -1,19 +1,23 @@
 /** Loads a program and runs it: everything that an app needs at run time. */
 import type { Program } from "../ir/program.ts";
 import { fail } from "./errors.ts";
+import type { AnyGpuDevice, GpuSource } from "./gpu-types.ts";
 import { checkOptions, checkProgram } from "./options.ts";
 import { checkSeed, type Net, openSession, type Started } from "./session.ts";
 import { startWasm } from "./wasm.ts";
-import type { GpuSource } from "./webgpu.ts";
+import type { Origin, Recover } from "./webgpu/recovery.ts";
+import type { OnProgress } from "./webgpu/steps.ts";
 import { type FileBytes, type Given, matchCheckpoint, matchWeights, type Weights } from "./weights.ts";
 
 export type { Program } from "../ir/program.ts";
 export { artefactOf, programFromArtefact } from "./artefact.ts";
 export { DlmError, type ErrorCode } from "./errors.ts";
+export type { AnyGpuBuffer, AnyGpuDevice, GpuBuffer, GpuSource, Picture } from "./gpu-types.ts";
 export type { Entry, FileType, Tensors } from "./safetensors.ts";
 export { parseSafetensors, writeSafetensors } from "./safetensors.ts";
-export type { Net, Parameter, StepResult } from "./session.ts";
+export type { GpuOutputs, Net, Parameter, Run, StepResult } from "./session.ts";
 export type { Inputs, InputValues, OutputValues } from "./tensor.ts";
+export type { Recover } from "./webgpu/recovery.ts";
 export type { Weights } from "./weights.ts";
 
 export interface LoadOptions {
@@ -33,6 +37,28 @@ export interface LoadOptions {
   readonly missing?: "error" | "init";
   /** Where there is no `navigator.gpu`: an object like it. */
   readonly gpu?: GpuSource;
+  /**
+   * A GPUDevice of the caller's, made with what `gpuNeeds` gives: its buffers may be inputs, and outputs may stay on it. `dispose()`
+   * frees what the program has on it and leaves the device alone.
+   */
+  readonly gpuDevice?: AnyGpuDevice;
+  /** Told for each kernel that a GPU has compiled; most of a first start on WebGPU is that. */
+  readonly onProgress?: OnProgress;
+  /**
+   * What a net on WebGPU does when its device was lost; default "auto". Until then it keeps the bytes of `weights`, or with
+   * "checkpoint" a copy of the last checkpoint.
+   */
+  readonly recover?: Recover;
+}
+
+/** What a device must be requested with to run a program: `adapter.requestDevice(gpuNeeds(program))`. */
+export function gpuNeeds({ code }: Program): {
+  readonly requiredLimits: Readonly<Record<string, number>>;
+  readonly requiredFeatures: readonly string[];
+} {
+  return code.kind === "wgsl"
+    ? { requiredLimits: code.limits, requiredFeatures: code.features ?? [] }
+    : { requiredLimits: {}, requiredFeatures: [] };
 }
 
 export async function load(program: Program, options: LoadOptions = {}): Promise<Net> {
@@ -44,7 +70,12 @@ export async function load(program: Program, options: LoadOptions = {}): Promise
   if (device !== "auto" && program.code.kind !== (device === "webgpu" ? "wgsl" : "wasm"))
     fail("option", `${program.name} is compiled to ${program.code.kind} and cannot run on ${device}`);
   const given = match(program, options);
-  const started = await start(program, threads, options.gpu);
+  const started = await start(program, threads, options, {
+    given,
+    seed,
+    recover: options.recover ?? "auto",
+    match: (file) => matchCheckpoint(program, file),
+  });
   try {
     return await openSession(program, started, given, seed);
   } catch (e) {
@@ -60,14 +91,14 @@ function match(program: Program, options: LoadOptions): Given {
   return weights ? matchWeights(program, weights, { missing, allowMissing }) : { values: new Map(), notes: [] };
 }
 
-async function start(program: Program, threads: number, gpu: GpuSource | undefined): Promise<Started> {
+async function start(program: Program, threads: number, options: LoadOptions, origin: Origin): Promise<Started> {
   const { code } = program;
   switch (code.kind) {
     case "wasm":
       return startWasm(program, code, threads);
     case "wgsl":
       // Loaded when needed: an app downloads only what its target takes.
-      return (await import("./webgpu.ts")).startWebGpu(program, code, gpu);
+      return (await import("./webgpu.ts")).startWebGpu(program, code, options, origin);
     case "host":
       return { backend: code.start(), threads: 1, notes: [] };
   }

@@ -22,6 +22,9 @@ const isBytes = (x: unknown): boolean => x instanceof Uint8Array || x instanceof
 const isFile = (x: unknown): boolean =>
   typeof x === "object" && x !== null && "prefix" in x && typeof x.prefix === "string" && "data" in x && isBytes(x.data);
 const devices = ["auto", "wasm", "webgpu"];
+const recoveries = ["auto", "checkpoint", "never"];
+const oneOf = (texts: readonly string[]): string => texts.map((t) => `"${t}"`).join(", ");
+const isObject = (x: unknown): boolean => typeof x === "object" && x !== null;
 const isNumber = (x: unknown): boolean => typeof x === "number";
 
 const checks: Readonly<Record<keyof LoadOptions, Check>> = {
@@ -32,10 +35,13 @@ const checks: Readonly<Record<keyof LoadOptions, Check>> = {
   checkpoint: { is: isBytes, expected: "the bytes that checkpoint() gave (Uint8Array or ArrayBuffer)" },
   seed: { is: isNumber, expected: "a number" },
   threads: { is: isNumber, expected: "a number" },
-  device: { is: (x) => devices.includes(x as string), expected: devices.map((d) => `"${d}"`).join(", ") },
+  device: { is: (x) => devices.includes(x as string), expected: oneOf(devices) },
   allowMissing: { is: (x) => Array.isArray(x) && x.every((g) => typeof g === "string"), expected: "a list of names" },
   missing: { is: (x) => x === "error" || x === "init", expected: '"error" or "init"' },
-  gpu: { is: (x) => typeof x === "object" && x !== null, expected: "an object like navigator.gpu" },
+  gpu: { is: isObject, expected: "an object like navigator.gpu" },
+  gpuDevice: { is: (x) => isObject(x) && "queue" in (x as object), expected: "a GPUDevice" },
+  onProgress: { is: (x) => typeof x === "function", expected: "a function" },
+  recover: { is: (x) => recoveries.includes(x as string), expected: oneOf(recoveries) },
 };
 
 /** Options that are undefined count as not given. */

@@ -2,9 +2,14 @@
 import type { Field, Signature } from "../ir/program.ts";
 import { type DType, sizeOf } from "../ir/type.ts";
 import { fail } from "./errors.ts";
+import type { AnyGpuBuffer, Picture } from "./gpu-types.ts";
 
-/** Elements in row-major order; a single number for a tensor of one element. Bools are 0 and 1, or true and false. */
-export type InputValues = number | boolean | readonly (number | boolean)[] | NumberArray;
+/**
+ * Elements in row-major order; a single number for a tensor of one element. Bools are 0 and 1, or true and false.
+ * Or a picture of the size of an input f32[C,H,W] or f32[1,C,H,W] of 1 to 4 channels: grey, grey and alpha, RGB, RGB and alpha,
+ * from 0 to 1, as `dlm run` takes PNG files. On WebGPU also a GPUBuffer of the same device, see `LoadOptions.gpuDevice`.
+ */
+export type InputValues = number | boolean | readonly (number | boolean)[] | NumberArray | Picture | AnyGpuBuffer;
 export type NumberArray =
   | Float32Array
   | Float64Array
@@ -20,14 +25,25 @@ export type Inputs = Readonly<Record<string, InputValues>>;
 /** f32 gives Float32Array, i32 Int32Array, u8 and bool Uint8Array. */
 export type OutputValues = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
 
+/** An input that a GPU reads from where it is. */
+export class Source {
+  readonly given: object;
+  /** In elements. */
+  readonly length: number;
+  constructor(given: object, length: number) {
+    this.given = given;
+    this.length = length;
+  }
+}
+
 /**
  * Of the entries that bindings of dimensions made, the one that takes inputs of these lengths, and the raw bytes of its
- * inputs: names, element counts, types and ranges are checked. NaN passes through.
+ * inputs: names, element counts, types and ranges are checked. NaN passes through. Sources stay what they are.
  */
 export function encodeInputs<E extends Pick<Signature, "inputs">>(
   entries: readonly E[],
-  inputs: Inputs,
-): readonly [E, readonly (readonly [Field, Uint8Array])[]] {
+  inputs: Readonly<Record<string, InputValues | Source>>,
+): readonly [E, readonly (readonly [Field, Uint8Array | Source])[]] {
   const [first, second] = entries as [E, E?];
   const fields = first.inputs;
   if (typeof inputs !== "object" || inputs === null || Array.isArray(inputs) || ArrayBuffer.isView(inputs))
@@ -37,21 +53,31 @@ export function encodeInputs<E extends Pick<Signature, "inputs">>(
   if (unknown.length) fail("input", `unknown input ${unknown.join(", ")}; the inputs are ${known()}`);
   const missing = fields.filter((f) => !Object.hasOwn(inputs, f.name) || inputs[f.name] === undefined);
   if (missing.length) fail("input", `missing input ${missing.map((f) => f.name).join(", ")}; the inputs are ${known()}`);
-  const count = (f: Field): number => numbersOf(f, inputs[f.name]!).length;
+  const count = (f: Field): number => {
+    const given = inputs[f.name]!;
+    return (given instanceof Source ? given : numbersOf(f, given)).length;
+  };
   const fitting = entries.find((e) => e.inputs.every((f) => count(f) === sizeOf(f.shape)));
   if (!fitting && second) fail("input", `${fields.map((f) => `${f.name} has ${count(f)} elements`).join(", ")}; the inputs are ${known()}`);
   const entry = fitting ?? first;
-  return [entry, entry.inputs.map((f) => [f, encode(f, inputs[f.name]!)])];
+  return [entry, entry.inputs.map((f) => [f, encodeInput(f, inputs[f.name]!)])];
+}
+function encodeInput(field: Field, given: InputValues | Source): Uint8Array | Source {
+  if (!(given instanceof Source)) return encode(field, given);
+  if (given.length !== sizeOf(field.shape)) wrongLength(field, given);
+  return given;
 }
 
 /** Values as the raw bytes of a field; complains about what does not fit. */
 export function encode(field: Field, given: InputValues): Uint8Array {
   const values = numbersOf(field, given);
-  const count = sizeOf(field.shape);
-  if (values.length !== count) fail("input", `${field.name} has ${values.length} elements, expected ${count} for ${typeOf(field)}`);
+  if (values.length !== sizeOf(field.shape)) wrongLength(field, values);
   const array = field.dtype === "f32" ? floats(field, values) : integers(field, values);
   return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
+
+const wrongLength = (field: Field, { length }: { readonly length: number }): never =>
+  fail("input", `${field.name} has ${length} elements, expected ${sizeOf(field.shape)} for ${typeOf(field)}`);
 
 function numbersOf(field: Field, given: InputValues): Numbers {
   const values = typeof given === "number" || typeof given === "boolean" ? [given] : given;
@@ -101,7 +127,7 @@ export function decode(field: Field, bytes: Uint8Array<ArrayBuffer>): OutputValu
   }
 }
 
-/** Bytes of a field as `Backend.write` takes them and `Backend.read` gives them. */
+/** Bytes of a field as `Backend.write` takes them and `Backend.run` gives them. */
 export const bytesIn = (field: Field): number => sizeOf(field.shape) * elementBytes[field.dtype];
 export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, bool: 1 };
 /** Size of the buffer of a region on WebGPU: not empty, and whole vectors of four words. */
@@ -110,7 +136,7 @@ export const typeOf = ({ dtype, shape }: Field): string => `${dtype}[${shape.joi
 
 type Numbers = readonly (number | boolean)[] | NumberArray;
 const limits = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255], bool: [0, 1] } as const;
-const isNumbers = (x: unknown): x is Numbers =>
+export const isNumbers = (x: unknown): x is Numbers =>
   Array.isArray(x) || (ArrayBuffer.isView(x) && !(x instanceof DataView || x instanceof BigInt64Array || x instanceof BigUint64Array));
 const describe = (x: unknown): string =>
   typeof x === "object" && x !== null ? (x.constructor?.name ?? "an object") : typeof x === "string" ? JSON.stringify(x) : String(x);

@@ -49,18 +49,21 @@ function wasmBackend(
     const f = instance.exports[entry];
     return typeof f === "function" ? (f as EntryFunction) : fail("artefact", `the module of ${program.name} does not export "${entry}"`);
   };
+  const run = async (entry: EntryId): Promise<void> => {
+    try {
+      if (pool) await pool.run(entry, pool.leads ? call(entry) : null);
+      else call(entry)(0, 1);
+    } catch (e) {
+      if (e instanceof WebAssembly.RuntimeError) fail("trap", `${entry} of ${program.name} stopped: ${e.message}`, e);
+      throw e;
+    }
+  };
   return {
     write: (field, bytes) => place(field).set(bytes),
-    // A copy: `slice` of shared memory would be shared too.
-    read: async (field) => new Uint8Array(place(field)),
-    run: async (entry) => {
-      try {
-        if (pool) await pool.run(entry, pool.leads ? call(entry) : null);
-        else call(entry)(0, 1);
-      } catch (e) {
-        if (e instanceof WebAssembly.RuntimeError) fail("trap", `${entry} of ${program.name} stopped: ${e.message}`, e);
-        throw e;
-      }
+    run: async (entries, outputs) => {
+      for (const entry of entries) await run(entry);
+      // Copies: `slice` of shared memory would be shared too.
+      return outputs.map((field) => new Uint8Array(place(field)));
     },
     dispose: () => pool?.dispose(),
   };

@@ -11,7 +11,12 @@ import { splitDispatches } from "./split.ts";
 
 export type WgslCode = Omit<Extract<Code, { kind: "wgsl" }>, "kind">;
 
-export function emitWgsl(plan: Plan): WgslCode {
+export interface WgslOptions {
+  /** The runtime shall measure what each call takes. */
+  readonly profile?: boolean;
+}
+
+export function emitWgsl(plan: Plan, { profile = false }: WgslOptions = {}): WgslCode {
   const { shaders, add } = shaderTable(plan);
   for (const k of plan.kernels) {
     const { bytes } = globalOffsets(k);
@@ -21,7 +26,7 @@ export function emitWgsl(plan: Plan): WgslCode {
   const originals = new Map(plan.kernels.map((k) => [k.name, k]));
   const all: Shader[] = [];
   const entries = plan.entries.map(({ name, calls }) => {
-    const dispatches = calls.flatMap((call): Dispatch[] => {
+    const dispatches = calls.map((call): Dispatch[] => {
       const kernel = originals.get(call.kernel);
       invariant(kernel, `${name} calls ${call.kernel}, which the plan does not have`);
       const places = placesOf(kernel, call);
@@ -34,7 +39,9 @@ export function emitWgsl(plan: Plan): WgslCode {
     });
     return [name, dispatches] as const;
   });
-  return { shaders, entries: Object.fromEntries(entries), limits: limitsOf(plan, all) };
+  const byId = <T>(of: (calls: readonly Dispatch[][]) => T) => Object.fromEntries(entries.map(([name, calls]) => [name, of(calls)]));
+  const measured = profile ? { features: ["timestamp-query"], calls: byId((calls) => calls.map((dispatches) => dispatches.length)) } : {};
+  return { shaders, entries: byId((calls) => calls.flat()), limits: limitsOf(plan, all), ...measured };
 }
 
 /** Where each buffer of a call is; what two calls bind alike, they bind to equal shaders. */

@@ -122,11 +122,13 @@ export function recorder(): Recorder {
       log.push(`write ${f.name}`);
       place(f).set(bytes);
     },
-    read: async (f) => place(f).slice(),
-    run: async (entry) => {
-      log.push(`run ${entry}`);
-      await Promise.resolve();
-      entries[entry]?.();
+    run: async (ids, outputs) => {
+      for (const id of ids) {
+        log.push(`run ${id}`);
+        await Promise.resolve();
+        entries[id]?.();
+      }
+      return outputs.map((f) => place(f).slice());
     },
     dispose: () => {
       log.push("dispose");

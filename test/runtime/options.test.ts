@@ -29,7 +29,12 @@ test.each([
   [{ missing: "no" }, 'missing is "no", expected "error" or "init"'],
   [{ weight: 1 }, "load has no option weight; did you mean weights?"],
   [{ Device: "wasm" }, "load has no option Device; did you mean device?"],
-  [{ colour: 1 }, "load has no option colour; its options are weights, checkpoint, seed, threads, device, allowMissing, missing, gpu"],
+  [{ gpuDevice: {} }, "gpuDevice is an object, expected a GPUDevice"],
+  [{ recover: true }, 'recover is true, expected "auto", "checkpoint", "never"'],
+  [
+    { colour: 1 },
+    "load has no option colour; its options are weights, checkpoint, seed, threads, device, allowMissing, missing, gpu, gpuDevice, onProgress, recover",
+  ],
 ])("options %o", async (options, message) => {
   const call = () => load(programOf(recorder().code), options as unknown as LoadOptions);
   expect(await failure(call)).toMatchObject({ name: "DlmError", code: "option", message });

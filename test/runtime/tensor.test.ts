@@ -5,7 +5,7 @@ import { decode, encodeInputs, type InputValues } from "../../runtime/tensor.ts"
 import { failure, field, label, mask, x } from "./fixtures.ts";
 
 const encode = (f: Field, value: unknown) =>
-  decode(f, encodeInputs([{ inputs: [f] }], { [f.name]: value as InputValues })[1][0]![1].slice() as Uint8Array<ArrayBuffer>);
+  decode(f, (encodeInputs([{ inputs: [f] }], { [f.name]: value as InputValues })[1][0]![1] as Uint8Array<ArrayBuffer>).slice());
 const message = async (f: Field, value: unknown): Promise<string> => (await failure(() => encode(f, value))).message;
 
 test("numbers of any array become the field's element type", () => {

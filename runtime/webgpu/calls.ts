@@ -1,0 +1,203 @@
+/** One call: inputs, entries and the way back of outputs in one encoder, which is submitted once. */
+import type { EntryId, Field, Program } from "../../ir/program.ts";
+import { sizeOf } from "../../ir/type.ts";
+import { fail } from "../errors.ts";
+import { isBuffer } from "../foreign.ts";
+import type { GpuBuffer, Picture } from "../gpu-types.ts";
+import type { GpuCall, GpuOutputs } from "../session.ts";
+import { typeOf } from "../tensor.ts";
+import { type Clock, timesName } from "./clock.ts";
+import { scoped } from "./device.ts";
+import { type Buffers, bytesOn, fromStored, usage } from "./memory.ts";
+import type { Pictures } from "./pictures.ts";
+import type { Staging } from "./staging.ts";
+import { encodeSteps, type Steps } from "./steps.ts";
+
+/** All that a program has on its device. */
+export interface Machine {
+  readonly program: Program;
+  readonly device: GPUDevice;
+  readonly buffers: Buffers;
+  readonly steps: Readonly<Record<string, Steps>>;
+  /** Null: the program was not compiled to be measured. */
+  readonly clock: Clock | null;
+  readonly staging: Staging;
+  readonly pictures: () => Promise<Pictures>;
+}
+
+/** Runs entries and reads outputs. `issued` is called when all that the call asks of the device is in its queue. */
+export async function runToHost(m: Machine, call: GpuCall, issued: () => void): Promise<readonly Uint8Array<ArrayBuffer>[]> {
+  const pictures = await picturesFor(m, call);
+  await m.staging.ready();
+  const parts = inParts(call.outputs.map((f) => readOf(m, call, f)));
+  const results: (readonly Uint8Array<ArrayBuffer>[])[] = [];
+  for (const [i, reads] of parts.entries()) {
+    const result = submit(m, i === 0 ? call : nothing, reads, pictures);
+    if (i === parts.length - 1) issued();
+    results.push(await result);
+  }
+  return results.flat();
+}
+const nothing: GpuCall = { entries: [], sources: [], outputs: [] };
+
+/** Runs entries and copies outputs to buffers: those given, or new ones. */
+export async function runToBuffers(m: Machine, call: GpuCall, to: GpuOutputs, issued: () => void): Promise<Record<string, GpuBuffer>> {
+  const wanted = wantedOutputs(m.program, call.outputs, to);
+  const pictures = await picturesFor(m, call);
+  const { device } = m;
+  const { value, accepted } = scoped(m.program, device, () => {
+    const targets = wanted.map((f) => (to === "gpu" ? outputBuffer(device, f) : (to[f.name] as GPUBuffer)));
+    const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
+    for (const [i, f] of wanted.entries()) encoder.copyBufferToBuffer(m.buffers[f.region], f.offset, targets[i]!, 0, bytesOn(f));
+    device.queue.submit([encoder.finish()]);
+    return targets;
+  });
+  issued();
+  try {
+    await accepted;
+  } catch (e) {
+    if (to === "gpu") for (const buffer of value) buffer.destroy();
+    throw e;
+  }
+  return Object.fromEntries(wanted.map((f, i) => [f.name, value[i]!]));
+}
+const outputBuffer = (device: GPUDevice, f: Field): GPUBuffer =>
+  device.createBuffer({ label: f.name, size: bytesOn(f), usage: usage.storage | usage.copySrc | usage.copyDst });
+
+function wantedOutputs(program: Program, outputs: readonly Field[], to: GpuOutputs): readonly Field[] {
+  const all = outputs.filter((f) => f.name !== timesName);
+  if (to === "gpu") return all;
+  if (typeof to !== "object" || to === null)
+    return fail("option", `outputs is ${String(to)}, expected "arrays", "gpu" or an object with a GPUBuffer for each output wanted`);
+  const unknown = Object.keys(to).filter((name) => !all.some((f) => f.name === name));
+  if (unknown.length)
+    fail("option", `${program.name} has no output ${unknown.join(", ")}; its outputs are ${all.map((f) => f.name).join(", ")}`);
+  const wanted = all.filter((f) => to[f.name] !== undefined);
+  for (const f of wanted) checkBuffer(f, to[f.name]!, "copyDst", (bytes) => bytes >= bytesOn(f));
+  return wanted;
+}
+
+/** In elements; only a buffer of the length of the input is taken. */
+export function bufferLength(field: Field, given: object): number {
+  checkBuffer(field, given, "copySrc", () => true);
+  return (given as GPUBuffer).size / 4;
+}
+const names = { copySrc: "COPY_SRC", copyDst: "COPY_DST" } as const;
+function checkBuffer(field: Field, given: object, needed: keyof typeof names, fits: (bytes: number) => boolean): void {
+  if (!isBuffer(given)) fail("option", `outputs.${field.name} is no GPUBuffer`);
+  const { size, usage: has } = given;
+  if ((has & usage[needed]) === 0) fail("input", `the GPUBuffer for ${field.name} lacks the usage ${names[needed]}`);
+  if (!fits(size))
+    fail("input", `the GPUBuffer for ${field.name} has ${size} bytes, expected ${4 * sizeOf(field.shape)} for ${typeOf(field)}`);
+}
+
+async function picturesFor(m: Machine, { sources }: GpuCall): Promise<Pictures | null> {
+  const fields = sources.flatMap(([field, { given }]) => (isBuffer(given) ? [] : [field]));
+  if (fields.length === 0) return null;
+  const pictures = await m.pictures();
+  for (const field of fields) await pictures.open(field);
+  return pictures;
+}
+
+/** The encoder to go on with: where work is long, parts of it are submitted before. */
+function encodeCall(m: Machine, first: GPUCommandEncoder, { entries, sources }: GpuCall, pictures: Pictures | null): GPUCommandEncoder {
+  for (const [field, { given }] of sources)
+    if (isBuffer(given)) first.copyBufferToBuffer(given as GPUBuffer, 0, m.buffers[field.region], field.offset, bytesOn(field));
+    else pictures?.write(first, field, given as Picture);
+  return entries.reduce((encoder, entry) => encodeEntry(m, encoder, entry), first);
+}
+
+function encodeEntry({ steps, clock, device }: Machine, first: GPUCommandEncoder, entry: EntryId): GPUCommandEncoder {
+  const all = steps[entry];
+  const count = all?.pipelines.length ?? 0;
+  let encoder = first;
+  for (let from = 0; all && from < count; from += all.submitted) {
+    if (from > 0) {
+      device.queue.submit([encoder.finish()]);
+      encoder = device.createCommandEncoder();
+    }
+    const to = Math.min(count, from + all.submitted);
+    if (clock) {
+      clock.encode(encoder, all, from, to);
+    } else {
+      const pass = encoder.beginComputePass();
+      encodeSteps(pass, all, from, to);
+      pass.end();
+    }
+  }
+  return encoder;
+}
+
+/* ---- the way back ---------------------------------------------------------------------------------------------------- */
+
+interface Read {
+  readonly bytes: number;
+  /** Where the bytes are, once the encoder so far has run. */
+  readonly from: (encoder: GPUCommandEncoder) => { readonly buffer: GPUBuffer; readonly offset: number };
+  readonly decode: (stored: ArrayBuffer) => Uint8Array<ArrayBuffer>;
+}
+function readOf({ buffers, clock, steps }: Machine, { entries }: GpuCall, field: Field): Read {
+  const entry = entries.at(-1);
+  if (clock && entry !== undefined && field.name === timesName) {
+    const dispatches = steps[entry]!.pipelines.length;
+    return {
+      bytes: 16 * dispatches,
+      from: (encoder) => ({ buffer: clock.resolve(encoder, dispatches), offset: 0 }),
+      decode: (stored) => clock.times(entry, stored),
+    };
+  }
+  return {
+    bytes: bytesOn(field),
+    from: () => ({ buffer: buffers[field.region], offset: field.offset }),
+    decode: (stored) => fromStored(field, stored),
+  };
+}
+
+/** What is read at once needs as much memory again: variables of a large model are read in parts. */
+const mostAtOnce = 64 * 2 ** 20;
+function inParts(reads: readonly Read[]): Read[][] {
+  const parts: Read[][] = [[]];
+  let bytes = 0;
+  for (const read of reads) {
+    if (bytes > 0 && bytes + read.bytes > mostAtOnce) {
+      parts.push([]);
+      bytes = 0;
+    }
+    parts.at(-1)!.push(read);
+    bytes += alignUp(read.bytes);
+  }
+  return parts;
+}
+/** Mapped ranges begin at multiples of eight bytes. */
+const alignUp = (bytes: number): number => Math.ceil(bytes / 8) * 8;
+
+function submit(m: Machine, call: GpuCall, reads: readonly Read[], pictures: Pictures | null): Promise<readonly Uint8Array<ArrayBuffer>[]> {
+  const { device, staging } = m;
+  const bytes = reads.reduce((n, r) => n + alignUp(r.bytes), 0);
+  const { value, accepted } = scoped(m.program, device, () => {
+    const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
+    const back = bytes > 0 ? staging.take(bytes) : null;
+    if (back) copyBack(encoder, reads, back);
+    device.queue.submit([encoder.finish()]);
+    return back;
+  });
+  const values = value ? staging.read(value, bytes, (mapped) => slices(reads, mapped)) : [];
+  return Promise.all([values, accepted]).then(([found]) => found);
+}
+function copyBack(encoder: GPUCommandEncoder, reads: readonly Read[], back: GPUBuffer): void {
+  let at = 0;
+  for (const { bytes, from } of reads) {
+    const { buffer, offset } = from(encoder);
+    if (bytes > 0) encoder.copyBufferToBuffer(buffer, offset, back, at, bytes);
+    at += alignUp(bytes);
+  }
+}
+/** Each in memory of its own: callers may hand one on and keep the others. */
+function slices(reads: readonly Read[], mapped: ArrayBuffer): readonly Uint8Array<ArrayBuffer>[] {
+  let at = 0;
+  return reads.map(({ bytes, decode }) => {
+    const stored = mapped.slice(at, at + bytes);
+    at += alignUp(bytes);
+    return decode(stored);
+  });
+}

@@ -1,0 +1,131 @@
+/** Devices: opened with what a program declares and nothing more, watched, and asked what went wrong. */
+import type { Code, Program } from "../../ir/program.ts";
+import { DlmError, fail, messageOf } from "../errors.ts";
+import type { AnyGpuDevice, GpuSource } from "../gpu-types.ts";
+
+export type WgslCode = Extract<Code, { readonly kind: "wgsl" }>;
+export interface Opened {
+  readonly device: GPUDevice;
+  /** Not the caller's. */
+  readonly owned: boolean;
+  /** The adapter's owner, which must outlive the device. */
+  readonly source: GpuSource | null;
+}
+
+export async function openDevice(program: Program, code: WgslCode, source: GpuSource | undefined): Promise<Opened> {
+  const gpu = source ?? (globalThis.navigator?.gpu as GpuSource | undefined);
+  const otherwise = `compile ${program.name} to wasm, which runs everywhere`;
+  if (!gpu)
+    return fail(
+      "unsupported",
+      `there is no WebGPU here: navigator.gpu is missing (browsers offer it to pages from https and localhost; options.gpu takes an object like it). Or ${otherwise}`,
+    );
+  const adapter = (await gpu.requestAdapter({ powerPreference: "high-performance" })) as GPUAdapter | null;
+  if (!adapter) return fail("unsupported", `WebGPU finds no GPU: there is none, or its driver is not trusted. Or ${otherwise}`);
+  requireOffered(program, code, "this GPU", adapter);
+  try {
+    const requiredFeatures = (code.features ?? []) as GPUFeatureName[];
+    const device = await adapter.requestDevice({ label: program.name, requiredLimits: code.limits, requiredFeatures });
+    return { device, owned: true, source: gpu };
+  } catch (e) {
+    return fail("unsupported", `WebGPU gives no device for ${program.name}: ${messageOf(e)}`, e);
+  }
+}
+
+/** The caller's device, if it has what the program needs. */
+export function shareDevice(program: Program, code: WgslCode, given: AnyGpuDevice): Opened {
+  requireOffered(program, code, "the device given as gpuDevice", given, "request it with what gpuNeeds(program) gives");
+  return { device: given as unknown as GPUDevice, owned: false, source: null };
+}
+
+type Offer = Pick<AnyGpuDevice, "limits" | "features">;
+function requireOffered(program: Program, { limits, features = [] }: WgslCode, what: string, offer: Offer, help?: string): void {
+  const offered = offer.limits as Readonly<Record<string, number | undefined>>;
+  const short = Object.entries(limits).filter(([name, needed]) => lacks(name, needed, offered[name]));
+  const missing = features.filter((f) => !offer.features.has(f));
+  const problems = [
+    ...short.map(([name, needed]) => `${name} is ${offered[name] ?? "unknown"}, the program needs ${needed}`),
+    ...missing.map((f) => `it has no feature ${f}`),
+  ];
+  if (problems.length === 0) return;
+  const ways = [
+    ...(help ? [help] : []),
+    ...(short.length && !help ? ["compile it with other limits"] : []),
+    ...missing.map((f) => (f === "timestamp-query" ? "compile it without profile" : `compile it without ${f}`)),
+    "compile it to wasm",
+  ];
+  fail("unsupported", `${what} cannot run ${program.name}: ${problems.join("; ")}. What helps: ${ways.join(", or ")}`);
+}
+/** Alignments are better when smaller, all other limits when larger. */
+const lacks = (name: string, needed: number, offered: number | undefined): boolean =>
+  offered === undefined || (name.startsWith("min") ? offered > needed : offered < needed);
+
+export interface Health {
+  /** Why the device is lost; null: it is not. */
+  readonly lost: () => string | null;
+  /** Fails when the device is lost or has reported an error that no call has taken. */
+  readonly check: () => void;
+  /** The error of a call that the device did not finish. */
+  readonly failure: (what: string, error: unknown) => Promise<DlmError>;
+  readonly end: () => void;
+}
+/** `program` names who asks, in messages. Errors of a shared device that are not of its calls stay the caller's. */
+export function watch(program: string, { device, owned }: Opened): Health {
+  let lost: string | null = null;
+  let problem: string | null = null;
+  let ended = false;
+  const told = device.lost.then(({ reason, message }) => {
+    if (!ended) lost = [reason ?? "unknown", message].filter((t) => t).join(": ");
+  });
+  if (owned)
+    device.onuncapturederror = (e) => {
+      e.preventDefault();
+      problem ??= e.error.message;
+    };
+  const error = (text: string, cause?: unknown) => new DlmError("device", `${program}: ${text}`, cause);
+  const lossText = () => `the GPU device was lost (${lost})`;
+  return {
+    lost: () => lost,
+    check: () => {
+      if (lost !== null) throw error(lossText());
+      if (problem !== null) throw error(`a GPU error: ${problem}`);
+    },
+    failure: async (what, e) => {
+      if (e instanceof DlmError) return e;
+      // What was under way may fail before the device says that it is lost.
+      await Promise.race([told, new Promise((resolve) => setTimeout(resolve, 100))]);
+      return lost === null ? error(`${what}: ${messageOf(e)}`, e) : error(`${lossText()} during a call, which gives nothing`, e);
+    },
+    end: () => {
+      ended = true;
+    },
+  };
+}
+
+const kinds = ["out-of-memory", "internal", "validation"] as const;
+/**
+ * What `work` gives, and a promise that fails with what the device has against it. `work` asks the device without waiting, so
+ * that the errors found are its own, also where others use the device.
+ */
+export function scoped<T>(program: Program, device: GPUDevice, work: () => T): { readonly value: T; readonly accepted: Promise<void> } {
+  for (const kind of kinds) device.pushErrorScope(kind);
+  const popped = (): Promise<(GPUError | null)[]> => Promise.all(kinds.map(() => device.popErrorScope().catch(() => null)));
+  try {
+    const value = work();
+    const accepted = popped().then((errors) => refuse(program, errors));
+    // Where something else fails first, nobody asks.
+    accepted.catch(() => undefined);
+    return { value, accepted };
+  } catch (e) {
+    void popped();
+    throw e;
+  }
+}
+/** In the order in which scopes end: innermost first. */
+function refuse(program: Program, [validation, internal, memory]: readonly (GPUError | null)[]): void {
+  if (memory) fail("memory", `the GPU has no memory for ${program.name}, ${needs(program)}: ${memory.message}`);
+  const error = validation ?? internal;
+  if (error) fail("device", `the GPU refuses ${program.name}: a GPU error: ${error.message}`);
+}
+const needs = ({ sizes }: Program): string =>
+  `which takes ${Math.ceil(Object.values(sizes).reduce((a, b) => a + b, 0) / 2 ** 20)} MiB (a smaller batch takes less)`;
