@@ -6,7 +6,7 @@
  * workers and the last one to finish posts a message.
  */
 import { barrierWords, type EntryId } from "../ir/program.ts";
-import { DlmError, fail } from "./errors.ts";
+import { DlmError, fail, messageOf } from "./errors.ts";
 
 /** Words of shared memory, from the address `words`: number of the run, index of the entry, threads that finished, failures. */
 const threadWords = 4;
@@ -196,9 +196,18 @@ function nodeHelper(node: typeof import("node:worker_threads"), data: unknown): 
   return helper;
 }
 
+/** Pages may refuse it at once, by a policy of trusted types for one. */
+function workerOf(url: string): Worker {
+  try {
+    return new Worker(url);
+  } catch (e) {
+    return fail("unsupported", `a worker was refused: ${messageOf(e)}`, e);
+  }
+}
+
 function browserHelper(data: unknown): Helper {
   const url = URL.createObjectURL(new Blob([browserSource], { type: "text/javascript" }));
-  const worker = new Worker(url);
+  const worker = workerOf(url);
   const helper: Helper = { ...deaf, end: () => worker.terminate() };
   worker.onmessage = (m) => {
     URL.revokeObjectURL(url);
