@@ -16,9 +16,11 @@ export interface Assignment {
 
 /** Other orders that are tried, and pairs of tensors that are looked at meanwhile. */
 const mostTries = 1000;
-const mostSteps = 5e6;
+const mostSteps = 1e7;
 /** Tensors of less than one in so many of all bytes are small: first many, then few of them. */
 const shares = [100, 300, 1000];
+/** What is so near to the bound is not looked into further. */
+const enough = 1.001;
 
 /** Most bytes alive during one call: no assignment can do with less. */
 export const lowerBound = (lifetimes: readonly Lifetime[]): number => bytesAlive(lifetimes).reduce((most, n) => Math.max(most, n), 0);
@@ -107,7 +109,8 @@ function improve(lifetimes: readonly Lifetime[], start: readonly number[], found
   const random = numbers(1);
   let best = found;
   let now = place(lifetimes, order);
-  for (let t = 0; t < tries && order.length > 0 && best.bytes > bound; t++) {
+  let least = best.bytes;
+  for (let t = 0; t < tries && order.length > 0 && best.bytes > enough * bound; t++) {
     const next = [...order];
     const at = next.indexOf(inTheWay(lifetimes, order, now, random));
     next.splice(random(at + 1), 0, ...next.splice(at, 1));
@@ -115,7 +118,8 @@ function improve(lifetimes: readonly Lifetime[], start: readonly number[], found
     if (other.bytes > now.bytes) continue;
     order = next;
     now = other;
-    if (now.bytes >= best.bytes) continue;
+    if (now.bytes >= least) continue;
+    least = now.bytes;
     const whole = place(lifetimes, [...order, ...small]);
     if (whole.bytes < best.bytes) best = whole;
   }
