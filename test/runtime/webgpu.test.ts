@@ -1,72 +1,9 @@
 /** WGSL programs, written by hand, on whatever adapter is there; the checks that need none use a made-up one. */
 import { expect, test } from "vitest";
-import { create } from "webgpu";
-import type { Code, Dispatch, Program, Region } from "../../ir/program.ts";
-import { DlmError, load, writeSafetensors } from "../../runtime/index.ts";
-import type { GpuSource } from "../../runtime/webgpu.ts";
-import { floatEntry } from "./entries.ts";
-import { bias, failure, field, gain, mask, programOf, trainable, x, y } from "./fixtures.ts";
-
-const gpu: GpuSource = create([]);
-const present = (await gpu.requestAdapter()) !== null;
-if (!present && process.env.CI === "true") throw new Error("no WebGPU adapter: the tests of the WebGPU backend cannot run");
-/** Skipped where there is no adapter: install chromium's SwiftShader (see vitest.config.ts). */
-const onGpu = test.skipIf(!present);
-
-type Wgsl = Extract<Code, { readonly kind: "wgsl" }>;
-const wgsl = (shaders: Wgsl["shaders"], entries: Wgsl["entries"], limits: Wgsl["limits"] = {}): Wgsl => ({
-  kind: "wgsl",
-  shaders,
-  entries,
-  limits,
-});
-const dispatch = (shader: number, bindings: readonly (readonly [Region, number, number])[], x = 1): Dispatch => ({
-  shader,
-  bindings: bindings.map(([region, offset, bytes]) => ({ region, offset, bytes })),
-  workgroups: [x, 1, 1],
-});
-const kernel = (name: string, bindings: readonly string[], body: string) => ({
-  name,
-  code: `${bindings.map((b, i) => `@group(0) @binding(${i}) ${b};`).join("\n")}
-@compute @workgroup_size(1) fn ${name}(@builtin(workgroup_id) id: vec3<u32>) { let i = id.x; ${body} }`,
-});
-
-const sum = kernel(
-  "sum",
-  ["var<storage, read> gain: array<f32, 4>", "var<storage, read_write> total: array<f32, 1>"],
-  "total[0] = gain[0] + gain[1] + gain[2] + gain[3];",
-);
-const affine = kernel(
-  "affine",
-  [
-    "var<storage, read> gain: array<f32, 4>",
-    "var<storage> bias: array<f32, 1>",
-    "var<storage, read_write> x: array<f32, 4>",
-    "var<storage, read_write> y: array<f32, 4>",
-    "var<storage, read> total: array<f32, 1>",
-  ],
-  "y[i] = gain[i] * x[i] + bias[0] + total[0] * 100.0;",
-);
-const forward: Dispatch = dispatch(
-  1,
-  [
-    ["parameters", gain.offset, 16],
-    ["parameters", bias.offset, 4],
-    ["io", x.offset, 16],
-    ["io", y.offset, 16],
-    ["prepared", 0, 4],
-  ],
-  4,
-);
-const prepare: Dispatch = dispatch(0, [
-  ["parameters", gain.offset, 16],
-  ["prepared", 0, 4],
-]);
-const program = programOf(wgsl([sum, affine], { init: [], prepare: [prepare], forward: [forward] }));
-const weights = writeSafetensors([
-  floatEntry("layer.gain", [4], Float32Array.of(1, 2, 3, 4)),
-  floatEntry("layer.bias", [], Float32Array.of(5)),
-]);
+import type { Program } from "../../ir/program.ts";
+import { DlmError, type GpuSource, load } from "../../runtime/index.ts";
+import { failure, field, gain, mask, programOf, trainable, y } from "./fixtures.ts";
+import { affine, dispatch, forward, gpu, kernel, onGpu, prepare, program, spying, submits, sum, weights, wgsl } from "./webgpu-fixtures.ts";
 
 onGpu("prepare and forward on a device, several times", async () => {
   const net = await load(program, { weights, gpu, device: "webgpu" });
@@ -181,26 +118,59 @@ onGpu("an error during a run is reported, not swallowed", async () => {
   await net.dispose();
 });
 
-onGpu("a device has exactly the limits that the program declares", async () => {
-  const requested: GPUDeviceDescriptor[] = [];
-  const spy: GpuSource = {
-    requestAdapter: async () => {
-      const adapter = (await gpu.requestAdapter()) as GPUAdapter;
-      const requestDevice = (d: GPUDeviceDescriptor) => {
-        requested.push(d);
-        return adapter.requestDevice(d);
-      };
-      return { limits: adapter.limits, requestDevice };
-    },
-  };
+onGpu("a device has exactly the limits and features that the program declares", async () => {
+  const { source, requested } = spying();
   const limits = { maxStorageBufferBindingSize: 2 ** 27, maxComputeInvocationsPerWorkgroup: 128 };
-  const net = await load(programOf(wgsl([sum, affine], { prepare: [prepare], forward: [forward] }, limits)), { weights, gpu: spy });
-  expect(requested.map((r) => r.requiredLimits)).toEqual([limits]);
+  const code = wgsl([sum, affine], { prepare: [prepare], forward: [forward] }, limits, { features: ["timestamp-query"] });
+  const net = await load(programOf(code), { weights, gpu: source });
+  expect(requested.map((r) => [r.requiredLimits, r.requiredFeatures])).toEqual([[limits, ["timestamp-query"]]]);
   await net.dispose();
 });
 
+onGpu("a run is one submit, with prepare and all outputs; more only where work is long", async () => {
+  const { source, devices } = spying();
+  const net = await load(program, { weights, gpu: source });
+  const seen = submits(devices[0]!);
+  await net.run({ x: [1, 1, 2, 2] });
+  expect(seen.count).toBe(1);
+  await net.parameters();
+  expect(seen.count).toBe(2);
+  await net.dispose();
+
+  const double = kernel("double", ["var<storage, read_write> y: array<f32, 4>"], "y[i] = 2.0 * y[i];");
+  const again = dispatch(2, [["io", y.offset, 16]], 4);
+  const code = wgsl([sum, affine, double], { prepare: [prepare], forward: [forward, again, again] });
+  const long = programOf(code, { stats: { ...program.stats, flops: 60e9 } });
+  const slow = await load(long, { weights, gpu: source });
+  const parts = submits(devices[1]!);
+  expect((await slow.run({ x: [1, 1, 2, 2] })).y![0]).toBe(4 * 1006);
+  expect(parts.count).toBe(3);
+  await slow.dispose();
+});
+
+onGpu("every kernel that is compiled is told, equal ones once", async () => {
+  const told: string[] = [];
+  const code = wgsl([sum, affine, { ...sum, name: "again" }], { prepare: [prepare], forward: [forward] });
+  const net = await load(programOf(code), { weights, gpu, onProgress: ({ done, total }) => told.push(`${done}/${total}`) });
+  expect(told).toEqual(["1/2", "2/2"]);
+  await net.dispose();
+});
+
+onGpu("calls overlap on the device and keep their order; dispose waits for all of them", async () => {
+  const { source, devices } = spying();
+  const net = await load(program, { weights, gpu: source });
+  const seen = submits(devices[0]!);
+  const first = net.run({ x: [1, 1, 1, 1] });
+  const others = Array.from({ length: 9 }, (_, i) => net.run({ x: Array(4).fill(i + 2) }));
+  const ended = net.dispose();
+  await first;
+  expect(seen.count).toBeGreaterThan(1);
+  expect((await Promise.all([first, ...others])).map((o) => o.y![1])).toEqual(Array.from({ length: 10 }, (_, i) => 1005 + 2 * (i + 1)));
+  await ended;
+});
+
 const adapterWith = (limits: Readonly<Record<string, number>>): GpuSource => ({
-  requestAdapter: async () => ({ limits, requestDevice: () => Promise.reject(new Error("not today")) }),
+  requestAdapter: async () => ({ limits, features: new Set(), requestDevice: () => Promise.reject(new Error("not today")) }),
 });
 const needing = (limits: Readonly<Record<string, number>>): Program => programOf(wgsl([], { forward: [] }, limits));
 
@@ -215,6 +185,16 @@ test("a device that cannot run the program is refused with the limits side by si
       "maxNew is unknown, the program needs 1. What helps: compile it with other limits, or compile it to wasm",
   );
   expect((await failure(() => load(needing({}), { weights, gpu: small }))).message).toBe("WebGPU gives no device for tiny: not today");
+});
+
+test("features that a device lacks are named, with what to do", async () => {
+  const code = wgsl([], { forward: [] }, {}, { features: ["shader-f16", "timestamp-query"] });
+  const e = await failure(() => load(programOf(code), { weights, gpu: adapterWith({}) }));
+  expect(e).toMatchObject({ code: "unsupported" });
+  expect(e.message).toBe(
+    "this GPU cannot run tiny: it has no feature shader-f16; it has no feature timestamp-query. " +
+      "What helps: compile it without shader-f16, or compile it without profile, or compile it to wasm",
+  );
 });
 
 test("no WebGPU and no adapter are told apart", async () => {
