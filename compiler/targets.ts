@@ -8,6 +8,7 @@ import type { MemoryModel } from "./memory/plan.ts";
 import type { GraphPass, Pass } from "./pass.ts";
 import { graphPasses, mostInputs, wasmGraphPasses, wasmKernelPasses, wgslGraphPasses, wgslKernelPasses } from "./pipeline.ts";
 import { scheduleCpu } from "./schedule/cpu.ts";
+import { scheduleGpuRows } from "./schedule/gpu/rows.ts";
 import { scheduleGpu } from "./schedule/gpu.ts";
 import { scheduleRows } from "./schedule/rows.ts";
 
@@ -37,7 +38,7 @@ export const targets: Record<Program["target"], Target> = {
     name: "wgsl",
     graphPasses: wgslGraphPasses,
     schedule: scheduleGpu,
-    rows: null,
+    rows: scheduleGpuRows,
     mostInputs,
     kernelPasses: wgslKernelPasses,
     memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false, scratch: "global" },

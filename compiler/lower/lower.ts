@@ -9,22 +9,24 @@ import type { EntryId } from "../../ir/program.ts";
 import { printType, tensor } from "../../ir/type.ts";
 import { computationOf, innerNodes, inPlaceInputs, keyOfGroup } from "./computation.ts";
 import { type Group, groupNodes, isMemory, isTable } from "./group.ts";
-import { joinRows, keyOfRows, type RowGroup, rowComputationOf } from "./rows.ts";
+import { type Bindings, joinRows, keyOfRows, type RowGroup, rowComputationOf } from "./rows.ts";
 
 export type Schedule = (c: Computation) => Kernel;
 /** Null where stages are better kernels of their own. */
 export type RowSchedule = (c: RowComputation) => Kernel | null;
 
-/** `rows` null: every group is a kernel. `mostInputs`: buffers that a kernel may read. */
+/** `rows` null: every group is a kernel. `mostInputs`: buffers that a kernel may read. `buffersOf`: how many a value is in. */
 export function lower(
   graphs: readonly { readonly entry: EntryId; readonly graph: Graph }[],
   schedule: Schedule,
   rows: RowSchedule | null,
   mostInputs = Number.POSITIVE_INFINITY,
+  buffersOf: Bindings["of"] = () => 1,
 ): Lowered {
   const kernels = kernelStore(schedule, rows);
   const tables = tableStore();
-  const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels, tables, mostInputs));
+  const limits = { mostInputs, bindings: { most: mostInputs + 1, of: buffersOf } };
+  const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels, tables, limits));
   return { kernels: kernels.all(), entries, constants: tables.all() };
 }
 
@@ -88,9 +90,13 @@ function kernelStore(schedule: Schedule, rows: RowSchedule | null): KernelStore 
   };
 }
 
-function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: TableStore, mostInputs: number): LoweredEntry {
+interface BufferLimits {
+  readonly mostInputs: number;
+  readonly bindings: Bindings;
+}
+function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: TableStore, limits: BufferLimits): LoweredEntry {
   const work = settleLeaves(graph);
-  const groups = updatesBehindReaders(joinRows(groupNodes(work, mostInputs), work, kernels.fits), work);
+  const groups = updatesBehindReaders(joinRows(groupNodes(work, limits.mostInputs), work, kernels.fits, limits.bindings), work);
   const { homes, copies } = chooseHomes(name, work, groups);
   const values = new Map<Node, Value>();
   const counts = new Map<string, number>();

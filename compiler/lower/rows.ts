@@ -10,7 +10,7 @@ import type { Graph, Node } from "../../ir/graph/graph.ts";
 import { bufferOf } from "../../ir/kernel/build.ts";
 import type { RowComputation, StageRead } from "../../ir/kernel/computation.ts";
 import { elementsIn } from "../../ir/layout.ts";
-import { sizeOf } from "../../ir/type.ts";
+import { sizeOf, type TensorType } from "../../ir/type.ts";
 import { bodyOf, innerNodes, inputBuffers, keyOfGroup, nameOfGroup } from "./computation.ts";
 import type { Group } from "./group.ts";
 import { type RowForm, rowFormOf } from "./row-form.ts";
@@ -54,8 +54,13 @@ interface Units {
   readonly readers: ReadonlyMap<Node, readonly Group[]>;
 }
 
+/** How many buffers a kernel may have, and how many of them a value is. */
+export interface Bindings {
+  readonly most: number;
+  readonly of: (type: TensorType) => number;
+}
 /** `fits`: whether there are loops for it. Operands stay in front of what reads them. */
-export function joinRows(groups: readonly Group[], graph: Graph, fits: (g: RowGroup) => boolean): (Group | RowGroup)[] {
+export function joinRows(groups: readonly Group[], graph: Graph, fits: (g: RowGroup) => boolean, bindings: Bindings): (Group | RowGroup)[] {
   const readers = readersOf(groups);
   const makers = new Map(groups.map((g) => [g.root, g]));
   const kept = new Set([...graph.outputs.map((o) => o.value), ...graph.updates.map((u) => u.value)]);
@@ -69,7 +74,8 @@ export function joinRows(groups: readonly Group[], graph: Graph, fits: (g: RowGr
       [...new Set(members.flatMap((m) => m.inputs.flatMap((n) => makers.get(n) ?? [])))]
         .filter((g) => !members.includes(g) && isFree(g) && canBeStage(g) && !kept.has(g.root))
         .sort((a, b) => position.get(b)! - position.get(a)!);
-    const grown = grow(last, candidates, position, (members) => isApart(members, { unitOf, readers }));
+    const isBindable = (members: readonly Group[]) => areBindable(last, members, readers, bindings);
+    const grown = grow(last, candidates, position, isBindable, (members) => isApart(members, { unitOf, readers }));
     const row = grown && rowGroupOf(grown.stages, grown.form, readers);
     if (!row || !fits(row)) continue;
     const unit = new Set(row.stages);
@@ -107,13 +113,15 @@ function grow(
   last: Group,
   candidates: (members: readonly Group[]) => Group[],
   position: ReadonlyMap<Group, number>,
+  isBindable: (members: readonly Group[]) => boolean,
   isSound: (members: readonly Group[]) => boolean,
 ): Grown | null {
   let best: Grown | null = null;
   const refused = new Set<Group>();
   for (;;) {
     const members: readonly Group[] = best?.stages ?? [last];
-    const found = candidates(members).find((g) => !refused.has(g) && (best || last.fold || g.fold));
+    // One more stage may bring more buffers than it saves, and another one make room for it.
+    const found = candidates(members).find((g) => !refused.has(g) && (best || last.fold || g.fold) && isBindable([...members, g]));
     if (!found || members.length === mostStages) return best;
     const stages = [...members, found].sort((a, b) => position.get(a)! - position.get(b)!);
     const form = isSound(stages) ? rowFormOf(stages) : null;
@@ -142,13 +150,24 @@ function isApart(members: readonly Group[], { unitOf, readers }: Units): boolean
   return true;
 }
 function rowGroupOf(stages: readonly Group[], form: RowForm, readers: ReadonlyMap<Node, readonly Group[]>): RowGroup {
+  const { root } = stages.at(-1)!;
+  const { inputs, read } = bordersOf(stages, readers);
+  const others = read.filter((n) => n !== root);
+  const inPlace = [root, ...others].map((n) => form.inPlace[stages.findIndex((s) => s.root === n)]!);
+  return { root, stages, others, inputs, inPlace, form };
+}
+/** What stages read, and which of their values others read; nobody needs to read that of the last. */
+function bordersOf(stages: readonly Group[], readers: ReadonlyMap<Node, readonly Group[]>) {
   const inside = new Set(stages);
   const made = new Set(stages.map((s) => s.root));
   const inputs = [...new Set(stages.flatMap((s) => s.inputs))].filter((n) => !made.has(n));
-  const { root } = stages.at(-1)!;
-  const others = stages.slice(0, -1).flatMap((s) => (readers.get(s.root)!.some((r) => !inside.has(r)) ? [s.root] : []));
-  const inPlace = [root, ...others].map((n) => form.inPlace[stages.findIndex((s) => s.root === n)]!);
-  return { root, stages, others, inputs, inPlace, form };
+  const read = stages.flatMap((s) => ((readers.get(s.root) ?? []).some((r) => !inside.has(r)) ? [s.root] : []));
+  return { inputs, read };
+}
+function areBindable(last: Group, members: readonly Group[], readers: ReadonlyMap<Node, readonly Group[]>, bindings: Bindings): boolean {
+  const { inputs, read } = bordersOf(members, readers);
+  const bound = [...new Set([...inputs, last.root, ...read])];
+  return bound.reduce((n, x) => n + bindings.of(x.type), 0) <= bindings.most;
 }
 /** Every unit behind those that it reads from, otherwise as before. */
 function inOrder(

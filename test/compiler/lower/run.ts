@@ -3,7 +3,10 @@
 import { lower } from "../../../compiler/lower/lower.ts";
 import { assignLayouts } from "../../../compiler/passes/assign-layouts.ts";
 import { decompose } from "../../../compiler/passes/decompose.ts";
+import { mostInputs } from "../../../compiler/pipeline.ts";
 import { scheduleCpu } from "../../../compiler/schedule/cpu.ts";
+import { scheduleGpuRows } from "../../../compiler/schedule/gpu/rows.ts";
+import { scheduleGpu } from "../../../compiler/schedule/gpu.ts";
 import { scheduleRows } from "../../../compiler/schedule/rows.ts";
 import { type Graph, type Node, topological } from "../../../ir/graph/graph.ts";
 import type { Computation } from "../../../ir/kernel/computation.ts";
@@ -29,11 +32,9 @@ const cells = (dtype: DType, n: number, model: "double" | "single"): Data =>
 
 export function lowerGraph(graph: Graph, o: Options): Lowered {
   const plain = decompose.run(graph);
-  return lower(
-    [{ entry: "forward", graph: o.layouts ? assignLayouts.run(plain) : plain }],
-    o.schedule,
-    o.schedule === scheduleCpu ? scheduleRows : null,
-  );
+  const graphs = [{ entry: "forward" as const, graph: o.layouts ? assignLayouts.run(plain) : plain }];
+  if (o.schedule === scheduleGpu) return lower(graphs, o.schedule, scheduleGpuRows, mostInputs);
+  return lower(graphs, o.schedule, o.schedule === scheduleCpu ? scheduleRows : null);
 }
 /** Values of outputs and updated variables by name; `inputs` gives inputs and variables, row-major. */
 export function runLowered(graph: Graph, inputs: Readonly<Record<string, readonly number[]>>, o: Options): Record<string, number[]> {

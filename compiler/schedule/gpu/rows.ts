@@ -1,0 +1,279 @@
+/**
+ * Stages that go by the same rows, one after the other, on a GPU: a workgroup has a row, or a few, whose elements its invocations
+ * share; what they keep is in variables or in workgroup memory, and a fold ends as a tree.
+ *
+ *     grid g in 64 { thread j in 128 {
+ *       var acc = -inf; serial n in 6 { acc = max(acc, x[g, n * 128 + j]) }
+ *       met[j] = acc; barrier; if j < 64 { met[j] = max(met[j], met[j + 64]) }; barrier; ...; var folded = met[0]
+ *       kept_0 = exp(x[g, j] - folded); kept_1 = exp(x[g, 128 + j] - folded); ...
+ *       ... the sum of what is kept, and what is written
+ *     } }
+ *
+ * All invocations reach all barriers. The order of a sum follows from extents alone.
+ */
+import { invariant } from "../../../ir/diagnostic.ts";
+import { add, allOf, at, barrier, buffer, declare, i32, load, local, lt, min, set, store, when } from "../../../ir/kernel/build.ts";
+import { type Axes, makeAxes, type RowComputation } from "../../../ir/kernel/computation.ts";
+import { type Buffer, type Expr, type Kernel, type ScalarType, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
+import { bounds, linear } from "../../../ir/kernel/linear.ts";
+import { named, positionOf, type Running, running } from "../accumulate.ts";
+import { sizeOf } from "../contraction/work.ts";
+import { unravel } from "../elements.ts";
+import { variables } from "../fold.ts";
+import {
+  alongOf,
+  type Evaluator,
+  evaluator,
+  indexAt,
+  isValue,
+  liesAlong,
+  mostStraight,
+  type Part,
+  partsOf,
+  type ReadOf,
+  type Room,
+  roundsOf,
+  type Way,
+  waysOf,
+} from "./row-stages.ts";
+import { workgroup } from "./shape.ts";
+
+/** Null where there are too few rows to be a workgroup each, or no place for what stages share. */
+export function scheduleGpuRows(c: RowComputation): Kernel | null {
+  if (c.stages.some((s) => s.type === "u8")) return null;
+  const parts = partsOf(c);
+  const division = divisionOf(c, parts);
+  const ways = division && waysOf(c, parts, division);
+  if (!ways) return null;
+  const axes = makeAxes();
+  const own: Buffer[] = [];
+  const loop = axes.loop("grid", "group", division.groups, (g) =>
+    threads(division, axes, (row, slice) => {
+      const number = at(g, division.rows, row);
+      return stages({ c, parts, ways, division, row, slice, number, axes, own });
+    }),
+  );
+  const others = c.stages.slice(0, -1).flatMap((s) => s.output ?? []);
+  return { name: c.name, buffers: [...c.inputs, c.stages.at(-1)!.output!, ...others, ...own], body: [loop] };
+}
+
+/* ---- division -------------------------------------------------------------------------------------------------- */
+
+interface Division extends Room {
+  readonly groups: number;
+  /** Neighbouring invocations have neighbours along the row, not neighbouring rows. */
+  readonly along: boolean;
+}
+const mostInvocations = 256;
+/** Positions of a row that each should have. */
+const fewestRounds = 4;
+/** Neighbouring rows that are read as one line, where neighbours in memory are rows. */
+const line = 16;
+/** Invocations that keep a GPU busy. */
+const manyInvocations = 2 ** 15;
+/** Fewer workgroups leave most of a GPU idle: stages with more work than a workgroup does at once are better off apart. */
+const fewGroups = 16;
+const littleWork = 2 ** 12;
+/** Workgroup memory that every device has, in words, and what is left of it beside two folds. */
+const memoryWords = 4096;
+
+function divisionOf(c: RowComputation, parts: readonly Part[]): Division | null {
+  const count = sizeOf(c.across.map((a) => c.stages.at(-1)!.shape[a]!));
+  const length = Math.max(...parts.map((p) => p.length));
+  const along = liesAlong(c, parts);
+  const most = along ? mostInvocations : Math.max(1, Math.min(mostInvocations / line, manyInvocations / count));
+  const share = powerOfTwo(length / fewestRounds, most);
+  const rows = Math.min(Math.max(along ? 1 : Math.min(line, mostInvocations / share), workgroup / share), 2 ** Math.ceil(Math.log2(count)));
+  const groups = Math.ceil(count / rows);
+  if (groups < fewGroups && length > littleWork) return null;
+  return { rows, share, along, groups, words: memoryWords - 4 * rows * share };
+}
+/** The largest power of two up to both; at least 1. */
+const powerOfTwo = (n: number, most: number): number => 2 ** Math.floor(Math.log2(Math.max(1, Math.min(n, most))));
+
+/** Loops over rows and invocations of a row; the inner one numbers neighbours. */
+function threads(d: Division, axes: Axes, body: (row: Expr, slice: Expr) => readonly Stmt[]): readonly Stmt[] {
+  const loop = (base: string, extent: number, inner: (i: Expr) => readonly Stmt[]): readonly Stmt[] =>
+    extent === 1 ? inner(i32(0)) : [axes.loop("thread", base, extent, inner)];
+  return d.along
+    ? loop("row", d.rows, (row) => loop("slice", d.share, (slice) => body(row, slice)))
+    : loop("slice", d.share, (slice) => loop("row", d.rows, (row) => body(row, slice)));
+}
+
+/* ---- stages ---------------------------------------------------------------------------------------------------- */
+
+interface Given {
+  readonly c: RowComputation;
+  readonly parts: readonly Part[];
+  readonly ways: readonly Way[];
+  readonly division: Division;
+  /** The row of the workgroup, and which of its invocations this is. */
+  readonly row: Expr;
+  readonly slice: Expr;
+  /** The row of all. */
+  readonly number: Expr;
+  readonly axes: Axes;
+  /** Receives workgroup memory. */
+  readonly own: Buffer[];
+}
+interface Writer extends Given {
+  readonly place: readonly Expr[];
+  /** Conditions under which there is such a row. */
+  readonly exists: readonly Expr[];
+  readonly values: Evaluator;
+  /** What is kept of each stage. */
+  readonly kept: (Kept | null)[];
+  /** The round in straight code. */
+  round: number;
+  readonly met: Map<string, Buffer>;
+  folds: number;
+}
+type Kept =
+  | { readonly kind: "value"; readonly value: Expr }
+  | { readonly kind: "registers"; readonly names: readonly string[] }
+  | { readonly kind: "memory"; readonly buffer: Buffer };
+
+function stages(given: Given): readonly Stmt[] {
+  const w = writerOf(given);
+  return given.parts.flatMap((p, n) => (isValue(p) ? value(p, n, w) : along(p, n, w)));
+}
+function writerOf(given: Given): Writer {
+  const { c, parts, ways, division, number, row, axes } = given;
+  const extents = c.across.map((a) => c.stages.at(-1)!.shape[a]!);
+  const count = sizeOf(extents);
+  const isRagged = count % division.rows !== 0;
+  // Where there are no more rows, the last one is computed again and not written.
+  const place = unravel(isRagged ? min(number, i32(count - 1)) : number, extents);
+  const kept: (Kept | null)[] = parts.map(() => null);
+  const read: ReadOf = (m, index) => {
+    if (ways[m]!.kind === "again") return null;
+    const from = kept[m];
+    invariant(from, `${c.name}: stage ${m} is read, but nothing is kept of it`);
+    switch (from.kind) {
+      case "value":
+        return from.value;
+      case "registers":
+        return local(from.names[w.round]!, parts[m]!.type);
+      case "memory":
+        return load(from.buffer, ...(from.buffer.space === "workgroup" ? [row, ...alongOf(parts[m]!, place, index)] : index));
+    }
+  };
+  const values = evaluator(parts, place, read, axes);
+  const exists = isRagged ? [lt(number, i32(count))] : [];
+  const w: Writer = { ...given, place, exists, values, kept, round: 0, met: new Map(), folds: 0 };
+  return w;
+}
+
+/** The one value of a row: the invocations share the fold, and all of them have what comes of it. */
+function value(p: Part, n: number, w: Writer): readonly Stmt[] {
+  const index = indexAt(p, w.place, i32(0));
+  const folded = p.terms.length > 0 ? fold(p, n, w) : null;
+  const end = w.values.finish(n, index, folded?.value ?? null);
+  const name = w.axes.fresh("value");
+  w.kept[n] = { kind: "value", value: local(name, typeOf(end.value)) };
+  const first = w.division.share > 1 ? [lt(w.slice, i32(1))] : [];
+  const stored = p.stage.output ? guarded([...first, ...w.exists], [store(p.stage.output, index, local(name, typeOf(end.value)))]) : [];
+  return [...(folded?.body ?? []), ...end.lets, declare(name, end.value), ...stored];
+}
+const guarded = (conditions: readonly Expr[], body: readonly Stmt[]): readonly Stmt[] =>
+  conditions.length === 0 ? body : [when(allOf(conditions), body)];
+
+interface Folded {
+  readonly body: readonly Stmt[];
+  readonly value: Expr;
+}
+function fold(p: Part, n: number, w: Writer): Folded {
+  const { axes } = w;
+  const { op } = p.stage.body([]).fold!;
+  const r = running(op, typeOf(w.values.term(n, i32(0)).value));
+  const state = variables(r, axes);
+  const terms = rounds(p, w, (position) => {
+    const t = w.values.term(n, position);
+    const v = named(r, t.value, axes);
+    const place = () => positionOf(unravel(position, p.terms), p.terms);
+    return [...t.lets, ...v.lets, ...state.set(r.step(state.now, v.value, place))];
+  });
+  const met = meet(r, state.now, w);
+  const name = axes.fresh("folded");
+  const result = r.result(met.now);
+  return { body: [...state.begin, ...terms, ...met.body, declare(name, result)], value: local(name, typeOf(result)) };
+}
+/** The states of all invocations of a row as one: a tree in workgroup memory. */
+function meet(r: Running, now: readonly Expr[], w: Writer): { readonly body: readonly Stmt[]; readonly now: readonly Expr[] } {
+  const { slice, row, division } = w;
+  if (division.share === 1) return { body: [], now };
+  // The fold before may still be read, the one before that is not.
+  const turn = w.folds++ % 2;
+  const memory = r.parts.map((p, i) => meetingPlace(`${turn} ${i} ${p.type}`, p.type, w));
+  const at = (i: Expr) => memory.map((b) => load(b, row, i));
+  const leave = (values: readonly Expr[]) => values.map((e, i) => store(memory[i]!, [row, slice], e));
+  const tree: Stmt[] = [...leave(now), barrier];
+  for (let half = division.share / 2; half >= 1; half /= 2)
+    tree.push(when(lt(slice, i32(half)), leave(r.join(at(slice), at(add(slice, i32(half)))))), barrier);
+  return { body: tree, now: at(i32(0)) };
+}
+function meetingPlace(key: string, type: ScalarType, w: Writer): Buffer {
+  const known = w.met.get(key);
+  if (known) return known;
+  const made = buffer(w.axes.fresh("met"), "workgroup", [w.division.rows, w.division.share], null, type);
+  w.met.set(key, made);
+  w.own.push(made);
+  return made;
+}
+
+/** All elements along a row. */
+function along(p: Part, n: number, w: Writer): readonly Stmt[] {
+  const { axes } = w;
+  const way = w.ways[n]!;
+  const { output } = p.stage;
+  if (way.kind === "again") return [];
+  const names = way.kind === "registers" ? Array.from({ length: roundsOf(p.length, w.division) }, () => axes.fresh("kept")) : [];
+  const memory = way.kind === "workgroup" ? buffer(axes.fresh("row"), "workgroup", [w.division.rows, ...p.free], null, p.stage.type) : null;
+  if (memory) w.own.push(memory);
+  const body = rounds(p, w, (position) => {
+    const index = indexAt(p, w.place, position);
+    const end = w.values.finish(n, index, null);
+    const name = axes.fresh("element");
+    const element = local(name, p.type);
+    return [
+      ...end.lets,
+      declare(name, end.value),
+      ...(way.kind === "registers" ? [set(names[w.round]!, element)] : []),
+      ...(memory ? [store(memory, [w.row, ...unravel(position, p.free)], element)] : []),
+      ...(output ? guarded(w.exists, [store(output, index, element)]) : []),
+    ];
+  });
+  w.kept[n] = keptBy(way, names, memory ?? output);
+  const begin = names.map((name): Stmt => ({ kind: "var", name, type: p.type, lanes: 1, init: null }));
+  const isShared = (way.kind === "workgroup" || way.kind === "output") && way.isShared;
+  return [...begin, ...body, ...(isShared && w.division.share > 1 ? [barrier] : [])];
+}
+function keptBy(way: Way, names: readonly string[], memory: Buffer | null): Kept | null {
+  switch (way.kind) {
+    case "none":
+    case "again":
+      return null;
+    case "registers":
+      return { kind: "registers", names };
+    case "workgroup":
+    case "output":
+      return memory && { kind: "memory", buffer: memory };
+  }
+}
+
+/** The positions of this invocation: in straight code, where they are few, else in a loop. */
+function rounds(p: Part, w: Writer, body: (position: Expr) => readonly Stmt[]): readonly Stmt[] {
+  const { share } = w.division;
+  const count = roundsOf(p.length, w.division);
+  const inside = (n: Expr): readonly Stmt[] => {
+    const position = at(n, share, w.slice);
+    const [, most] = bounds(linear(position, w.axes.ranges), w.axes.ranges);
+    const stmts = body(position);
+    return most < p.length ? stmts : [when(lt(position, i32(p.length)), stmts)];
+  };
+  if (count > mostStraight) return [w.axes.loop("serial", "n", count, inside)];
+  return Array.from({ length: count }, (_, n) => {
+    w.round = n;
+    return inside(i32(n));
+  }).flat();
+}

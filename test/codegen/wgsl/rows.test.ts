@@ -1,0 +1,190 @@
+/** Stages that go by the same rows in one kernel: of odd shapes, against separate kernels, and on a software adapter. */
+import { describe, expect, test } from "vitest";
+import { emitWgsl } from "../../../codegen/wgsl/emit.ts";
+import { scheduleCpu } from "../../../compiler/schedule/cpu.ts";
+import { scheduleGpu } from "../../../compiler/schedule/gpu.ts";
+import { wgslKernelPasses } from "../../../compiler/schedule/passes.ts";
+import { topological } from "../../../ir/graph/graph.ts";
+import { parseGraph } from "../../../ir/graph/parse.ts";
+import { bufferElements } from "../../../ir/kernel/address.ts";
+import { elementType } from "../../../ir/kernel/kernel.ts";
+import { verifyKernel } from "../../../ir/kernel/verify.ts";
+import { sizeOf } from "../../../ir/type.ts";
+import { lowerGraph, noise, runLowered } from "../../compiler/lower/run.ts";
+import { nullDevice, runWgsl, softwareDevice, validate } from "../gpu.ts";
+import { interpretSingle, type Memory, planOf } from "../support.ts";
+
+const softmax = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
+    %0 = softmax(%x) {axis=1} : f32[${rows},${n}]
+    return y = %0
+  }`;
+const normalised = (shape: string, rest: string, width: string, axes: string) => `graph g(%x: f32[${shape}]) {
+    @w = param "w" f32[${width}]
+    %0 = mean(%x) {axes=[${axes}], keepdims=true} : f32[${rest}]
+    %1 = variance(%x) {axes=[${axes}], keepdims=true} : f32[${rest}]
+    %2 = sub(%x, %0) : f32[${shape}]
+    %3 = full() {value=0.00001, dtype="f32", shape=[]} : f32[]
+    %4 = add(%1, %3) : f32[${rest}]
+    %5 = sqrt(%4) : f32[${rest}]
+    %6 = div(%2, %5) : f32[${shape}]
+    %7 = mul(%6, @w) : f32[${shape}]
+    return y = %7
+  }`;
+/** Forward and what gradients need of it: values that others read are further results. */
+const backward = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}], %dy: f32[${rows},${n}]) {
+    %0 = softmax(%x) {axis=1} : f32[${rows},${n}]
+    %1 = mul(%dy, %0) : f32[${rows},${n}]
+    %2 = reduce_sum(%1) {axes=[1], keepdims=true} : f32[${rows},1]
+    %3 = sub(%dy, %2) : f32[${rows},${n}]
+    %4 = mul(%0, %3) : f32[${rows},${n}]
+    %5 = reduce_sum(%4) {axes=[0], keepdims=false} : f32[${n}]
+    return columns = %5
+  }`;
+const crossEntropy = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}], %id: i32[${rows}]) {
+    %0 = log_softmax(%x) {axis=1} : f32[${rows},${n}]
+    %1 = reshape(%id) {shape=[${rows},1]} : i32[${rows},1]
+    %2 = iota() {axis=1, dtype="i32", shape=[1,${n}]} : i32[1,${n}]
+    %3 = equal(%1, %2) : bool[${rows},${n}]
+    %4 = full() {value=0, dtype="f32", shape=[]} : f32[]
+    %5 = where(%3, %0, %4) : f32[${rows},${n}]
+    %6 = reduce_sum(%5) {axes=[1]} : f32[${rows}]
+    %7 = neg(%6) : f32[${rows}]
+    return loss = %7
+  }`;
+/** A row's largest element and its place without axes kept, and what depends on both. */
+const places = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
+    %0 = argmax(%x) {axis=1} : i32[${rows}]
+    %1 = reduce_max(%x) {axes=[1]} : f32[${rows}]
+    %2 = cast(%0) {to="f32"} : f32[${rows}]
+    %3 = mul(%1, %2) : f32[${rows}]
+    %4 = reshape(%3) {shape=[${rows},1]} : f32[${rows},1]
+    %5 = sub(%x, %4) : f32[${rows},${n}]
+    %6 = exp(%5) : f32[${rows},${n}]
+    return y = %6
+  }`;
+const integers = (rows: number, n: number) => `graph g(%x: i32[${rows},${n}]) {
+    %0 = reduce_max(%x) {axes=[1], keepdims=true} : i32[${rows},1]
+    %1 = sub(%x, %0) : i32[${rows},${n}]
+    %2 = reduce_sum(%1) {axes=[1], keepdims=true} : i32[${rows},1]
+    %3 = mul(%1, %2) : i32[${rows},${n}]
+    return y = %3
+  }`;
+/** Cosine similarity of rows, whose rows are numbered by two axes, then one of joined ones. */
+const similarity = `graph g(%x: f32[3,5,40], %z: f32[15,40]) {
+    %0 = mul(%x, %x) : f32[3,5,40]
+    %1 = reduce_sum(%0) {axes=[2], keepdims=true} : f32[3,5,1]
+    %2 = sqrt(%1) : f32[3,5,1]
+    %3 = div(%x, %2) : f32[3,5,40]
+    %4 = reshape(%3) {shape=[15,40]} : f32[15,40]
+    %5 = mul(%z, %z) : f32[15,40]
+    %6 = reduce_sum(%5) {axes=[1], keepdims=true} : f32[15,1]
+    %7 = sqrt(%6) : f32[15,1]
+    %8 = div(%z, %7) : f32[15,40]
+    %9 = mul(%4, %8) : f32[15,40]
+    %10 = reduce_sum(%9) {axes=[1]} : f32[15]
+    return y = %10
+  }`;
+/** Every element is read where another one stands, too: by another invocation. */
+const turned = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
+    %0 = reduce_sum(%x) {axes=[1], keepdims=true} : f32[${rows},1]
+    %1 = sub(%x, %0) : f32[${rows},${n}]
+    %2 = exp(%1) : f32[${rows},${n}]
+    %3 = tanh(%2) : f32[${rows},${n}]
+    %4 = reduce_max(%3) {axes=[1], keepdims=true} : f32[${rows},1]
+    %5 = slice(%3) {starts=[0,1], limits=[${rows},${n}], steps=[1,1]} : f32[${rows},${n - 1}]
+    %6 = slice(%3) {starts=[0,0], limits=[${rows},1], steps=[1,1]} : f32[${rows},1]
+    %7 = concat(%5, %6) {axis=1} : f32[${rows},${n}]
+    %8 = mul(%7, %4) : f32[${rows},${n}]
+    return y = %8
+  }`;
+/** Two readers of one row: a softmax, and a normalisation of the same values. */
+const shared = `graph g(%x: f32[24,33]) {
+    %a = exp(%x) : f32[24,33]
+    %m = reduce_sum(%a) {axes=[1], keepdims=true} : f32[24,1]
+    %y = div(%a, %m) : f32[24,33]
+    %q = mul(%a, %m) : f32[24,33]
+    %s = reduce_sum(%q) {axes=[1], keepdims=true} : f32[24,1]
+    %z = div(%q, %s) : f32[24,33]
+    return y = %y, z = %z
+  }`;
+
+interface Case {
+  readonly text: string;
+  /** Kernels of the graph. */
+  readonly kernels: number;
+  /** Whether a software adapter runs it: it takes long to compile some. */
+  readonly runs?: true;
+}
+const cases: Record<string, Case> = {
+  "softmax of rows of 1": { text: softmax(40, 1), kernels: 1 },
+  "softmax of rows of 3": { text: softmax(40, 3), kernels: 1, runs: true },
+  "softmax of rows of 7": { text: softmax(41, 7), kernels: 1 },
+  "softmax of 37 rows of 100": { text: softmax(37, 100), kernels: 1, runs: true },
+  "softmax of rows of 1000": { text: softmax(9, 1000), kernels: 1 },
+  "softmax of rows of 3001": { text: softmax(2, 3001), kernels: 1, runs: true },
+  "softmax of rows of 5003": { text: softmax(17, 5003), kernels: 1 },
+  "softmax of one row": { text: softmax(1, 50), kernels: 1, runs: true },
+  "cross entropy": { text: crossEntropy(19, 45), kernels: 1, runs: true },
+  "cross entropy of long rows": { text: crossEntropy(16, 4100), kernels: 1 },
+  "normalised rows": { text: normalised("6,5,36", "6,5,1", "36", "2"), kernels: 1 },
+  "normalised over two axes": { text: normalised("9,4,20", "9,1,1", "4,20", "1,2"), kernels: 1, runs: true },
+  "normalised over an axis in the middle": { text: normalised("6,20,12", "6,1,12", "12", "1"), kernels: 1, runs: true },
+  "normalised over all but one": { text: normalised("3,21,4,5", "1,21,1,1", "21,1,1", "0,2,3"), kernels: 1, runs: true },
+  "softmax and its gradient, then columns": { text: backward(34, 21), kernels: 2, runs: true },
+  "places of the largest": { text: places(33, 30), kernels: 1, runs: true },
+  "whole numbers": { text: integers(18, 27), kernels: 1 },
+  "rows numbered in two ways": { text: similarity, kernels: 1 },
+  "rows that are turned": { text: turned(5, 50), kernels: 1, runs: true },
+  "two readers": { text: shared, kernels: 2 },
+};
+const inputsOf = (graph: ReturnType<typeof parseGraph>) =>
+  Object.fromEntries(
+    topological(graph).flatMap((n, i) => {
+      if (n.op.schema.kind !== "leaf") return [];
+      const values = noise(sizeOf(n.type.shape), i);
+      return [[String(n.attrs.name), n.type.dtype === "i32" ? values.map((v) => Math.round(v * 50)) : values]];
+    }),
+  );
+const expectClose = (got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number, what: string): void => {
+  const worst = Math.max(...Array.from(want, (w, i) => Math.abs(got[i]! - w) / Math.max(1, Math.abs(w))));
+  expect(worst, what).toBeLessThan(tolerance);
+};
+
+const invalid = await nullDevice();
+const device = await softwareDevice();
+describe.each(Object.entries(cases))("%s", (_, { text, kernels, runs }) => {
+  const graph = parseGraph(text);
+  const inputs = inputsOf(graph);
+  const made = lowerGraph(graph, { schedule: scheduleGpu }).kernels;
+  const final = made.map((k) => wgslKernelPasses.reduce((x, p) => p.run(x), k));
+
+  test("as many kernels as expected, each sound and valid", async () => {
+    expect(made.length).toBe(kernels);
+    for (const k of made) expect(verifyKernel(k, "logical", { wgsl: true })).toEqual([]);
+    for (const k of final) expect(verifyKernel(k, "flat", { wgsl: true })).toEqual([]);
+    expect(await validate(invalid, emitWgsl(planOf("wgsl", final).plan))).toEqual([]);
+  });
+  test("means what separate kernels mean", () => {
+    const compare = (passes: typeof wgslKernelPasses, model: "double" | "single", tolerance: number): void => {
+      const plain = runLowered(graph, inputs, { schedule: (c) => scheduleCpu(c), model: "double" });
+      const got = runLowered(graph, inputs, { schedule: scheduleGpu, passes, model });
+      for (const [name, want] of Object.entries(plain)) expectClose(got[name]!, want, tolerance, name);
+    };
+    compare([], "double", 1e-9);
+    compare(wgslKernelPasses, "single", 1e-4);
+  });
+  test.skipIf(!device || !runs)("agrees on a software adapter (skipped without one)", async () => {
+    for (const k of final) {
+      const memory: Memory = Object.fromEntries(
+        k.buffers
+          .filter((b) => b.space === "in")
+          .map((b, i) => {
+            const values = noise(bufferElements(b), i);
+            return [b.name, elementType(b) === "i32" ? Int32Array.from(values, (v) => Math.round(v * 50)) : Float32Array.from(values)];
+          }),
+      );
+      const got = await runWgsl(device!, [k], memory);
+      for (const [name, want] of Object.entries(interpretSingle(k, memory))) expectClose(got[name]!, want, 1e-4, `${k.name} ${name}`);
+    }
+  });
+});
