@@ -1,6 +1,6 @@
 /** WebGPU outside a browser: the optional package `webgpu`. */
 import { fail } from "../../ir/diagnostic.ts";
-import type { GpuSource } from "../../runtime/webgpu.ts";
+import type { GpuSource } from "../../runtime/gpu-types.ts";
 
 const driver =
   "without a graphics card, a software driver works too: Debian's package chromium brings SwiftShader, " +
@@ -16,7 +16,8 @@ export async function gpuSource(): Promise<GpuSource> {
 async function fromPackage(): Promise<GpuSource> {
   try {
     const { create } = await import("webgpu");
-    return create([]) as unknown as GpuSource;
+    // Browsers round the device's clock; here it may be read as it is.
+    return create(["disable-dawn-features=timestamp_quantization"]) as unknown as GpuSource;
   } catch {
     return fail("target", "there is no WebGPU here: the package `webgpu` is not installed", null, { help: `npm i webgpu; ${driver}` });
   }

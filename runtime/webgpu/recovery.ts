@@ -26,7 +26,7 @@ export interface Keeper {
 
 export function keeper(program: Program, { given, seed, recover, match }: Origin): Keeper {
   const fromLoad = given.values.size ? "what was given to load" : `the initial values of seed ${seed}`;
-  let trained = false;
+  let [trained, checkpointed] = [false, false];
   let known: { readonly given: Given; readonly text: string } | null = recover === "never" ? null : { given, text: fromLoad };
   return {
     stepped: () => {
@@ -35,18 +35,20 @@ export function keeper(program: Program, { given, seed, recover, match }: Origin
       if (recover === "auto") known = null;
     },
     keep: (checkpoint) => {
+      checkpointed = true;
       // A copy: the caller may do as they like with theirs.
       if (recover === "checkpoint") known = { given: match(checkpoint.slice()), text: "the last checkpoint()" };
     },
     resume: (why, steps, shared) => {
       const lost = `${program.name}: the GPU device was lost (${why})`;
-      const stepsLost = `${steps} training ${steps === 1 ? "step" : "steps"} since then ${steps === 1 ? "is" : "are"} lost`;
-      const again = trained
-        ? `load again with the last checkpoint(), ${steps ? stepsLost : "no training since then is lost"}`
-        : "load again";
+      const since = checkpointed ? " since then" : "";
+      const stepsLost = `${steps} training ${steps === 1 ? "step" : "steps"}${since} ${steps === 1 ? "is" : "are"} lost`;
+      const again = [trained && checkpointed ? "load again with the last checkpoint()" : "load again", ...(steps ? [stepsLost] : [])].join(
+        "; ",
+      );
+      const byItself = recover === "auto" ? ' (with recover: "checkpoint" a net does so by itself)' : "";
       if (shared) return fail("device", `${lost}, which was given as gpuDevice: with a new one ${again}`);
-      if (!known)
-        return fail("device", `${lost}: ${again}${recover === "auto" ? ' (with recover: "checkpoint" a net does so by itself)' : ""}`);
+      if (!known) return fail("device", `${lost}: ${again}${byItself}`);
       if ([...known.given.values.values()].some((bytes) => bytes.byteLength === 0))
         return fail("device", `${lost}, and the bytes given to load were transferred elsewhere: ${again}`);
       const note = `the GPU device was lost (${why}); a new one continues from ${known.text}${steps ? `, ${stepsLost}` : ""}`;
