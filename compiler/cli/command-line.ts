@@ -16,12 +16,13 @@ const commands: Readonly<Record<string, { readonly summary: string; readonly ope
   eval: { summary: "loss and metrics on data", open: async () => (await import("./eval.ts")).evalCommand },
   bench: { summary: "measure an inference or a training step", open: async () => (await import("./bench.ts")).benchCommand },
   tune: { summary: "measure schedules and keep the fastest", open: async () => (await import("./tune.ts")).tuneCommand },
+  diff: { summary: "compare targets, find what differs", open: async () => (await import("./diff.ts")).diffCommand },
   import: { summary: "read an ONNX model", open: async () => (await import("./import.ts")).importCommand },
   export: { summary: "write a model as ONNX", open: async () => (await import("./export.ts")).exportCommand },
   weights: { summary: "list, change or compare weight files", open: async () => (await import("./weights.ts")).weightsCommand },
 };
 /** Part of the plan, not of this version. */
-const later = ["diff", "studio", "new"];
+const later = ["studio", "new"];
 
 /** Runs the command line behind `dlm`; gives the exit code and never throws. */
 export async function main(argv: readonly string[], io: Io): Promise<number> {

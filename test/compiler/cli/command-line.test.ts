@@ -19,6 +19,7 @@ describe("dlm", () => {
         eval     loss and metrics on data
         bench    measure an inference or a training step
         tune     measure schedules and keep the fastest
+        diff     compare targets, find what differs
         import   read an ONNX model
         export   write a model as ONNX
         weights  list, change or compare weight files
@@ -60,7 +61,7 @@ describe("mistakes on the command line", () => {
     [["trian", "a.dlm"], "error[flag]: there is no command `trian`\n  help: did you mean `train`?\n"],
     [["frobnicate"], "error[flag]: there is no command `frobnicate`\n  help: `dlm --help` lists them\n"],
     [["constructor"], "error[flag]: there is no command `constructor`\n  help: `dlm --help` lists them\n"],
-    [["diff", "a.dlm"], "error[flag]: `dlm diff` is not available yet\n  help: `dlm --help` lists what is\n"],
+    [["studio", "a.dlm"], "error[flag]: `dlm studio` is not available yet\n  help: `dlm --help` lists what is\n"],
     [["fmt"], "error[flag]: `dlm fmt` needs a file\n  help: usage: dlm fmt FILE...\n"],
     [["eval", "a.dlm", "b.dlm"], "error[flag]: `dlm eval` takes one file, found `a.dlm` and `b.dlm`\n"],
     [["fmt", "--chekc", "a.dlm"], "error[flag]: `dlm fmt` has no option `--chekc`\n  help: did you mean `--check`?\n"],
