@@ -1,0 +1,51 @@
+/**
+ * Every shader of the zoo, of prediction and of training, is valid for two implementations of WGSL: Dawn and naga. All train
+ * blocks are there at a small size, and one model of each kind of network at its own, where other schedules are chosen.
+ */
+import { describe, expect, test } from "vitest";
+import type { Program } from "../../runtime/index.ts";
+import { nullDevice, validate } from "../codegen/gpu.ts";
+import { openNaga } from "../naga/naga.ts";
+import { compileSmall, smalls } from "./smalls.ts";
+import { type Choice, compileZoo } from "./support.ts";
+
+const device = await nullDevice();
+const naga = await openNaga();
+
+/** Programs have most shaders in common. */
+const seen = new Set<string>();
+async function refusals({ code }: Program): Promise<readonly string[]> {
+  if (code.kind !== "wgsl") return [`there are no shaders but ${code.kind}`];
+  const shaders = code.shaders.filter((s) => !seen.has(s.code));
+  for (const s of shaders) seen.add(s.code);
+  const dawn = await validate(device, { ...code, shaders });
+  const others = shaders.flatMap((s) => {
+    const why = naga?.(s.code) ?? null;
+    return why === null ? [] : [`${s.name}, naga: ${why}\n${s.code}`];
+  });
+  return [...dawn, ...others];
+}
+
+const mark = naga ? "" : " (naga skipped: it is not installed)";
+const own: readonly Choice[] = [
+  { name: "alexnet", model: "AlexNet", batch: 4 },
+  { name: "gpt", model: "GPT", batch: 1, set: { depth: "2" } },
+  { name: "mobilenet", model: "MobileNetV2", batch: 2 },
+  { name: "resnet", model: "ResNet18", batch: 2 },
+  { name: "unet", model: "UNet", batch: 1 },
+  { name: "vgg", model: "VGG11", batch: 2 },
+];
+
+describe(`shaders are valid${mark}`, () => {
+  test.each(Object.entries(smalls))("small %s", async (title, small) => {
+    expect(await refusals(await compileSmall(title, { ...small, target: "wgsl" }))).toEqual([]);
+  });
+  test.each(own)("$model", { timeout: 180_000 }, async (choice) => {
+    expect(await refusals(await compileZoo({ ...choice, target: "wgsl", train: true }))).toEqual([]);
+  });
+});
+
+test.skipIf(!naga)(`what naga refuses is told${mark}`, () => {
+  expect(naga!("@compute @workgroup_size(1) fn f() { let x: i32 = 1u; }")).toContain("expected to be `i32`, but got `u32`");
+  expect(naga!("enable subgroups;\n@compute @workgroup_size(4) fn f() { let x = subgroupAdd(1.0); }")).toBeNull();
+});
