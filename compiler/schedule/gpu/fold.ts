@@ -1,11 +1,11 @@
 /**
- * Folds on a GPU: invocations of a workgroup share the terms of one, each takes every n-th and they meet as a tree in workgroup
- * memory, always in the same order. Where terms are neighbours in memory a workgroup has one element or few, else as many
+ * Folds on a GPU: invocations of a workgroup share the terms of one, each takes every n-th and they meet in workgroup memory,
+ * always in the same order. Where terms are neighbours in memory a workgroup has one element or few, else as many
  * neighbouring elements as make a load of a whole line.
  */
 
 import { flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
-import { add, allOf, at, barrier, buffer, div, i32, load, lt, min, mod, store, when } from "../../../ir/kernel/build.ts";
+import { allOf, at, buffer, div, i32, lt, min, mod, store, when } from "../../../ir/kernel/build.ts";
 import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { mentions, visitExpr, visitExprs } from "../../../ir/kernel/rewrite.ts";
@@ -13,6 +13,7 @@ import { named, positionOf, running } from "../accumulate.ts";
 import { probe, sizeOf } from "../contraction/work.ts";
 import { logicalIndex, orZero, physicalExtents, unravel } from "../elements.ts";
 import { extentsOf, type Fold, termAt, variables } from "../fold.ts";
+import { meet } from "./meet.ts";
 import { workgroup } from "./shape.ts";
 
 /** Shorter folds go by one invocation, as do those of so many elements that lie side by side. */
@@ -124,10 +125,6 @@ function shared(f: Fold, index: readonly Expr[], d: Division, element: Expr, sli
   });
   const memory = r.parts.map((p) => buffer(axes.fresh("met"), "workgroup", [d.share, d.elements], null, p.type));
   own.push(...memory);
-  const met = (at: Expr) => memory.map((b) => load(b, at, element));
-  const leave = (values: readonly Expr[]) => values.map((e, i) => store(memory[i]!, [slice, element], e));
-  const tree: Stmt[] = [...leave(state.now), barrier];
-  for (let half = d.share / 2; half >= 1; half /= 2)
-    tree.push(when(lt(slice, i32(half)), leave(r.join(met(slice), met(add(slice, i32(half)))))), barrier);
-  return { body: [...state.begin, loop, ...tree], value: r.result(met(i32(0))) };
+  const met = meet(r, state.now, memory, { slice, share: d.share, place: (i) => [i, element] }, axes);
+  return { body: [...state.begin, loop, ...met.body], value: r.result(met.now) };
 }

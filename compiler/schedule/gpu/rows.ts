@@ -1,10 +1,10 @@
 /**
  * Stages that go by the same rows, one after the other, on a GPU: a workgroup has a row, or a few, whose elements its invocations
- * share; what they keep is in variables or in workgroup memory, and a fold ends as a tree.
+ * share; what they keep is in variables or in workgroup memory, where the parts of a fold meet.
  *
  *     grid g in 64 { thread j in 128 {
  *       var acc = -inf; serial n in 6 { acc = max(acc, x[g, n * 128 + j]) }
- *       met[j] = acc; barrier; if j < 64 { met[j] = max(met[j], met[j + 64]) }; barrier; ...; var folded = met[0]
+ *       met[j] = acc; barrier; ...; var folded = max of all met
  *       kept_0 = exp(x[g, j] - folded); kept_1 = exp(x[g, 128 + j] - folded); ...
  *       ... the sum of what is kept, and what is written
  *     } }
@@ -12,14 +12,15 @@
  * All invocations reach all barriers. The order of a sum follows from extents alone.
  */
 import { invariant } from "../../../ir/diagnostic.ts";
-import { add, allOf, at, barrier, buffer, declare, i32, load, local, lt, min, set, store, when } from "../../../ir/kernel/build.ts";
+import { allOf, at, barrier, buffer, declare, i32, load, local, lt, min, set, store, when } from "../../../ir/kernel/build.ts";
 import { type Axes, makeAxes, type RowComputation } from "../../../ir/kernel/computation.ts";
-import { type Buffer, type Expr, type Kernel, type ScalarType, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
+import { type Buffer, type Expr, type Kernel, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { named, positionOf, type Running, running } from "../accumulate.ts";
 import { sizeOf } from "../contraction/work.ts";
 import { unravel } from "../elements.ts";
 import { variables } from "../fold.ts";
+import { meet } from "./meet.ts";
 import {
   alongOf,
   type Evaluator,
@@ -69,13 +70,13 @@ const mostInvocations = 256;
 const fewestRounds = 4;
 /** Neighbouring rows that are read as one line, where neighbours in memory are rows. */
 const line = 16;
-/** Invocations that keep a GPU busy. */
+/** Invocations that keep a GPU busy. Fewer leave most of it idle, which costs more than another kernel where each goes through much. */
 const manyInvocations = 2 ** 15;
-/** Fewer workgroups leave most of a GPU idle: stages with more work than a workgroup does at once are better off apart. */
-const fewGroups = 16;
-const littleWork = 2 ** 12;
-/** Workgroup memory that every device has, in words, and what is left of it beside two folds. */
+const manyRounds = 32;
+/** Workgroup memory that every device has, in words. */
 const memoryWords = 4096;
+/** Parts of states that meet, at most: in two places by turns, of three types, one of them beside another. */
+const mostMeeting = 10;
 
 function divisionOf(c: RowComputation, parts: readonly Part[]): Division | null {
   const count = sizeOf(c.across.map((a) => c.stages.at(-1)!.shape[a]!));
@@ -85,8 +86,11 @@ function divisionOf(c: RowComputation, parts: readonly Part[]): Division | null 
   const share = powerOfTwo(length / fewestRounds, most);
   const rows = Math.min(Math.max(along ? 1 : Math.min(line, mostInvocations / share), workgroup / share), 2 ** Math.ceil(Math.log2(count)));
   const groups = Math.ceil(count / rows);
-  if (groups < fewGroups && length > littleWork) return null;
-  return { rows, share, along, groups, words: memoryWords - 4 * rows * share };
+  const isIdle = groups * rows * share < manyInvocations && roundsOf(length, { share }) > manyRounds;
+  // Folds keep it no busier as kernels of their own.
+  if (isIdle && parts.some((p) => !isValue(p))) return null;
+  const folds = parts.reduce((n, p) => n + (p.terms.length > 0 ? running(p.stage.body([]).fold!.op, "f32").parts.length : 0), 0);
+  return { rows, share, along, groups, words: memoryWords - Math.min(folds, mostMeeting) * rows * share };
 }
 /** The largest power of two up to both; at least 1. */
 const powerOfTwo = (n: number, most: number): number => 2 ** Math.floor(Math.log2(Math.max(1, Math.min(n, most))));
@@ -193,32 +197,30 @@ function fold(p: Part, n: number, w: Writer): Folded {
     const place = () => positionOf(unravel(position, p.terms), p.terms);
     return [...t.lets, ...v.lets, ...state.set(r.step(state.now, v.value, place))];
   });
-  const met = meet(r, state.now, w);
+  const { slice, division } = w;
+  const place = (i: Expr) => [w.row, i];
+  const met =
+    division.share === 1
+      ? { body: [], now: state.now }
+      : meet(r, state.now, meetingPlaces(r, w), { slice, share: division.share, place }, axes);
   const name = axes.fresh("folded");
   const result = r.result(met.now);
   return { body: [...state.begin, ...terms, ...met.body, declare(name, result)], value: local(name, typeOf(result)) };
 }
-/** The states of all invocations of a row as one: a tree in workgroup memory. */
-function meet(r: Running, now: readonly Expr[], w: Writer): { readonly body: readonly Stmt[]; readonly now: readonly Expr[] } {
-  const { slice, row, division } = w;
-  if (division.share === 1) return { body: [], now };
+/** Workgroup memory for the states of all invocations. */
+function meetingPlaces(r: Running, w: Writer): readonly Buffer[] {
+  const { rows, share } = w.division;
   // The fold before may still be read, the one before that is not.
   const turn = w.folds++ % 2;
-  const memory = r.parts.map((p, i) => meetingPlace(`${turn} ${i} ${p.type}`, p.type, w));
-  const at = (i: Expr) => memory.map((b) => load(b, row, i));
-  const leave = (values: readonly Expr[]) => values.map((e, i) => store(memory[i]!, [row, slice], e));
-  const tree: Stmt[] = [...leave(now), barrier];
-  for (let half = division.share / 2; half >= 1; half /= 2)
-    tree.push(when(lt(slice, i32(half)), leave(r.join(at(slice), at(add(slice, i32(half)))))), barrier);
-  return { body: tree, now: at(i32(0)) };
-}
-function meetingPlace(key: string, type: ScalarType, w: Writer): Buffer {
-  const known = w.met.get(key);
-  if (known) return known;
-  const made = buffer(w.axes.fresh("met"), "workgroup", [w.division.rows, w.division.share], null, type);
-  w.met.set(key, made);
-  w.own.push(made);
-  return made;
+  return r.parts.map(({ type }, i) => {
+    const key = `${turn} ${i} ${type}`;
+    const known = w.met.get(key);
+    if (known) return known;
+    const made = buffer(w.axes.fresh("met"), "workgroup", [rows, share], null, type);
+    w.met.set(key, made);
+    w.own.push(made);
+    return made;
+  });
 }
 
 /** All elements along a row. */
