@@ -19,6 +19,7 @@ import { constantsOf, residentVariables, signaturesOf, variablesOf, withClocks }
 import { readAverages } from "./training/average.ts";
 import { buildInit } from "./training/init.ts";
 import { buildStep, type TrainingStep } from "./training/step.ts";
+import { workOf } from "./work.ts";
 
 export interface CompileOptions extends CodeOptions {
   /** Shown in diagnostics; imports are relative to it. Default `model.dlm`. */
@@ -123,6 +124,7 @@ function assemble(bindings: readonly Binding[], { graphs, lowered, planned, code
       arenaBytes: plan.sizes.arena,
       lowerBoundBytes: Math.max(0, ...plan.entries.map((e) => e.lowerBound)),
       codeBytes: codeBytes(code),
+      work: workOf(lowered, o.target ?? "wasm"),
     },
   };
 }

@@ -132,3 +132,9 @@ export interface Stats {
   readonly lowerBoundBytes: number;
   readonly codeBytes: number;
 }
+  /** What one run of each entry computes and moves between memory and kernels, by id. */
+  readonly work?: Readonly<Record<string, Work>>;
+}
+export interface Work {
+  readonly flops: number;
+  readonly bytes: number;

@@ -16,6 +16,7 @@ import {
   type Signature,
   type Stats,
   type Variable,
+  type Work,
 } from "../ir/program.ts";
 import { dtypes, sizeOf } from "../ir/type.ts";
 import { fail, messageOf } from "./errors.ts";
@@ -84,13 +85,16 @@ const readEntryId: Reader<EntryId> = (x, place) => {
   return x as EntryId;
 };
 const readSignature: Reader<Signature> = record({ name: readEntryId, inputs: list(readField), outputs: list(readField) });
-const readStats: Reader<Stats> = record({
-  parameters: number,
-  flops: number,
-  arenaBytes: number,
-  lowerBoundBytes: number,
-  codeBytes: number,
-});
+const readStats: Reader<Stats> = record(
+  {
+    parameters: number,
+    flops: number,
+    arenaBytes: number,
+    lowerBoundBytes: number,
+    codeBytes: number,
+  },
+  { work: recordOf(readEntryId, record({ flops: number, bytes: number })) as Reader<Readonly<Record<string, Work>>> },
+);
 
 /** `code` in the manifest: numbers, and names of files. */
 type Reference = ReturnType<typeof readWasm> | ReturnType<typeof readWgsl>;

@@ -1,8 +1,9 @@
 /** Loads a program and runs it: everything that an app needs at run time. */
 import type { Program } from "../ir/program.ts";
-import { fail } from "./errors.ts";
+import { chooseDevice } from "./choose-device.ts";
+import { DlmError, type ErrorCode, fail } from "./errors.ts";
 import type { AnyGpuDevice, GpuSource } from "./gpu-types.ts";
-import { checkOptions, checkProgram } from "./options.ts";
+import { checkOptions, checkPrograms } from "./options.ts";
 import { checkSeed, type Net, openSession, type Started } from "./session.ts";
 import { startWasm } from "./wasm.ts";
 import type { Origin, Recover } from "./webgpu/recovery.ts";
@@ -29,7 +30,10 @@ export interface LoadOptions {
   readonly checkpoint?: FileBytes;
   /** Threads of a WebAssembly program; default 1. Results do not depend on it. */
   readonly threads?: number;
-  /** Refuses a program compiled for another device; default "auto", whatever the program is for. */
+  /**
+   * Of several programs that for this device; a program for another one is refused. Default "auto": where one run is estimated to take
+   * less time, WebAssembly where there is no GPU; `notes` says why. The net's `device` is the one taken.
+   */
   readonly device?: "auto" | "wasm" | "webgpu";
   /** Names that the weights need not have, `*` for any characters. */
   readonly allowMissing?: readonly string[];
@@ -61,14 +65,35 @@ export function gpuNeeds({ code }: Program): {
     : { requiredLimits: {}, requiredFeatures: [] };
 }
 
-export async function load(program: Program, options: LoadOptions = {}): Promise<Net> {
-  checkProgram(program);
+/** `program`: one, or one for each target, compiled from the same source with the same options. */
+export async function load(program: Program | readonly Program[], options: LoadOptions = {}): Promise<Net> {
+  const programs = checkPrograms(program);
   checkOptions(options);
   const { seed = 0, device = "auto", threads = 1 } = options;
   checkSeed(seed);
   if (!Number.isInteger(threads) || threads < 1 || threads > 256) fail("option", `threads is ${threads}, expected 1..256`);
-  if (device !== "auto" && program.code.kind !== (device === "webgpu" ? "wgsl" : "wasm"))
-    fail("option", `${program.name} is compiled to ${program.code.kind} and cannot run on ${device}`);
+  if (device !== "auto") return open(programFor(device, programs), options, []);
+  const [wasm, wgsl] = [programs.find((p) => p.code.kind === "wasm"), programs.find((p) => p.code.kind === "wgsl")];
+  if (!wasm || !wgsl) return open(programs[0], options, []);
+  const choice = await chooseDevice(wasm, wgsl, options);
+  try {
+    return await open(choice.program, options, [choice.reason]);
+  } catch (e) {
+    if (!choice.otherwise || !(e instanceof DlmError) || !gpuProblems.includes(e.code)) throw e;
+    return open(choice.otherwise, options, [`runs on WebAssembly: ${e.message}`]);
+  }
+}
+/** That another GPU may not have. */
+const gpuProblems: readonly ErrorCode[] = ["unsupported", "memory", "device"];
+
+function programFor(device: "wasm" | "webgpu", programs: readonly [Program, ...Program[]]): Program {
+  const kind = device === "webgpu" ? "wgsl" : "wasm";
+  const [{ name, code }] = programs;
+  return programs.find((p) => p.code.kind === kind) ?? fail("option", `${name} is compiled to ${code.kind} and cannot run on ${device}`);
+}
+
+async function open(program: Program, options: LoadOptions, notes: readonly string[]): Promise<Net> {
+  const { seed = 0, threads = 1 } = options;
   const given = match(program, options);
   const started = await start(program, threads, options, {
     given,
@@ -77,7 +102,7 @@ export async function load(program: Program, options: LoadOptions = {}): Promise
     match: (file) => matchCheckpoint(program, file),
   });
   try {
-    return await openSession(program, started, given, seed);
+    return await openSession(program, { ...started, notes: [...notes, ...started.notes] }, given, seed);
   } catch (e) {
     started.backend.dispose();
     throw e;

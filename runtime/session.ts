@@ -63,6 +63,8 @@ export interface Net {
   /** Bytes of each region. */
   readonly memory: Readonly<Record<Region, number>>;
   readonly threads: number;
+  /** Where it runs; reference: in the compiler's interpreter. */
+  readonly device: "wasm" | "webgpu" | "reference";
   readonly run: Run;
   /** One micro-batch: forward, backward, update. */
   readonly step: (inputs: Inputs) => Promise<StepResult>;
@@ -110,6 +112,8 @@ export interface Revival {
   readonly seed: number;
 }
 
+const deviceOf = { wasm: "wasm", wgsl: "webgpu", host: "reference" } as const;
+
 /** Fills the variables and opens the program for calls. */
 export async function openSession(program: Program, started: Started, given: Given, seed: number): Promise<Net> {
   const session = new Session(program, started, [...started.notes, ...given.notes]);
@@ -122,6 +126,7 @@ class Session implements Net {
   readonly notes: string[];
   readonly memory: Readonly<Record<Region, number>>;
   readonly threads: number;
+  readonly device: Net["device"];
   #backend: Backend;
   #gpu: OnGpu | undefined;
   /** What `prepare` made: nothing yet, from parameters that have moved since, or from the present ones. */
@@ -135,6 +140,7 @@ class Session implements Net {
     this.program = program;
     this.notes = notes;
     this.threads = started.threads;
+    this.device = deviceOf[program.code.kind];
     this.memory = { ...program.sizes, scratch: program.sizes.scratch * started.threads };
     this.#backend = started.backend;
     this.#gpu = started.gpu;
