@@ -1,5 +1,6 @@
 /** What the code generators have to know about where code runs. */
 import type { Buffer } from "../ir/kernel/kernel.ts";
+import { bindingAlignment } from "../ir/limits.ts";
 
 export type CodeTarget = "wasm" | "wgsl";
 
@@ -8,7 +9,7 @@ export const storageBytes: Record<CodeTarget, Record<Buffer["type"], number>> = 
   wasm: { f32: 4, i32: 4, u32: 4, u8: 1, bool: 1 },
   wgsl: { f32: 4, i32: 4, u32: 4, u8: 4, bool: 4 },
 };
-/** Tensors start at multiples of this: a cache line, and `minStorageBufferOffsetAlignment`. */
-export const tensorAlignment: Record<CodeTarget, number> = { wasm: 64, wgsl: 256 };
+/** Tensors start at multiples of this: a cache line, and where bindings may begin. */
+export const tensorAlignment: Record<CodeTarget, number> = { wasm: 64, wgsl: bindingAlignment };
 
 export const alignUp = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;

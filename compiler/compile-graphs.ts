@@ -9,18 +9,20 @@ import { verifyGraph } from "../ir/graph/verify.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import { printKernel } from "../ir/kernel/print.ts";
 import { requireSound } from "../ir/kernel/verify.ts";
+import { type Excess, type Limits, limitsOf, type ProfileName } from "../ir/limits.ts";
 import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
 import type { Code, Program } from "../ir/program.ts";
-import { tensor } from "../ir/type.ts";
+import { type TensorType, tensor } from "../ir/type.ts";
+import { notesOnParts, refuse } from "./excess.ts";
 import { type Graphs, ordered } from "./graphs.ts";
 import { lower } from "./lower/lower.ts";
-import { type Border, type Planned, planMemory, type Residents } from "./memory/plan.ts";
+import { type Border, type Planned, planMemory, type Residents, tensorBytes } from "./memory/plan.ts";
 import { verifyPlan } from "./memory/verify.ts";
 import { runPasses } from "./pass.ts";
 import { splitPrepareOf } from "./passes/index.ts";
 import { referenceBackend } from "./reference.ts";
-import { type Target, targets } from "./targets.ts";
+import { type Target, targetOf } from "./targets.ts";
 
 export interface CodeOptions {
   readonly target?: Program["target"];
@@ -33,12 +35,19 @@ export interface CodeOptions {
   /** Each entry gets a further output, `$times`: milliseconds from the start of the run to the end of each call of the plan,
    *  after a 0. On WebGPU the time between kernels does not count, and the device must have the feature `timestamp-query`. */
   readonly profile?: boolean;
+  /**
+   * WebGPU only: what devices have to offer. default: what all do. compat: what those of the compatibility mode do. desktop: what
+   * desktop GPUs commonly do, of which the program asks for what it needs. Or limits by their names, such as an adapter has.
+   */
+  readonly limits?: ProfileName | Partial<Limits>;
   /** Measured answers to questions of speed, as `dlm tune` writes them. */
   readonly tuning?: Choices;
   /** Called for every question of speed. */
   readonly onQuestion?: (question: Question) => void;
   /** Called after every pass; `text` prints the IR. */
   readonly onPass?: (event: PassEvent) => void;
+  /** Called with what one should know of the program, such as tensors that are in parts. */
+  readonly onNote?: (text: string) => void;
 }
 export interface PassEvent {
   readonly stage: "graph" | "kernel";
@@ -68,14 +77,16 @@ export async function compileGraphs(
   variables: Residents["variables"],
   options: CodeOptions = {},
 ): Promise<CompiledGraphs> {
-  const target = targets[options.target ?? "wasm"];
+  const target = targetOf(options.target ?? "wasm", limitsOf(options.limits));
   const choose = chooseBy(options);
   const graphs = splitPrepare(optimize(given, target, choose, options), options);
-  const lowered = lower(ordered(graphs), (c) => target.schedule(c, choose), target.rows, target.mostInputs);
+  const buffersOf = (type: TensorType) => tensorBytes(type, target.memory).length;
+  const lowered = lower(ordered(graphs), (c) => target.schedule(c, choose), target.rows, target.mostInputs, buffersOf);
   const clocks = clocksOf(lowered, options);
   const planned = planMemory(name, lowered, residentsOf(graphs, variables, clocks), target.memory);
   const problems = verifyPlan(planned.plan, lowered, target.memory);
   invariant(problems.length === 0, `the memory plan is wrong:\n${problems.join("\n")}`);
+  for (const text of notesOnParts(lowered, target.memory)) options.onNote?.(text);
   const plan: Plan = { ...planned.plan, kernels: lowered.kernels.map((k) => lowerKernel(k, target, options)) };
   return { graphs, lowered, planned, plan, code: await emit({ plan, lowered, planned, clocks }, target, options), clocks };
 }
@@ -150,8 +161,11 @@ async function emit({ plan, lowered, planned, clocks }: Emitted, target: Target,
       const differs = relaxed !== null && !sameBytes(relaxed, plain.module);
       return { kind: "wasm", ...plain, relaxed: differs ? relaxed : null };
     }
-    case "wgsl":
-      return { kind: "wgsl", ...emitWgsl(plan, { profile: clocks.length > 0 }) };
+    case "wgsl": {
+      const limits = limitsOf(o.limits);
+      const onExcess = (excess: Excess) => refuse(excess, lowered, limits, target.memory);
+      return { kind: "wgsl", ...emitWgsl(plan, { profile: clocks.length > 0, limits, onExcess }) };
+    }
     case "reference":
       return { kind: "host", start: () => referenceBackend(lowered, planned.placeOf) };
   }

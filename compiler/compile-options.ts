@@ -1,5 +1,7 @@
 /** The arguments of `compile`, checked as they come: callers may write JavaScript. */
+
 import { CompileError, diagnostic, fail } from "../ir/diagnostic.ts";
+import { profileNames, profiles } from "../ir/limits.ts";
 import type { CompileOptions } from "./compile.ts";
 
 interface Check {
@@ -16,6 +18,15 @@ const targets = ["wasm", "wgsl", "reference"];
 export const mostBindings = 64;
 const areDims = valuesAre(isSize);
 const isListOfDims = (x: unknown): boolean => Array.isArray(x) && x.length >= 1 && x.length <= mostBindings && x.every(areDims);
+
+/** A buffer holds one tensor at least, however small its parts are. */
+const leastBytes = 256;
+const areLimits = (x: unknown): boolean =>
+  isRecord(x) &&
+  Object.entries(x).every(([name, value]) => {
+    const least = name === "maxBufferSize" || name === "maxStorageBufferBindingSize" ? leastBytes : 1;
+    return Object.hasOwn(profiles.default, name) && Number.isSafeInteger(value) && (value as number) >= least;
+  });
 
 const text: Check = { is: isText, expected: "a string" };
 const flag: Check = { is: (x) => typeof x === "boolean", expected: "true or false" };
@@ -36,9 +47,14 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
   reproducible: flag,
   relaxed: flag,
   profile: flag,
+  limits: {
+    is: (x) => (profileNames as readonly unknown[]).includes(x) || areLimits(x),
+    expected: `${profileNames.map((n) => `"${n}"`).join(", ")}, or an object of limits of WebGPU, such as { maxBufferSize: 2 ** 30 }`,
+  },
   tuning: { is: valuesAre(isText), expected: 'an object of strings: the "choices" of a file that `dlm tune` wrote' },
   resolve: call,
   onPass: call,
+  onNote: call,
   onQuestion: call,
   onApplication: call,
   onSource: call,

@@ -3,10 +3,11 @@ import { storageBytes, tensorAlignment } from "../codegen/target.ts";
 import type { Choose } from "../ir/choice.ts";
 import type { Computation, RowComputation } from "../ir/kernel/computation.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
+import { type Limits, profiles, roomOf } from "../ir/limits.ts";
 import type { Program } from "../ir/program.ts";
 import type { MemoryModel } from "./memory/plan.ts";
 import type { GraphPass, Pass } from "./pass.ts";
-import { graphPasses, mostInputs, wasmGraphPasses, wasmKernelPasses, wgslGraphPasses, wgslKernelPasses } from "./pipeline.ts";
+import { graphPasses, wasmGraphPasses, wasmKernelPasses, wgslGraphPassesFor, wgslKernelPassesFor } from "./pipeline.ts";
 import { scheduleCpu } from "./schedule/cpu.ts";
 import { scheduleGpuRows } from "./schedule/gpu/rows.ts";
 import { scheduleGpu } from "./schedule/gpu.ts";
@@ -23,6 +24,7 @@ export interface Target {
   readonly kernelPasses: readonly Pass<Kernel>[];
   readonly memory: MemoryModel;
 }
+const boundless = { page: Number.POSITIVE_INFINITY, part: Number.POSITIVE_INFINITY };
 const wasm: Target = {
   name: "wasm",
   graphPasses: wasmGraphPasses,
@@ -30,19 +32,27 @@ const wasm: Target = {
   rows: scheduleRows,
   mostInputs: Number.POSITIVE_INFINITY,
   kernelPasses: wasmKernelPasses,
-  memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true, scratch: "scratch" },
+  memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true, scratch: "scratch", room: boundless },
 };
-export const targets: Record<Program["target"], Target> = {
-  wasm,
-  wgsl: {
+function wgsl(limits: Limits): Target {
+  const room = roomOf(limits);
+  // Beside what a kernel reads there is what it writes.
+  const mostInputs = limits.maxStorageBuffersPerShaderStage - 1;
+  return {
     name: "wgsl",
-    graphPasses: wgslGraphPasses,
-    schedule: scheduleGpu,
+    graphPasses: wgslGraphPassesFor(mostInputs),
+    schedule: (c, choose) => scheduleGpu(c, choose, limits),
     rows: scheduleGpuRows,
     mostInputs,
-    kernelPasses: wgslKernelPasses,
-    memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false, scratch: "global" },
-  },
+    kernelPasses: wgslKernelPassesFor(room),
+    memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false, scratch: "global", room },
+  };
+}
+export const targets: Record<Program["target"], Target> = {
+  wasm,
+  wgsl: wgsl(profiles.default),
   /** The interpreter runs the loops of WebAssembly, unlowered and in double precision, of the operations as they were given. */
   reference: { ...wasm, name: "reference", graphPasses, kernelPasses: [], memory: { ...wasm.memory, inPlace: false } },
 };
+/** The target for devices that offer so much. */
+export const targetOf = (name: Program["target"], limits: Limits): Target => (name === "wgsl" ? wgsl(limits) : targets[name]);

@@ -8,7 +8,10 @@ export interface Place {
   readonly region: Region;
   readonly offset: number;
 }
-/** One kernel on given memory; `args` has a place for each in, out and inout buffer, in the order of the kernel's buffers. */
+/**
+ * One kernel on given memory; `args` has a place for each in, out and inout buffer, in the order of the kernel's buffers. A buffer
+ * that lies in parts has a place for each.
+ */
 export interface Call {
   readonly kernel: string;
   readonly args: readonly Place[];
@@ -16,7 +19,7 @@ export interface Call {
   /** Floating-point operations, as in `LoweredCall`. */
   readonly flops: number;
 }
-/** A tensor in the arena, alive during the calls `first` to `last` (inclusive). */
+/** A tensor in the arena, or a part of one, alive during the calls `first` to `last` (inclusive). */
 export interface Interval {
   readonly name: string;
   readonly bytes: number;
@@ -38,4 +41,6 @@ export interface Plan {
   readonly entries: readonly Entry[];
   /** Bytes of each region; scratch is per thread, or what kernels keep from one grid loop to the next. */
   readonly sizes: Readonly<Record<Region, number>>;
+  /** Where the pages of a region begin, 0 among them: no tensor, and no part of one, lies across. Absent: it is one page. */
+  readonly pages?: Readonly<Partial<Record<Region, readonly number[]>>>;
 }

@@ -89,6 +89,8 @@ export type Code =
       readonly entries: Readonly<Record<string, readonly Dispatch[]>>;
       /** WebGPU limits the device must offer beyond the defaults. */
       readonly limits: Readonly<Record<string, number>>;
+      /** Regions that are several buffers: the offset at which each begins, 0 first. No binding lies in two. */
+      readonly pages?: Readonly<Partial<Record<Region, readonly number[]>>>;
       /** WebGPU features that the device must have, such as `shader-f16`; absent: none. */
       readonly features?: readonly string[];
       /** Of programs compiled with `profile`, by id: how many dispatches each call of the plan has. */
@@ -131,10 +133,10 @@ export interface Stats {
   readonly arenaBytes: number;
   readonly lowerBoundBytes: number;
   readonly codeBytes: number;
-}
   /** What one run of each entry computes and moves between memory and kernels, by id. */
   readonly work?: Readonly<Record<string, Work>>;
 }
 export interface Work {
   readonly flops: number;
   readonly bytes: number;
+}

@@ -138,6 +138,7 @@ const readShaders = record(
     limits: recordOf(text, whole) as Reader<Readonly<Record<string, number>>>,
   },
   {
+    pages: record({}, Object.fromEntries(regions.map((r) => [r, list(whole)])) as Record<Region, Reader<readonly number[]>>),
     features: list(text),
     calls: recordOf(readEntryId, list(whole)) as Reader<Readonly<Record<string, readonly number[]>>>,
   },
@@ -154,7 +155,8 @@ async function readCode(reference: Reference, sizes: Program["sizes"], files: (n
     }
     case "wgsl": {
       const shaders = readShaders(parseJson(await file(reference.file)), reference.file);
-      for (const d of Object.values(shaders.entries).flat()) checkDispatch(d, shaders.shaders.length, sizes);
+      for (const r of regions) checkPages(r, shaders.pages?.[r] ?? [0], sizes);
+      for (const d of Object.values(shaders.entries).flat()) checkDispatch(d, shaders, sizes);
       return { kind: "wgsl", ...shaders };
     }
   }
@@ -165,10 +167,19 @@ function checkInside({ name, dtype, shape, region, offset }: Field, target: "was
   if (offset % width || offset + sizeOf(shape) * width > sizes[region]) bad(`${name} is not inside the region ${region}`);
 }
 
-function checkDispatch({ shader, bindings }: Dispatch, shaders: number, sizes: Program["sizes"]): void {
-  if (shader >= shaders) bad(`a dispatch uses shader ${shader} of ${shaders}`);
-  for (const { region, offset, bytes } of bindings)
+/** Bindings begin at multiples of this. */
+const bindingAlignment = 256;
+function checkPages(region: Region, starts: readonly number[], sizes: Program["sizes"]): void {
+  const isInOrder = starts.every((start, i) => (i === 0 ? start === 0 : start > starts[i - 1]! && start < sizes[region]));
+  if (starts.length === 0 || !isInOrder || starts.some((s) => s % bindingAlignment)) bad(`the region ${region} has no such pages`);
+}
+function checkDispatch({ shader, bindings }: Dispatch, { shaders, pages }: ReturnType<typeof readShaders>, sizes: Program["sizes"]): void {
+  if (shader >= shaders.length) bad(`a dispatch uses shader ${shader} of ${shaders.length}`);
+  for (const { region, offset, bytes } of bindings) {
+    const next = pages?.[region]?.find((start) => start > offset);
     if (offset + bytes > storedBytes(sizes[region])) bad(`a binding is not inside the region ${region}`);
+    if (next !== undefined && offset + bytes > next) bad(`a binding lies in two pages of the region ${region}`);
+  }
 }
 
 function parseJson(file: Uint8Array): unknown {

@@ -5,7 +5,7 @@ import type { GpuCall, OnGpu, Started } from "./session.ts";
 import { bufferLength, type Machine, runToBuffers, runToHost } from "./webgpu/calls.ts";
 import { makeClock } from "./webgpu/clock.ts";
 import { type Health, type Opened, openDevice, scoped, shareDevice, type WgslCode, watch } from "./webgpu/device.ts";
-import { makeBuffers, toStored } from "./webgpu/memory.ts";
+import { allBuffers, makeBuffers, writeField } from "./webgpu/memory.ts";
 import type { Pictures } from "./webgpu/pictures.ts";
 import { type Keeper, keeper, type Origin } from "./webgpu/recovery.ts";
 import { stagingRing } from "./webgpu/staging.ts";
@@ -35,7 +35,7 @@ async function start(program: Program, code: WgslCode, options: GpuOptions, kept
   const onGpu = gpuPart({ machine, health, owned: opened.owned, kept, again: () => start(program, code, options, kept), dispose: end.all });
   return {
     backend: {
-      write: (field, bytes) => machine.device.queue.writeBuffer(machine.buffers[field.region], field.offset, toStored(field, bytes)),
+      write: (field, bytes) => writeField(machine.device, machine.buffers, field, bytes),
       run: (entries, outputs) => onGpu.run({ entries, sources: [], outputs }, () => undefined),
       dispose: end.all,
     },
@@ -70,9 +70,9 @@ async function setUp(
   onProgress: OnProgress | undefined,
   end: Ending,
 ): Promise<Machine> {
-  const { value: buffers, accepted } = scoped(program, device, () => makeBuffers(program, device));
+  const { value: buffers, accepted } = scoped(program, device, () => makeBuffers(program, code, device));
   end.add(() => {
-    for (const buffer of Object.values(buffers)) buffer.destroy();
+    for (const buffer of allBuffers(buffers)) buffer.destroy();
   });
   await accepted;
   const [steps, clock] = await Promise.all([makeSteps(program, code, device, buffers, onProgress), makeClock(program, code, device)]);

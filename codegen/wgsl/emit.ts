@@ -2,8 +2,10 @@
 import { invariant } from "../../ir/diagnostic.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
 import type { Buffer, Kernel } from "../../ir/kernel/kernel.ts";
+import { beyondDefaults, type Excess, type Limits, profiles, roomOf } from "../../ir/limits.ts";
+import { stacked } from "../../ir/parts.ts";
 import type { Call, Place, Plan } from "../../ir/plan.ts";
-import type { Code, Dispatch } from "../../ir/program.ts";
+import { type Code, type Dispatch, type EntryId, regions } from "../../ir/program.ts";
 import { isBound, isShared } from "../effects.ts";
 import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
 import { printShader, type Shader } from "./shader.ts";
@@ -14,25 +16,33 @@ export type WgslCode = Omit<Extract<Code, { kind: "wgsl" }>, "kind">;
 export interface WgslOptions {
   /** The runtime shall measure what each call takes. */
   readonly profile?: boolean;
+  readonly limits?: Limits;
+  /** Called for every dispatch that goes beyond the limits; what it needs is declared all the same. */
+  readonly onExcess?: (excess: Excess) => void;
 }
-
-export function emitWgsl(plan: Plan, { profile = false }: WgslOptions = {}): WgslCode {
-  const { shaders, add } = shaderTable(plan);
+export function emitWgsl(plan: Plan, { profile = false, limits = profiles.default, onExcess }: WgslOptions = {}): WgslCode {
+  const { page } = roomOf(limits);
+  const { shaders, add } = shaderTable(plan, limits);
   for (const k of plan.kernels) {
-    const { bytes } = globalOffsets(k);
+    const { bytes } = globalOffsets(k, page);
     invariant(bytes <= plan.sizes.scratch, `${k.name} keeps ${bytes} bytes, the plan has ${plan.sizes.scratch}`);
   }
   const kernels = new Map(plan.kernels.map((k) => [k.name, splitDispatches(k)]));
   const originals = new Map(plan.kernels.map((k) => [k.name, k]));
   const all: Shader[] = [];
+  const check = (shader: Shader, entry: EntryId, call: number): void => {
+    for (const [name, needed] of Object.entries(neededBy([shader])))
+      if (needed > limits[name as keyof Limits]) onExcess?.({ entry, call, limit: name as keyof Limits, needed });
+  };
   const entries = plan.entries.map(({ name, calls }) => {
-    const dispatches = calls.map((call): Dispatch[] => {
+    const dispatches = calls.map((call, i): Dispatch[] => {
       const kernel = originals.get(call.kernel);
       invariant(kernel, `${name} calls ${call.kernel}, which the plan does not have`);
-      const places = placesOf(kernel, call);
+      const places = placesOf(kernel, call, page);
       return kernels.get(call.kernel)!.map((part) => {
         const { index, shader } = add(part, places);
         all.push(shader);
+        check(shader, name, i);
         const bindings = shader.bindings.map(({ buffer, bytes }) => ({ ...places.get(buffer)!, bytes }));
         return { shader: index, bindings, workgroups: shader.workgroups };
       });
@@ -41,11 +51,13 @@ export function emitWgsl(plan: Plan, { profile = false }: WgslOptions = {}): Wgs
   });
   const byId = <T>(of: (calls: readonly Dispatch[][]) => T) => Object.fromEntries(entries.map(([name, calls]) => [name, of(calls)]));
   const measured = profile ? { features: ["timestamp-query"], calls: byId((calls) => calls.map((dispatches) => dispatches.length)) } : {};
-  return { shaders, entries: byId((calls) => calls.flat()), limits: limitsOf(plan, all), ...measured };
+  const needed = { ...neededBy(all), maxBufferSize: largestPage(plan) };
+  const pages = plan.pages ? { pages: plan.pages } : {};
+  return { shaders, entries: byId((calls) => calls.flat()), limits: beyondDefaults(needed), ...pages, ...measured };
 }
 
 /** Where each buffer of a call is; what two calls bind alike, they bind to equal shaders. */
-function placesOf(kernel: Kernel, call: Call): ReadonlyMap<string, Place> {
+function placesOf(kernel: Kernel, call: Call, page: number): ReadonlyMap<string, Place> {
   const buffers = kernel.buffers.filter(isBound);
   invariant(buffers.length === call.args.length, `${kernel.name} has ${buffers.length} buffers and is called with ${call.args.length}`);
   for (const { region, offset } of call.args)
@@ -56,25 +68,28 @@ function placesOf(kernel: Kernel, call: Call): ReadonlyMap<string, Place> {
     const other = places.find((b) => b.region === a.region && b.offset > a.offset && b.offset < a.offset + a.bytes);
     invariant(!other, `${kernel.name}: ${a.name} and ${other?.name} overlap`);
   }
-  const own = globalOffsets(kernel).offsets.map(([name, offset]): [string, Place] => [name, { region: "scratch", offset }]);
+  const own = globalOffsets(kernel, page).offsets.map(([name, offset]): [string, Place] => [name, { region: "scratch", offset }]);
   return new Map([...places.map(({ name, region, offset }): [string, Place] => [name, { region, offset }]), ...own]);
 }
 const bytesOf = (b: Buffer): number => bufferElements(b) * storageBytes.wgsl[b.type];
-/** Where a kernel keeps what one grid loop leaves for the next: kernels run one after the other, so that all may have the same place. */
-export function globalOffsets(k: Kernel): { readonly offsets: readonly (readonly [string, number])[]; readonly bytes: number } {
-  let bytes = 0;
-  const offsets = k.buffers
-    .filter((b) => b.space === "global")
-    .map((b) => {
-      const offset = bytes;
-      bytes += alignUp(bytesOf(b), tensorAlignment.wgsl);
-      return [b.name, offset] as const;
-    });
-  return { offsets, bytes };
+/**
+ * Where a kernel keeps what one grid loop leaves for the next: kernels run one after the other, so that all may have the same place.
+ * No buffer lies across a multiple of `page`.
+ */
+export function globalOffsets(
+  k: Kernel,
+  page = Number.POSITIVE_INFINITY,
+): { readonly offsets: readonly (readonly [string, number])[]; readonly bytes: number } {
+  const own = k.buffers.filter((b) => b.space === "global");
+  const { offsets, bytes } = stacked(
+    own.map((b) => alignUp(bytesOf(b), tensorAlignment.wgsl)),
+    page,
+  );
+  return { offsets: own.map((b, i) => [b.name, offsets[i]!] as const), bytes };
 }
 
 /** Prints each kernel once for every way in which its buffers coincide. */
-function shaderTable(plan: Plan) {
+function shaderTable(plan: Plan, { maxComputeWorkgroupsPerDimension }: Limits) {
   const shaders: { name: string; code: string }[] = [];
   const byText = new Map<string, number>();
   const printed = new Map<string, { readonly index: number; readonly shader: Shader }>();
@@ -90,7 +105,7 @@ function shaderTable(plan: Plan) {
     const key = [k.name, ...groups.values()].join(" ");
     const known = printed.get(key);
     if (known) return known;
-    const shader = printShader(k, (name) => groups.get(name) ?? name);
+    const shader = printShader(k, (name) => groups.get(name) ?? name, maxComputeWorkgroupsPerDimension);
     const index = byText.get(shader.code) ?? shaders.push({ name: k.name, code: shader.code }) - 1;
     byText.set(shader.code, index);
     const made = { index, shader };
@@ -101,30 +116,24 @@ function shaderTable(plan: Plan) {
   return { shaders, add };
 }
 
-/** What devices offer without being asked. */
-const defaults = {
-  maxStorageBuffersPerShaderStage: 8,
-  maxStorageBufferBindingSize: 128 * 2 ** 20,
-  maxBufferSize: 256 * 2 ** 20,
-  maxComputeWorkgroupStorageSize: 16384,
-  maxComputeInvocationsPerWorkgroup: 256,
-  maxComputeWorkgroupSizeX: 256,
-  maxComputeWorkgroupSizeY: 256,
-  maxComputeWorkgroupSizeZ: 64,
-} as const;
-type Limit = keyof typeof defaults;
-
-function limitsOf(plan: Plan, shaders: readonly Shader[]): Record<string, number> {
+/** What dispatches need of a device. */
+function neededBy(shaders: readonly Shader[]): Omit<Limits, "maxBufferSize"> {
   const most = (f: (s: Shader) => number) => shaders.reduce((m, s) => Math.max(m, f(s)), 0);
-  const needed: Record<Limit, number> = {
+  return {
     maxStorageBuffersPerShaderStage: most((s) => s.bindings.length),
     maxStorageBufferBindingSize: most((s) => s.bindings.reduce((m, b) => Math.max(m, b.bytes), 0)),
-    maxBufferSize: Math.max(...Object.values(plan.sizes)),
     maxComputeWorkgroupStorageSize: most((s) => s.workgroupBytes),
     maxComputeInvocationsPerWorkgroup: most((s) => s.workgroupSize.reduce((n, x) => n * x, 1)),
     maxComputeWorkgroupSizeX: most((s) => s.workgroupSize[0]),
     maxComputeWorkgroupSizeY: most((s) => s.workgroupSize[1]),
     maxComputeWorkgroupSizeZ: most((s) => s.workgroupSize[2]),
+    maxComputeWorkgroupsPerDimension: most((s) => Math.max(...s.workgroups)),
   };
-  return Object.fromEntries(Object.entries(needed).filter(([name, n]) => n > defaults[name as Limit]));
 }
+const largestPage = ({ sizes, pages }: Plan): number =>
+  Math.max(
+    ...regions.flatMap((r) => {
+      const starts = pages?.[r] ?? [0];
+      return starts.map((start, i) => (starts[i + 1] ?? sizes[r]) - start);
+    }),
+  );

@@ -13,10 +13,8 @@ export interface Nest {
   readonly workgroupSize: Three;
 }
 
-/** `maxComputeWorkgroupsPerDimension` that every device has. */
-const mostGroups = 65535;
-
-export function nestOf(k: Kernel): Nest {
+/** `mostGroups`: workgroups that a dimension may have. */
+export function nestOf(k: Kernel, mostGroups: number): Nest {
   const grid = chainOf(k, "grid");
   const threads = chainOf(k, "thread");
   invariant(threads.length <= 3, `${k.name}: ${threads.length} nested thread loops; a workgroup has 3 dimensions`);
@@ -24,7 +22,7 @@ export function nestOf(k: Kernel): Nest {
   const invocations = threads.map((l, i): [string, string] => [l.axis, `i32(invocation.${"xyz"[threads.length - 1 - i]})`]);
   const workgroupSize = dimensions(threads);
   const fits = grid.length <= 3 && grid.every((l) => l.extent <= mostGroups);
-  const groups = fits ? direct(grid) : linearized(k, grid);
+  const groups = fits ? direct(grid) : linearized(k, grid, mostGroups);
   return { ...groups, axes: new Map([...groups.axes, ...invocations]), workgroupSize };
 }
 /** The innermost loop is x. */
@@ -37,7 +35,7 @@ const direct = (grid: readonly For[]): Groups => ({
   workgroups: dimensions(grid),
 });
 /** All iterations are numbered, in rows of workgroups. */
-function linearized(k: Kernel, grid: readonly For[]): Groups {
+function linearized(k: Kernel, grid: readonly For[], mostGroups: number): Groups {
   const count = grid.reduce((n, l) => n * l.extent, 1);
   const rows = Math.ceil(count / mostGroups);
   const columns = Math.ceil(count / rows);

@@ -40,9 +40,9 @@ interface Writer {
   readonly ranges: Map<string, number>;
 }
 
-/** `groupOf` names one buffer for all that are the same memory: they share a binding. */
-export function printShader(k: Kernel, groupOf: (buffer: string) => string): Shader {
-  const w = writerOf(k, groupOf);
+/** `groupOf` names one buffer for all that are the same memory: they share a binding. `mostGroups`: workgroups of a dimension. */
+export function printShader(k: Kernel, groupOf: (buffer: string) => string, mostGroups: number): Shader {
+  const w = writerOf(k, groupOf, mostGroups);
   const { nest } = w;
   const lines = translator(k, emitterOf(w))(k.body);
   const { declarations, bindings, workgroupBytes } = declare(w);
@@ -51,7 +51,7 @@ export function printShader(k: Kernel, groupOf: (buffer: string) => string): Sha
   const code = [...declarations, ...w.prelude.lines(), ...head, ...indent([...nest.guard, ...lines]), "}", ""].join("\n");
   return { code, workgroups: nest.workgroups, workgroupSize: nest.workgroupSize, workgroupBytes, bindings };
 }
-function writerOf(kernel: Kernel, groupOf: Writer["groupOf"]): Writer {
+function writerOf(kernel: Kernel, groupOf: Writer["groupOf"], mostGroups: number): Writer {
   const fresh = names();
   const idents = new Map<string, string>();
   // A prefix keeps names apart from the words of the language, and buffers from variables.
@@ -63,7 +63,7 @@ function writerOf(kernel: Kernel, groupOf: Writer["groupOf"]): Writer {
   };
   return {
     kernel,
-    nest: nestOf(kernel),
+    nest: nestOf(kernel, mostGroups),
     prelude: prelude(),
     wide: wideBuffers(kernel, groupOf),
     groupOf,

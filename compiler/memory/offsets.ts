@@ -2,6 +2,7 @@
  * Offsets for tensors of known size and lifetime in one arena, greedy by size (Pisarchyk & Lee, arXiv 2001.03288): the
  * largest first, each at the lowest offset where it overlaps nobody that is alive with it.
  */
+import { inPage } from "../../ir/parts.ts";
 
 /** Bytes needed from call `first` to call `last`, inclusive. */
 export interface Lifetime {
@@ -39,20 +40,20 @@ function bytesAlive(lifetimes: readonly Lifetime[]): number[] {
   });
 }
 
-/** The best of several orders; stops at the first that meets the bound. */
-export function assignOffsets(lifetimes: readonly Lifetime[]): Assignment {
+/** The best of several orders; stops at the first that meets the bound. Nobody lies across a multiple of `page`. */
+export function assignOffsets(lifetimes: readonly Lifetime[], page = Number.POSITIVE_INFINITY): Assignment {
   const bound = lowerBound(lifetimes);
   const orders = [bySize, byArea, byBreadth, byLength].map((key) => orderBy(lifetimes, key));
   let best: Assignment | null = null;
   let bestOrder = orders[0]!;
   for (const order of orders) {
-    const found = place(lifetimes, order);
+    const found = place(lifetimes, order, page);
     if (best && found.bytes >= best.bytes) continue;
     best = found;
     bestOrder = order;
     if (best.bytes === bound) return best;
   }
-  for (const share of shares) best = improve(lifetimes, bestOrder, best!, bound, share);
+  for (const share of shares) best = improve(lifetimes, bestOrder, best!, bound, share, page);
   return best!;
 }
 type Key = (l: Lifetime, aliveAt: (call: number) => number) => number;
@@ -69,7 +70,7 @@ function orderBy(lifetimes: readonly Lifetime[], key: Key): number[] {
 }
 
 /** Every tensor in turn at the lowest offset that is free while it lives; `placed` is kept in order of offsets. */
-function place(lifetimes: readonly Lifetime[], order: readonly number[]): Assignment {
+function place(lifetimes: readonly Lifetime[], order: readonly number[], page: number): Assignment {
   const offsets = lifetimes.map(() => 0);
   const placed: number[] = [];
   let bytes = 0;
@@ -79,7 +80,7 @@ function place(lifetimes: readonly Lifetime[], order: readonly number[]): Assign
     for (const j of placed) {
       const other = lifetimes[j]!;
       if (offsets[j]! >= at + size) break;
-      if (other.first <= last && first <= other.last) at = Math.max(at, offsets[j]! + other.bytes);
+      if (other.first <= last && first <= other.last) at = inPage(Math.max(at, offsets[j]! + other.bytes), size, page);
     }
     offsets[i] = at;
     placed.splice(firstBehind(placed, offsets, at), 0, i);
@@ -102,25 +103,32 @@ function firstBehind(placed: readonly number[], offsets: readonly number[], at: 
  * Tries other orders a bounded number of times, from a fixed seed: a tensor at the top, or one that lives with it, comes earlier.
  * Small tensors, which find a place anywhere, come last.
  */
-function improve(lifetimes: readonly Lifetime[], start: readonly number[], found: Assignment, bound: number, share: number): Assignment {
+function improve(
+  lifetimes: readonly Lifetime[],
+  start: readonly number[],
+  found: Assignment,
+  bound: number,
+  share: number,
+  page: number,
+): Assignment {
   const small = start.filter((i) => lifetimes[i]!.bytes * share < bound);
   let order = start.filter((i) => lifetimes[i]!.bytes * share >= bound);
   const tries = Math.min(mostTries, Math.floor(mostSteps / Math.max(1, order.length ** 2)));
   const random = numbers(1);
   let best = found;
-  let now = place(lifetimes, order);
+  let now = place(lifetimes, order, page);
   let least = best.bytes;
   for (let t = 0; t < tries && order.length > 0 && best.bytes > enough * bound; t++) {
     const next = [...order];
     const at = next.indexOf(inTheWay(lifetimes, order, now, random));
     next.splice(random(at + 1), 0, ...next.splice(at, 1));
-    const other = place(lifetimes, next);
+    const other = place(lifetimes, next, page);
     if (other.bytes > now.bytes) continue;
     order = next;
     now = other;
     if (now.bytes >= least) continue;
     least = now.bytes;
-    const whole = place(lifetimes, [...order, ...small]);
+    const whole = place(lifetimes, [...order, ...small], page);
     if (whole.bytes < best.bytes) best = whole;
   }
   return best;

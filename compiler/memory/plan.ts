@@ -1,9 +1,10 @@
 /** Lays all memory out: variables and inputs one after the other, everything that lives within a run in one arena. */
+
 import { invariant } from "../../ir/diagnostic.ts";
 import type { VariableKind } from "../../ir/graph/graph.ts";
 import type { Space } from "../../ir/kernel/kernel.ts";
-import { elementsIn } from "../../ir/layout.ts";
 import type { Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
+import { partsOf, stacked } from "../../ir/parts.ts";
 import type { Call, Entry, Interval, Place, Plan } from "../../ir/plan.ts";
 import { bindingOf, type EntryId, type Region } from "../../ir/program.ts";
 import { type DType, printType, sameType, type TensorType } from "../../ir/type.ts";
@@ -17,6 +18,8 @@ export interface MemoryModel {
   readonly inPlace: boolean;
   /** What the region scratch is for. */
   readonly scratch: Extract<Space, "scratch" | "global">;
+  /** Most bytes of a page of a region, and of a part of a tensor: larger ones are cut. */
+  readonly room: { readonly page: number; readonly part: number };
 }
 /** Something with memory of its own. */
 export interface Resident {
@@ -62,47 +65,62 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
     arena: 0,
     scratch: 0,
   };
-  const places = new Map<string, Place>();
+  const pages: Partial<Record<Region, readonly number[]>> = {};
+  const places = new Map<string, readonly Place[]>();
   const types = new Map<string, TensorType>();
   const reserve = (key: string, region: Region, r: Resident): void => {
     const known = types.get(key);
     invariant(!known || sameType(known, r.type), `${key} is ${known && printType(known)} and ${printType(r.type)}`);
     if (known) return;
     types.set(key, r.type);
-    places.set(key, { region, offset: sizes[region] });
-    sizes[region] += align(bytesOf(r.type, model), model);
+    const parts = partBytes(r.type, model).map((bytes) => {
+      const offset = sizes[region];
+      sizes[region] += bytes;
+      const starts = pages[region] ?? [0];
+      if (sizes[region] - starts.at(-1)! > model.room.page) pages[region] = [...starts, offset];
+      return { region, offset };
+    });
+    places.set(key, parts);
   };
   for (const v of residents.variables) reserve(`variable ${v.kind} ${v.name}`, regionOf[v.kind], v);
   for (const t of lowered.constants) reserve(`constant ${t.name}`, "prepared", t);
   let io = 0;
-  for (const { inputs, outputs } of byBinding(residents)) {
-    sizes.io = 0;
+  const bindings = byBinding(residents);
+  // Pages of one binding would cut the tensors of another.
+  const isShared = bindings.every(({ inputs, outputs }) => totalBytes([...inputs, ...outputs], model) <= model.room.page);
+  for (const { inputs, outputs } of bindings) {
+    if (isShared) sizes.io = 0;
     for (const r of inputs) reserve(inputKey(r.entry, r.name), "io", r);
     for (const r of outputs) reserve(outputKey(r.entry, r.name), "io", r);
     io = Math.max(io, sizes.io);
   }
   sizes.io = io;
-  const find = (key: string): Place => {
-    const place = places.get(key);
-    invariant(place, `${key} has no memory`);
-    return place;
+  const findAll = (key: string): readonly Place[] => {
+    const found = places.get(key);
+    invariant(found, `${key} has no memory`);
+    return found;
   };
-  const placeOf = (v: Value, entry: EntryId): Place => {
+  // Parts of what lives outside the arena lie one behind the other.
+  const find = (key: string): Place => findAll(key)[0]!;
+  const keyOfValue = (v: Value, entry: EntryId): string => {
     invariant(v.home.kind !== "arena", `${v.name} lives in the arena`);
-    return find(keyOf(v.home, entry));
+    return keyOf(v.home, entry);
   };
-  const entries = lowered.entries.map((e) => planEntry(e, placeOf, model));
+  const entries = lowered.entries.map((e) => planEntry(e, (v, entry) => findAll(keyOfValue(v, entry)), model));
   sizes.arena = Math.max(0, ...entries.map((e) => e.arena));
   sizes.scratch = Math.max(0, ...lowered.kernels.map((k) => scratchOf(k.buffers, model)));
+  for (const region of ["arena", "scratch"] as const)
+    if (sizes[region] > model.room.page) pages[region] = multiples(model.room.page, sizes[region]);
   return {
-    plan: { name, kernels: lowered.kernels, entries: entries.map((e) => e.entry), sizes },
+    plan: { name, kernels: lowered.kernels, entries: entries.map((e) => e.entry), sizes, ...(Object.keys(pages).length ? { pages } : {}) },
     variable: (kind, n) => find(`variable ${kind} ${n}`),
     input: (entry, n) => find(inputKey(entry, n)),
     output: (entry, n) => find(outputKey(entry, n)),
     constant: (n) => find(`constant ${n}`),
-    placeOf,
+    placeOf: (v, entry) => find(keyOfValue(v, entry)),
   };
 }
+const multiples = (of: number, below: number): number[] => Array.from({ length: Math.ceil(below / of) }, (_, i) => i * of);
 
 const inputKey = (entry: EntryId, name: string) => `input ${bindingOf(entry)} ${name}`;
 const outputKey = (entry: EntryId, name: string) => `output ${entry}.${name}`;
@@ -125,13 +143,22 @@ function byBinding({ inputs, outputs }: Residents): readonly Pick<Residents, "in
 }
 
 const align = (bytes: number, model: MemoryModel) => Math.ceil(bytes / model.alignment) * model.alignment;
-const bytesOf = (t: Resident["type"], model: MemoryModel) => elementsIn(t.shape, t.layout) * model.bytesPerElement[t.dtype];
-const scratchOf = (buffers: Lowered["kernels"][number]["buffers"], model: MemoryModel) =>
-  buffers.filter((b) => b.space === model.scratch).reduce((n, b) => n + align(elementsIn(b.shape, b.layout) * 4, model), 0);
+/** Bytes of each part of a tensor; one where it is not cut. */
+export const tensorBytes = ({ shape, layout, dtype }: TensorType, model: MemoryModel): readonly number[] =>
+  partsOf(shape, layout, model.room.part / model.bytesPerElement[dtype]).map((n) => n * model.bytesPerElement[dtype]);
+/** What they take in memory. */
+const partBytes = (t: TensorType, model: MemoryModel): readonly number[] => tensorBytes(t, model).map((n) => align(n, model));
+const totalBytes = (residents: readonly Resident[], model: MemoryModel): number =>
+  residents.flatMap((r) => partBytes(r.type, model)).reduce((sum, n) => sum + n, 0);
+const scratchOf = (buffers: Lowered["kernels"][number]["buffers"], model: MemoryModel): number => {
+  const own = buffers.filter((b) => b.space === model.scratch);
+  const sizes = own.flatMap((b) => partsOf(b.shape, b.layout, model.room.part / 4).map((n) => align(n * 4, model)));
+  return stacked(sizes, model.room.page).bytes;
+};
 
 function planEntry(
   e: LoweredEntry,
-  residence: (v: Value, entry: EntryId) => Place,
+  residence: (v: Value, entry: EntryId) => readonly Place[],
   model: MemoryModel,
 ): { readonly entry: Entry; readonly arena: number } {
   const lives = livesOf(e.calls);
@@ -146,17 +173,32 @@ function planEntry(
     const at = merged.get(ownerOf(v));
     merged.set(ownerOf(v), at ? { first: Math.min(at.first, l.first), last: Math.max(at.last, l.last) } : { ...l });
   }
-  const lifetimes = owners.map((v): Lifetime => ({ ...merged.get(v)!, bytes: align(bytesOf(v.type, model), model) }));
-  const assigned = assignOffsets(lifetimes);
-  const offsets = new Map(owners.map((v, i) => [v, assigned.offsets[i]!]));
-  const placeOf = (v: Value): Place =>
-    v.home.kind === "arena" ? { region: "arena", offset: offsets.get(ownerOf(v))! } : residence(v, e.name);
+  const pieces = owners.flatMap((v) =>
+    partBytes(v.type, model).map((bytes) => ({ v, life: { ...merged.get(v)!, bytes } satisfies Lifetime })),
+  );
+  const lifetimes = pieces.map((p) => p.life);
+  const assigned = assignOffsets(lifetimes, model.room.page);
+  const offsets = new Map<Value, number[]>(owners.map((v) => [v, []]));
+  pieces.forEach(({ v }, i) => {
+    offsets.get(v)!.push(assigned.offsets[i]!);
+  });
+  const placesOf = (v: Value): readonly Place[] =>
+    v.home.kind === "arena" ? offsets.get(ownerOf(v))!.map((offset) => ({ region: "arena", offset })) : residence(v, e.name);
   const calls = e.calls.map(
-    (c): Call => ({ kernel: c.kernel, args: [...c.inputs, ...c.outputs].map(placeOf), origin: c.origin, flops: c.flops }),
+    (c): Call => ({ kernel: c.kernel, args: [...c.inputs, ...c.outputs].flatMap(placesOf), origin: c.origin, flops: c.flops }),
   );
-  const intervals = [...lives].map(
-    ([v, l]): Interval => ({ name: v.name, bytes: bytesOf(v.type, model), first: l.first, last: l.last, offset: placeOf(v).offset }),
-  );
+  const intervals = [...lives].flatMap(([v, l]) => {
+    const sizes = tensorBytes(v.type, model);
+    return placesOf(v).map(
+      ({ offset }, i): Interval => ({
+        name: sizes.length > 1 ? `${v.name}[${i}]` : v.name,
+        bytes: sizes[i]!,
+        first: l.first,
+        last: l.last,
+        offset,
+      }),
+    );
+  });
   return { entry: { name: e.name, calls, intervals, lowerBound: lowerBound(lifetimes) }, arena: assigned.bytes };
 }
 

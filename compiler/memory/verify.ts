@@ -3,80 +3,108 @@
  * remembers which value was written there last. A call must find the operands that it names, and in the end every output
  * and every updated variable must hold its value.
  */
-import { elementsIn } from "../../ir/layout.ts";
 import type { Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
 import type { Place, Plan } from "../../ir/plan.ts";
-import type { Region } from "../../ir/program.ts";
-import type { MemoryModel } from "./plan.ts";
+import { type Region, regions } from "../../ir/program.ts";
+import { type MemoryModel, tensorBytes } from "./plan.ts";
 
 /** Violations, in words; an empty list is a sound plan. */
-export const verifyPlan = (plan: Plan, lowered: Lowered, model: MemoryModel): string[] =>
-  lowered.entries.flatMap((entry, e) => verifyEntry(entry, plan.entries[e]!.calls, plan, model));
+export const verifyPlan = (plan: Plan, lowered: Lowered, model: MemoryModel): string[] => [
+  ...regions.flatMap((r) => {
+    const starts = [...(plan.pages?.[r] ?? [0]), plan.sizes[r]];
+    const isLarge = starts.some((start, i) => start - (starts[i - 1] ?? 0) > model.room.page);
+    return isLarge ? [`${r} has a page of more than ${model.room.page} bytes`] : [];
+  }),
+  ...lowered.entries.flatMap((entry, e) => verifyEntry(entry, plan.entries[e]!.calls, plan, model)),
+];
 
+/** A value, or one of its parts, in memory. */
+interface Piece {
+  readonly value: Value;
+  readonly part: number;
+  readonly place: Place;
+  readonly bytes: number;
+}
 interface Written {
   readonly from: number;
   readonly to: number;
   readonly value: Value;
+  readonly part: number;
 }
 function verifyEntry(entry: LoweredEntry, calls: Plan["entries"][number]["calls"], plan: Plan, model: MemoryModel): string[] {
   const problems: string[] = [];
   const memory = new Map<Region, Written[]>();
   const made = new Set(entry.calls.flatMap((c) => c.outputs));
-  const bytesOf = (v: Value) => elementsIn(v.type.shape, v.type.layout) * model.bytesPerElement[v.type.dtype];
   const at = (p: Place) => {
     const known = memory.get(p.region) ?? [];
     memory.set(p.region, known);
     return known;
   };
-  const holds = (v: Value, p: Place): string | null => {
-    const there = overlapping(at(p), p.offset, p.offset + bytesOf(v));
-    const initial = !made.has(v) && v.home.kind !== "arena" && v.home.kind !== "output";
+  const holds = ({ value, part, place, bytes }: Piece): string | null => {
+    const there = overlapping(at(place), place.offset, place.offset + bytes);
+    const initial = !made.has(value) && value.home.kind !== "arena" && value.home.kind !== "output";
     if (there.length === 0) return initial ? null : "nothing";
     const [only] = there;
-    const whole = there.length === 1 && only!.value === v && only!.from <= p.offset && only!.to >= p.offset + bytesOf(v);
-    return whole ? null : there.map((w) => w.value.name).join(", ");
+    const isOwn = there.length === 1 && only!.value === value && only!.part === part;
+    return isOwn && only!.from <= place.offset && only!.to >= place.offset + bytes ? null : there.map((w) => w.value.name).join(", ");
   };
   entry.calls.forEach((call, i) => {
     const where = `${entry.name}, call ${i} (${call.kernel})`;
-    const args = calls[i]!.args;
-    [...call.inputs, ...call.outputs].forEach((v, a) => {
-      const p = args[a]!;
-      if (p.offset % model.alignment !== 0) problems.push(`${where}: ${v.name} is not aligned`);
-      if (p.offset + bytesOf(v) > plan.sizes[p.region]) problems.push(`${where}: ${v.name} ends behind its region`);
-      const found = a < call.inputs.length ? holds(v, p) : null;
-      if (found !== null) problems.push(`${where}: reads ${v.name}, finds ${found}`);
-    });
-    problems.push(...overwrittenOperands(call, args, bytesOf).map((name) => `${where}: overwrites its operand ${name}`));
-    placedOutputs(call, args).forEach(({ value, place }) => {
-      write(at(place), { from: place.offset, to: place.offset + bytesOf(value), value });
-    });
-    for (const { value, place } of placedOutputs(call, args)) {
-      const found = holds(value, place);
-      if (found !== null) problems.push(`${where}: writes ${value.name} and, over it, ${found}`);
+    const { inputs, outputs, args } = piecesOf(call, calls[i]!.args, model);
+    if (args !== inputs.length + outputs.length) problems.push(`${where}: ${args} places for ${inputs.length + outputs.length} tensors`);
+    for (const p of [...inputs, ...outputs]) problems.push(...misplaced(p, plan, model).map((what) => `${where}: ${p.value.name} ${what}`));
+    for (const p of inputs) {
+      const found = holds(p);
+      if (found !== null) problems.push(`${where}: reads ${p.value.name}, finds ${found}`);
+    }
+    problems.push(...overwrittenOperands(call, inputs, outputs).map((name) => `${where}: overwrites its operand ${name}`));
+    for (const { value, part, place, bytes } of outputs) write(at(place), { from: place.offset, to: place.offset + bytes, value, part });
+    for (const p of outputs) {
+      const found = holds(p);
+      if (found !== null) problems.push(`${where}: writes ${p.value.name} and, over it, ${found}`);
     }
   });
   entry.calls.forEach((call, i) => {
-    for (const { value, place } of placedOutputs(call, calls[i]!.args)) {
-      const found = value.home.kind === "arena" ? null : holds(value, place);
-      if (found !== null) problems.push(`${entry.name}: in the end ${value.name} is overwritten by ${found}`);
+    for (const p of piecesOf(call, calls[i]!.args, model).outputs) {
+      const found = p.value.home.kind === "arena" ? null : holds(p);
+      if (found !== null) problems.push(`${entry.name}: in the end ${p.value.name} is overwritten by ${found}`);
     }
   });
   return problems;
 }
 
-const placedOutputs = (call: LoweredCall, args: readonly Place[]): { readonly value: Value; readonly place: Place }[] =>
-  call.outputs.map((value, i) => ({ value, place: args[call.inputs.length + i]! }));
+/** What a call names, with its places; as many as there are. */
+function piecesOf(call: LoweredCall, args: readonly Place[], model: MemoryModel) {
+  let next = 0;
+  const of = (values: readonly Value[]): Piece[] =>
+    values.flatMap((value) =>
+      tensorBytes(value.type, model).flatMap((bytes, part) => {
+        const place = args[next++];
+        return place ? [{ value, part, place, bytes }] : [];
+      }),
+    );
+  return { inputs: of(call.inputs), outputs: of(call.outputs), args: args.length };
+}
+function misplaced({ place, bytes }: Piece, plan: Plan, model: MemoryModel): string[] {
+  const end = place.offset + bytes;
+  const isCut = (plan.pages?.[place.region] ?? []).some((start) => place.offset < start && start < end);
+  return [
+    ...(place.offset % model.alignment !== 0 ? ["is not aligned"] : []),
+    ...(end > plan.sizes[place.region] ? ["ends behind its region"] : []),
+    ...(isCut ? ["lies across two pages"] : []),
+  ];
+}
 
 /** Operands that share memory with a result without being read in place. */
-function overwrittenOperands(call: LoweredCall, args: readonly Place[], bytesOf: (v: Value) => number): string[] {
-  return placedOutputs(call, args).flatMap(({ value, place: to }, n) =>
-    call.inputs.flatMap((v, i) => {
-      const p = args[i]!;
-      const overlaps = p.region === to.region && p.offset < to.offset + bytesOf(value) && to.offset < p.offset + bytesOf(v);
-      return overlaps && !(call.inPlace[n]!.includes(v) && p.offset === to.offset) ? [v.name] : [];
+const overwrittenOperands = (call: LoweredCall, inputs: readonly Piece[], outputs: readonly Piece[]): string[] =>
+  outputs.flatMap((to) =>
+    inputs.flatMap((p) => {
+      const overlaps =
+        p.place.region === to.place.region && p.place.offset < to.place.offset + to.bytes && to.place.offset < p.place.offset + p.bytes;
+      const mayShare = call.inPlace[call.outputs.indexOf(to.value)]!.includes(p.value) && p.place.offset === to.place.offset;
+      return overlaps && !mayShare ? [p.value.name] : [];
     }),
   );
-}
 
 /* ---- disjoint ranges in order of their start --------------------------------------------------------------------- */
 

@@ -2,20 +2,23 @@
  * Loops for a GPU: tiles where a sum of products has the form, invocations that share long folds, else one invocation for each
  * element of memory, halo and padding included.
  */
+
 import { type Choose, preferred } from "../../ir/choice.ts";
 import { at, store, within } from "../../ir/kernel/build.ts";
 import { type Axes, type Computation, makeAxes } from "../../ir/kernel/computation.ts";
 import type { Buffer, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
+import { type Limits, profiles } from "../../ir/limits.ts";
 import { logicalIndex, orZero, physicalExtents, unravel } from "./elements.ts";
 import { foldSerially } from "./fold.ts";
 import { sharedFold } from "./gpu/fold.ts";
 import { product } from "./gpu/product.ts";
 import { workgroup } from "./gpu/shape.ts";
 
-export function scheduleGpu(c: Computation, choose: Choose = preferred): Kernel {
+/** `limits`: what the device has. */
+export function scheduleGpu(c: Computation, choose: Choose = preferred, limits: Limits = profiles.default): Kernel {
   const axes = makeAxes();
   const own: Buffer[] = [];
-  const body = product(c, axes, own, choose) ?? [sharedFold(c, axes, own) ?? elements(c, axes)];
+  const body = product(c, axes, own, choose, limits) ?? [sharedFold(c, axes, own, limits) ?? elements(c, axes)];
   return { name: c.name, buffers: [...c.inputs, c.output, ...own], body };
 }
 

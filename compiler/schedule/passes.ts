@@ -1,9 +1,12 @@
 /** From a scheduled kernel to one that a target can spell, in order. */
+
 import type { Kernel } from "../../ir/kernel/kernel.ts";
+import { profiles, type Room, roomOf, wordBytes } from "../../ir/limits.ts";
 import { collapse } from "./collapse.ts";
 import { flatten } from "./flatten.ts";
 import { hoist } from "./hoist.ts";
 import { legalize } from "./legalize.ts";
+import { parts } from "./parts.ts";
 import { pointers } from "./pointers.ts";
 import { registers } from "./registers.ts";
 import { share } from "./share.ts";
@@ -30,11 +33,14 @@ export const wasmKernelPasses: readonly KernelPass[] = [
   { name: "share", run: share },
   { name: "pointers", run: pointers },
 ];
-export const wgslKernelPasses: readonly KernelPass[] = [
+/** `room`: what a device has for a part of a buffer. */
+export const wgslKernelPassesFor = (room: Room): readonly KernelPass[] => [
   ...common,
+  { name: "parts", run: parts(room.part / wordBytes) },
   { name: "collapse-grid", run: collapse("grid", 3) },
   { name: "collapse-thread", run: collapse("thread", 3) },
   { name: "legalize", run: legalize({ target: "wgsl" }) },
   { name: "simplify", run: simplify },
   { name: "flatten", run: flatten },
 ];
+export const wgslKernelPasses: readonly KernelPass[] = wgslKernelPassesFor(roomOf(profiles.default));

@@ -8,7 +8,7 @@ import type { GpuCall, GpuOutputs } from "../session.ts";
 import { typeOf } from "../tensor.ts";
 import { type Clock, timesName } from "./clock.ts";
 import { scoped } from "./device.ts";
-import { type Buffers, bytesOn, fromStored, usage } from "./memory.ts";
+import { type Buffers, bytesOn, fieldSpans, fromStored, type Span, usage } from "./memory.ts";
 import type { Pictures } from "./pictures.ts";
 import type { Staging } from "./staging.ts";
 import { encodeSteps, type Steps } from "./steps.ts";
@@ -48,7 +48,9 @@ export async function runToBuffers(m: Machine, call: GpuCall, to: GpuOutputs, is
   const { value, accepted } = scoped(m.program, device, () => {
     const targets = wanted.map((f) => (to === "gpu" ? outputBuffer(device, f) : (to[f.name] as GPUBuffer)));
     const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
-    for (const [i, f] of wanted.entries()) encoder.copyBufferToBuffer(m.buffers[f.region], f.offset, targets[i]!, 0, bytesOn(f));
+    for (const [i, f] of wanted.entries())
+      for (const { buffer, offset, at, bytes } of fieldSpans(m.buffers, f))
+        encoder.copyBufferToBuffer(buffer, offset, targets[i]!, at, bytes);
     device.queue.submit([encoder.finish()]);
     return targets;
   });
@@ -102,9 +104,12 @@ async function picturesFor(m: Machine, { sources }: GpuCall): Promise<Pictures |
 /** The encoder to go on with: where work is long, parts of it are submitted before. */
 function encodeCall(m: Machine, first: GPUCommandEncoder, { entries, sources }: GpuCall, pictures: Pictures | null): GPUCommandEncoder {
   for (const [field, { given }] of sources)
-    if (isBuffer(given)) first.copyBufferToBuffer(given as GPUBuffer, 0, m.buffers[field.region], field.offset, bytesOn(field));
+    if (isBuffer(given)) copyIn(m, first, field, given as GPUBuffer);
     else pictures?.write(first, field, given as Picture);
   return entries.reduce((encoder, entry) => encodeEntry(m, encoder, entry), first);
+}
+function copyIn({ buffers }: Machine, encoder: GPUCommandEncoder, field: Field, given: GPUBuffer): void {
+  for (const { buffer, offset, at, bytes } of fieldSpans(buffers, field)) encoder.copyBufferToBuffer(given, at, buffer, offset, bytes);
 }
 
 function encodeEntry({ steps, clock, device }: Machine, first: GPUCommandEncoder, entry: EntryId): GPUCommandEncoder {
@@ -133,7 +138,7 @@ function encodeEntry({ steps, clock, device }: Machine, first: GPUCommandEncoder
 interface Read {
   readonly bytes: number;
   /** Where the bytes are, once the encoder so far has run. */
-  readonly from: (encoder: GPUCommandEncoder) => { readonly buffer: GPUBuffer; readonly offset: number };
+  readonly from: (encoder: GPUCommandEncoder) => readonly Span[];
   readonly decode: (stored: ArrayBuffer) => Uint8Array<ArrayBuffer>;
 }
 function readOf({ buffers, clock, steps }: Machine, { entries }: GpuCall, field: Field): Read {
@@ -142,13 +147,13 @@ function readOf({ buffers, clock, steps }: Machine, { entries }: GpuCall, field:
     const dispatches = steps[entry]!.pipelines.length;
     return {
       bytes: 16 * dispatches,
-      from: (encoder) => ({ buffer: clock.resolve(encoder, dispatches), offset: 0 }),
+      from: (encoder) => [{ buffer: clock.resolve(encoder, dispatches), offset: 0, at: 0, bytes: 16 * dispatches }],
       decode: (stored) => clock.times(entry, stored),
     };
   }
   return {
     bytes: bytesOn(field),
-    from: () => ({ buffer: buffers[field.region], offset: field.offset }),
+    from: () => fieldSpans(buffers, field),
     decode: (stored) => fromStored(field, stored),
   };
 }
@@ -187,8 +192,8 @@ function submit(m: Machine, call: GpuCall, reads: readonly Read[], pictures: Pic
 function copyBack(encoder: GPUCommandEncoder, reads: readonly Read[], back: GPUBuffer): void {
   let at = 0;
   for (const { bytes, from } of reads) {
-    const { buffer, offset } = from(encoder);
-    if (bytes > 0) encoder.copyBufferToBuffer(buffer, offset, back, at, bytes);
+    for (const span of from(encoder))
+      if (span.bytes > 0) encoder.copyBufferToBuffer(span.buffer, span.offset, back, at + span.at, span.bytes);
     at += alignUp(bytes);
   }
 }

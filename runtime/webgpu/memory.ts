@@ -1,5 +1,5 @@
-/** Buffers of a program on a device: one for each region. */
-import type { Field, Program, Region } from "../../ir/program.ts";
+/** Buffers of a program on a device: one for each region, or one for each of its pages. */
+import type { Code, Field, Program, Region } from "../../ir/program.ts";
 import { regions } from "../../ir/program.ts";
 import { sizeOf } from "../../ir/type.ts";
 import { fail } from "../errors.ts";
@@ -8,21 +8,53 @@ import { storedBytes } from "../tensor.ts";
 // The numbers of the specification: Node has no such globals.
 export const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, storage: 0x80, queryResolve: 0x200 } as const;
 
-export type Buffers = Readonly<Record<Region, GPUBuffer>>;
-export function makeBuffers(program: Program, device: GPUDevice): Buffers {
-  const make = (region: Region): GPUBuffer => {
-    const size = storedBytes(program.sizes[region]);
+/** Bytes of a region from `start` to before `end`. */
+interface Page {
+  readonly start: number;
+  readonly end: number;
+  readonly buffer: GPUBuffer;
+}
+export type Buffers = Readonly<Record<Region, readonly Page[]>>;
+export function makeBuffers(program: Program, { pages }: Extract<Code, { kind: "wgsl" }>, device: GPUDevice): Buffers {
+  const make = (region: Region, start: number, end: number): Page => {
+    const size = end - start;
     if (size > device.limits.maxBufferSize)
       fail("memory", `${program.name} needs ${size} bytes of ${region}, the device allows ${device.limits.maxBufferSize}`);
-    return device.createBuffer({ label: region, size, usage: usage.storage | usage.copySrc | usage.copyDst });
+    return { start, end, buffer: device.createBuffer({ label: region, size, usage: usage.storage | usage.copySrc | usage.copyDst }) };
   };
-  return Object.fromEntries(regions.map((r) => [r, make(r)])) as Record<Region, GPUBuffer>;
+  const all = (region: Region): readonly Page[] => {
+    const starts = pages?.[region] ?? [0];
+    return starts.map((start, i) => make(region, start, starts[i + 1] ?? storedBytes(program.sizes[region])));
+  };
+  return Object.fromEntries(regions.map((r) => [r, all(r)])) as Record<Region, readonly Page[]>;
+}
+export const allBuffers = (buffers: Buffers): readonly GPUBuffer[] => Object.values(buffers).flatMap((list) => list.map((p) => p.buffer));
+
+export const pageAt = (buffers: Buffers, region: Region, offset: number): Page => buffers[region].findLast((p) => p.start <= offset)!;
+
+/** Memory of one page: `bytes` of a buffer from `offset` on, which are those of the tensor from `at` on. */
+export interface Span {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly at: number;
+  readonly bytes: number;
+}
+/** Where a field is, page by page. */
+export const fieldSpans = (buffers: Buffers, field: Field): readonly Span[] =>
+  buffers[field.region].flatMap(({ start, end, buffer }) => {
+    const [from, to] = [Math.max(start, field.offset), Math.min(end, field.offset + bytesOn(field))];
+    return from < to ? [{ buffer, offset: from - start, at: from - field.offset, bytes: to - from }] : [];
+  });
+
+export function writeField(device: GPUDevice, buffers: Buffers, field: Field, bytes: Uint8Array): void {
+  const stored = toStored(field, bytes);
+  for (const { buffer, offset, at, bytes: size } of fieldSpans(buffers, field)) device.queue.writeBuffer(buffer, offset, stored, at, size);
 }
 
 /** Bytes of a field on the device: u8 and bool take a 32-bit word an element there. */
 export const bytesOn = (field: Field): number => sizeOf(field.shape) * 4;
 const isWide = (field: Field): boolean => field.dtype === "u8" || field.dtype === "bool";
-export function toStored(field: Field, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+function toStored(field: Field, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return isWide(field) ? new Uint8Array(Uint32Array.from(bytes).buffer) : (bytes as Uint8Array<ArrayBuffer>);
 }
 /** `stored` begins on a word and is the caller's own. */

@@ -4,7 +4,7 @@ import { fail, messageOf } from "../errors.ts";
 import { channelsOf, imageDataOf } from "../foreign.ts";
 import type { Picture } from "../gpu-types.ts";
 import { scoped } from "./device.ts";
-import { type Buffers, bytesOn } from "./memory.ts";
+import { type Buffers, fieldSpans, type Span } from "./memory.ts";
 
 const textureUsage = { copyDst: 0x2, textureBinding: 0x4, renderAttachment: 0x10 } as const;
 const edge = 8;
@@ -47,6 +47,8 @@ export function openPictures(program: Program, device: GPUDevice, buffers: Buffe
 
 async function makeReader(program: Program, device: GPUDevice, buffers: Buffers, field: Field): Promise<Reader> {
   const [height, width] = field.shape.slice(-2) as [number, number];
+  const [{ buffer, offset, bytes }, more] = fieldSpans(buffers, field) as [Span, Span?];
+  if (more) fail("input", `${field.name} lies in several buffers and takes no picture: give its numbers`);
   const { value, accepted } = scoped(program, device, () => ({
     texture: device.createTexture({
       label: field.name,
@@ -63,7 +65,7 @@ async function makeReader(program: Program, device: GPUDevice, buffers: Buffers,
     layout: pipeline.getBindGroupLayout(0),
     entries: [
       { binding: 0, resource: texture.createView() },
-      { binding: 1, resource: { buffer: buffers[field.region], offset: field.offset, size: bytesOn(field) } },
+      { binding: 1, resource: { buffer, offset, size: bytes } },
     ],
   });
   return { texture, pipeline, group };

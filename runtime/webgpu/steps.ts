@@ -2,7 +2,7 @@
 import type { Dispatch, EntryId, Program } from "../../ir/program.ts";
 import { fail, messageOf } from "../errors.ts";
 import { scoped, type WgslCode } from "./device.ts";
-import type { Buffers } from "./memory.ts";
+import { type Buffers, pageAt } from "./memory.ts";
 
 const computeStage = 0x4;
 
@@ -80,7 +80,10 @@ interface GroupKey {
   readonly bindings: Dispatch["bindings"];
 }
 const resources = (buffers: Buffers, bindings: Dispatch["bindings"]): GPUBindGroupEntry[] =>
-  bindings.map(({ region, offset, bytes }, binding) => ({ binding, resource: { buffer: buffers[region], offset, size: bytes } }));
+  bindings.map(({ region, offset: from, bytes: size }, binding) => {
+    const { start, buffer } = pageAt(buffers, region, from);
+    return { binding, resource: { buffer, offset: from - start, size } };
+  });
 
 /** Access of each storage binding in binding order: "r" or "w" (read and write), as the shader declares it. */
 function accessOf(code: string): string {

@@ -9,6 +9,7 @@ import { allOf, at, buffer, div, i32, lt, min, mod, store, when } from "../../..
 import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { mentions, visitExpr, visitExprs } from "../../../ir/kernel/rewrite.ts";
+import type { Limits } from "../../../ir/limits.ts";
 import { named, positionOf, running } from "../accumulate.ts";
 import { probe, sizeOf } from "../contraction/work.ts";
 import { logicalIndex, orZero, physicalExtents, unravel } from "../elements.ts";
@@ -19,7 +20,7 @@ import { workgroup } from "./shape.ts";
 /** Shorter folds go by one invocation, as do those of so many elements that lie side by side. */
 const shortest = 32;
 const manyElements = 2 ** 15;
-/** Most invocations of a workgroup, and terms that each should have. */
+/** Most invocations of a workgroup, where the device has as many, and terms that each should have. */
 const mostInvocations = 256;
 const fewestTerms = 4;
 /** Neighbouring elements that are read as one line. */
@@ -34,7 +35,7 @@ interface Division {
 }
 
 /** The loops, or null where one invocation for each element is as good. `own` receives workgroup memory. */
-export function sharedFold(c: Computation, axes: Axes, own: Buffer[]): Stmt | null {
+export function sharedFold(c: Computation, axes: Axes, own: Buffer[], limits: Limits): Stmt | null {
   const { fold, output } = c;
   const terms = fold ? sizeOf(extentsOf(fold.axes)) : 0;
   if (!fold || terms < shortest) return null;
@@ -42,7 +43,8 @@ export function sharedFold(c: Computation, axes: Axes, own: Buffer[]): Stmt | nu
   const count = sizeOf(extents);
   const alongTerms = readsAlong(c, fold, axes);
   if (!alongTerms && count >= manyElements) return null;
-  const d = alongTerms ? byTerms(terms) : byElements(count, terms);
+  const most = Math.min(mostInvocations, limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
+  const d = alongTerms ? byTerms(terms, most) : byElements(count, terms, most);
   return axes.loop("grid", "group", Math.ceil(count / d.elements), (g) => [
     axes.loop("thread", "invocation", d.elements * d.share, (t) => {
       const [element, slice] = d.alongTerms
@@ -62,13 +64,13 @@ export function sharedFold(c: Computation, axes: Axes, own: Buffer[]): Stmt | nu
     }),
   ]);
 }
-function byTerms(terms: number): Division {
-  const share = powerOfTwo(terms / fewestTerms, mostInvocations);
+function byTerms(terms: number, most: number): Division {
+  const share = powerOfTwo(terms / fewestTerms, most);
   return { elements: Math.max(1, workgroup / share), share, alongTerms: true };
 }
-function byElements(count: number, terms: number): Division {
+function byElements(count: number, terms: number, most: number): Division {
   const elements = powerOfTwo(count, line);
-  return { elements, share: powerOfTwo(terms / fewestTerms, mostInvocations / elements), alongTerms: false };
+  return { elements, share: powerOfTwo(terms / fewestTerms, most / elements), alongTerms: false };
 }
 /** The largest power of two up to both. */
 const powerOfTwo = (n: number, most: number): number => 2 ** Math.floor(Math.log2(Math.min(n, most)));

@@ -8,6 +8,7 @@
  * some of them in registers. Where there are few tiles, workgroups share long sums in parts of which a second pass makes the sum,
  * always in the same order.
  */
+
 import type { Choose } from "../../../ir/choice.ts";
 import {
   add,
@@ -33,6 +34,7 @@ import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { mentions } from "../../../ir/kernel/rewrite.ts";
+import type { Limits } from "../../../ir/limits.ts";
 import type { Ask } from "../contraction/form.ts";
 import { positionOf } from "../contraction/reduction.ts";
 import { grouped, phases } from "../contraction/split.ts";
@@ -44,12 +46,12 @@ import { bring, type Operand, squaresOf } from "./operand.ts";
 import { columnsOf, groupsOf, partsOf, rowsOf, type Shape, shapeFor, workgroup } from "./shape.ts";
 
 /** The loops, or null when the computation has not this form. `own` receives the memory that they need. */
-export function product(c: Computation, axes: Axes, own: Buffer[], choose: Choose): readonly Stmt[] | null {
+export function product(c: Computation, axes: Axes, own: Buffer[], choose: Choose, limits: Limits): readonly Stmt[] | null {
   const whole = workOf(c, axes);
   if (!whole) return null;
   const ask: Ask = (kind, options) => choose({ kind, about: c.about, options, of: { kernel: c.name } });
-  // Every device binds eight buffers: inputs, the result, and parts of sums.
-  const mayPart = c.inputs.length < 7;
+  // Inputs, the result, and parts of sums are bound.
+  const mayPart = c.inputs.length + 2 <= limits.maxStorageBuffersPerShaderStage;
   const loops: Stmt[] = [];
   const memory: Buffer[] = [];
   const works = phases(whole, axes);
