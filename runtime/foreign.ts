@@ -70,10 +70,10 @@ interface Pixels {
   readonly width: number;
   readonly height: number;
   /** Red, green, blue and alpha of each, 0..255. */
-  readonly data: ArrayLike<number>;
+  readonly data: Uint8ClampedArray<ArrayBuffer>;
 }
 /** What is in a picture; where it is no ImageData, a canvas has to tell. */
-function pixelsOf(field: Field, picture: Picture): Pixels {
+export function pixelsOf(field: Field, picture: Picture): Pixels {
   if ("data" in picture) return imageDataOf(field, picture);
   const [width, height] = sizeOfPicture(picture)!;
   if (typeof OffscreenCanvas === "undefined")
@@ -81,15 +81,14 @@ function pixelsOf(field: Field, picture: Picture): Pixels {
   const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true })!;
   try {
     context.drawImage(picture as CanvasImageSource, 0, 0, width, height);
-    return context.getImageData(0, 0, width, height) as Pixels;
+    return context.getImageData(0, 0, width, height);
   } catch (e) {
     return fail("input", `${field.name}: the picture cannot be read: ${(e as Error).message}`, e);
   }
 }
-export function imageDataOf(field: Field, picture: Picture): Pixels & { readonly data: Uint8ClampedArray } {
+function imageDataOf(field: Field, picture: Picture): Pixels {
   const { width, height, data } = picture as Pixels;
-  if ((data instanceof Uint8ClampedArray || data instanceof Uint8Array) && data.length === 4 * width * height)
-    return { width, height, data: data as Uint8ClampedArray };
+  if (data instanceof Uint8ClampedArray && data.length === 4 * width * height) return { width, height, data };
   return fail("input", `${field.name}: a picture with data has 4 bytes a pixel, as ImageData: ${4 * width * height} here`);
 }
 

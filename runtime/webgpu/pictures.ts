@@ -1,7 +1,7 @@
 /** Pictures to inputs on the device: a copy to a texture, and a kernel that writes its channels as planes from 0 to 1. */
 import type { Field, Program } from "../../ir/program.ts";
-import { fail, messageOf } from "../errors.ts";
-import { channelsOf, imageDataOf } from "../foreign.ts";
+import { fail } from "../errors.ts";
+import { channelsOf, pixelsOf } from "../foreign.ts";
 import type { Picture } from "../gpu-types.ts";
 import { scoped } from "./device.ts";
 import { type Buffers, fieldSpans, type Span } from "./memory.ts";
@@ -71,17 +71,18 @@ async function makeReader(program: Program, device: GPUDevice, buffers: Buffers,
   return { texture, pipeline, group };
 }
 
-function upload({ queue }: GPUDevice, texture: GPUTexture, field: Field, picture: Picture): void {
-  const { width, height } = texture;
-  if ("data" in picture) {
-    const { data } = imageDataOf(field, picture);
-    queue.writeTexture({ texture }, data as Uint8ClampedArray<ArrayBuffer>, { bytesPerRow: 4 * width }, [width, height]);
-    return;
-  }
+/** ImageData goes as it is; what the device does not copy (no browser takes all kinds) is read through a canvas. */
+function upload(device: GPUDevice, texture: GPUTexture, field: Field, picture: Picture): void {
+  if (!("data" in picture) && copied(device, texture, picture)) return;
+  const { width, height, data } = pixelsOf(field, picture);
+  device.queue.writeTexture({ texture }, data, { bytesPerRow: 4 * width }, [width, height]);
+}
+function copied({ queue }: GPUDevice, texture: GPUTexture, picture: Picture): boolean {
   try {
-    queue.copyExternalImageToTexture({ source: picture as GPUCopyExternalImageSource }, { texture }, [width, height]);
-  } catch (e) {
-    fail("input", `${field.name}: the GPU does not take this picture: ${messageOf(e)}; createImageBitmap makes one that it takes`, e);
+    queue.copyExternalImageToTexture({ source: picture as GPUCopyExternalImageSource }, { texture }, [texture.width, texture.height]);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -187,7 +187,7 @@ onGpu("other pictures are copied by the device; an input that is a picture may b
   };
   expect(await failure(() => net.run({ image: bitmap }))).toMatchObject({
     code: "input",
-    message: "image: the GPU does not take this picture: not a picture; createImageBitmap makes one that it takes",
+    message: "image is a picture, and there is no OffscreenCanvas here to read it: give an ImageData or an array",
   });
   await net.dispose();
   gpuDevice.destroy();

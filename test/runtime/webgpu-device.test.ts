@@ -1,0 +1,143 @@
+/** What devices do to a run besides computing: clocks, lack of memory, browsers that look away. */
+import { afterEach, expect, test, vi } from "vitest";
+import type { Program } from "../../ir/program.ts";
+import { artefactOf, type GpuSource, load, programFromArtefact } from "../../runtime/index.ts";
+import { encodeSteps } from "../../runtime/webgpu/steps.ts";
+import { failure, field, programOf, x, y } from "./fixtures.ts";
+import { affine, dispatch, forward, kernel, onGpu, prepare, program, spying, submits, sum, weights, wgsl } from "./webgpu-fixtures.ts";
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+
+/** Two calls, the second of two dispatches. */
+const measured = (): Program => {
+  const double = kernel("double", ["var<storage, read_write> y: array<f32, 4>"], "y[i] = 2.0 * y[i];");
+  const again = dispatch(2, [["io", y.offset, 16]], 4);
+  const more = { features: ["timestamp-query"], calls: { prepare: [1], forward: [1, 2] } };
+  const code = wgsl([sum, affine, double], { prepare: [prepare], forward: [forward, again, again] }, {}, more);
+  const times = field("$times", "io", 1024, [3]);
+  return programOf(code, { entries: [...program.entries.slice(0, 2), { name: "forward", inputs: [x], outputs: [y, times] }] });
+};
+
+onGpu("a program compiled to be measured gives the time of each call, the sum of its dispatches", async () => {
+  const { source, requested } = spying();
+  const net = await load(measured(), { weights, gpu: source });
+  expect(requested[0]!.requiredFeatures).toEqual(["timestamp-query"]);
+  const { y: values, $times } = await net.run({ x: [1, 1, 2, 2] });
+  expect(values![0]).toBe(4 * 1006);
+  expect($times!.length).toBe(3);
+  expect($times![0]).toBe(0);
+  expect($times![1]).toBeGreaterThanOrEqual(0);
+  expect($times![2]).toBeGreaterThanOrEqual($times![1]!);
+  expect($times![2]).toBeGreaterThan(0);
+  expect(Object.keys(await net.run({ x: [1, 1, 2, 2] }, { outputs: "gpu" }))).toEqual(["y"]);
+  await net.dispose();
+});
+
+test("features and calls are part of the artefact", async () => {
+  const files = artefactOf(measured());
+  const read = async (name: string) => new TextEncoder().encode(files[name] as string);
+  expect(await programFromArtefact(JSON.parse(files["net.json"] as string), read)).toEqual(measured());
+});
+
+onGpu("Firefox looks for finished work when something is submitted: nothing is, until it is done", async () => {
+  const { source, devices } = spying();
+  const net = await load(program, { weights, gpu: source });
+  const seen = submits(devices[0]!);
+  vi.stubGlobal("navigator", { userAgent: "Mozilla/5.0 (X11; Linux x86_64; rv:145.0) Gecko/20100101 Firefox/145.0" });
+  expect((await net.run({ x: [1, 1, 2, 2] })).y![0]).toBe(1006);
+  expect(seen.count).toBeGreaterThan(1);
+  vi.stubGlobal("navigator", { userAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/145.0.0.0 Safari/537.36" });
+  seen.count = 0;
+  await net.run({ x: [1, 1, 2, 2] });
+  expect(seen.count).toBe(1);
+  await net.dispose();
+});
+
+/** Devices that have no memory for a while. */
+function starving(): { readonly gpu: GpuSource; starve: boolean; readonly devices: readonly GPUDevice[] } {
+  const { source, devices } = spying();
+  const state = { starve: true, devices, gpu: { requestAdapter: async () => adapter((await source.requestAdapter()) as GPUAdapter) } };
+  const adapter = ({ limits, features, requestDevice }: GPUAdapter) => ({
+    limits,
+    features,
+    requestDevice: async (descriptor: GPUDeviceDescriptor) => {
+      const device = await requestDevice(descriptor);
+      const open: GPUErrorFilter[] = [];
+      const [push, pop] = [device.pushErrorScope.bind(device), device.popErrorScope.bind(device)];
+      device.pushErrorScope = (kind) => {
+        open.push(kind);
+        return push(kind);
+      };
+      device.popErrorScope = async () => {
+        const kind = open.pop();
+        const error = await pop();
+        return state.starve && kind === "out-of-memory" ? ({ message: "no more memory" } as GPUError) : error;
+      };
+      return device;
+    },
+  });
+  return state;
+}
+onGpu("too little memory is told, with what the program takes, at load and in a run", async () => {
+  const state = starving();
+  const message = expect.stringMatching(
+    /^the GPU has no memory for tiny, which takes 1 MiB \(a smaller batch takes less\): no more memory$/,
+  );
+  expect(await failure(() => load(program, { weights, gpu: state.gpu }))).toMatchObject({ name: "DlmError", code: "memory", message });
+  await state.devices[0]!.lost;
+  state.starve = false;
+  const net = await load(program, { weights, gpu: state.gpu });
+  state.starve = true;
+  expect(await failure(() => net.run({ x: [1, 1, 2, 2] }))).toMatchObject({ code: "memory", message });
+  state.starve = false;
+  expect((await net.run({ x: [1, 1, 2, 2] })).y![0]).toBe(1006);
+  await net.dispose();
+});
+
+onGpu("what is read back in parts is the same", async () => {
+  // Ten outputs of 16 MiB: more than is read at once.
+  const size = 4 * 2 ** 20;
+  const outputs = Array.from({ length: 10 }, (_, i) => field(`out${i}`, "io", i * 4 * size, [size]));
+  const body = "all[i * 4194304u + 3u] = f32(i) + 1.0;";
+  const fill = kernel("fill", [`var<storage, read_write> all: array<f32, ${10 * size}>`], body);
+  const code = wgsl([fill], { forward: [dispatch(0, [["io", 0, 40 * size]], 10)] }, { maxStorageBufferBindingSize: 40 * size });
+  const big = programOf(code, {
+    entries: [{ name: "forward", inputs: [], outputs }],
+    variables: [],
+    sizes: { ...program.sizes, io: 40 * size },
+  });
+  const { source, devices } = spying();
+  const net = await load(big, { gpu: source });
+  const seen = submits(devices[0]!);
+  const values = await net.run({});
+  expect(outputs.map((f) => values[f.name]![3])).toEqual(outputs.map((_, i) => i + 1));
+  expect(seen.count).toBe(3);
+  await net.dispose();
+});
+
+test("what is set already is not set again", () => {
+  const said: unknown[] = [];
+  const say =
+    (word: string) =>
+    (...given: unknown[]) =>
+      void said.push([word, ...given]);
+  const pass = { setPipeline: say("pipeline"), setBindGroup: say("group"), dispatchWorkgroups: say("dispatch") };
+  const steps = {
+    pipelines: ["p", "p", "q"],
+    groups: ["a", "b", "b"],
+    workgroups: Uint32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9),
+    submitted: 9,
+  };
+  encodeSteps(pass as never, steps as never, 0, 3);
+  expect(said).toEqual([
+    ["pipeline", "p"],
+    ["group", 0, "a"],
+    ["dispatch", 1, 2, 3],
+    ["group", 0, "b"],
+    ["dispatch", 4, 5, 6],
+    ["pipeline", "q"],
+    ["dispatch", 7, 8, 9],
+  ]);
+});
