@@ -1,6 +1,7 @@
 /** One seed on every target: the same initial values, the same dropout masks, and so the same training. */
 import { expect, test } from "vitest";
-import type { Program } from "../../runtime/index.ts";
+import { type Net, type Program, parseSafetensors } from "../../runtime/index.ts";
+import { numbersOf } from "../../runtime/safetensors.ts";
 import { batch } from "./formula.ts";
 import { disagreements, type Part } from "./golden.ts";
 import { compileExample, gpu, valuesOf, withNet } from "./support.ts";
@@ -28,4 +29,26 @@ test("wasm trains as the reference does", async () => {
 });
 test.skipIf(!gpu)(`wgsl trains as wasm does${gpu ? "" : ": no WebGPU adapter"}`, async () => {
   expect(disagreements("wgsl", await train("wgsl"), whole(await train("wasm")), 1e-4)).toEqual([]);
+});
+
+/** A checkpoint after three steps on one target, three further ones on the other; against six on the first. */
+test.skipIf(!gpu).each([
+  ["wasm", "wgsl"],
+  ["wgsl", "wasm"],
+] as const)("training that began on %s continues on %s", async (first, second) => {
+  const [from, to] = await Promise.all([first, second].map((target) => compileExample("lenet", { target, set, dims: { N: size } })));
+  const steps = async (net: Net, begin: number): Promise<readonly number[]> => {
+    const losses: number[] = [];
+    for (let i = begin; i < begin + 3; i++) losses.push((await net.step(batch(i, size))).loss);
+    return losses;
+  };
+  const state = async (net: Net) =>
+    Object.fromEntries(parseSafetensors(await net.checkpoint()).entries.map((e) => [e.name, Array.from(numbersOf(e))]));
+  const [half, straight] = await withNet(from!, { seed: 3 }, async (net) => {
+    await steps(net, 0);
+    const checkpoint = await net.checkpoint();
+    return [checkpoint, { losses: await steps(net, 3), ...(await state(net)) }] as const;
+  });
+  const moved = await withNet(to!, { checkpoint: half }, async (net) => ({ losses: await steps(net, 3), ...(await state(net)) }));
+  expect(disagreements(second, moved, whole(straight), 1e-4)).toEqual([]);
 });
