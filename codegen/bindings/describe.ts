@@ -9,7 +9,19 @@ export interface Property {
   readonly doc: string;
 }
 /** Names that every binding declares. */
-export const declaredNames = ["Tensor", "Inputs", "Outputs", "StepInputs", "StepResult", "Metrics", "LoadOptions", "LoadedNet"] as const;
+export const declaredNames = [
+  "Tensor",
+  "Inputs",
+  "Outputs",
+  "StepInputs",
+  "StepResult",
+  "Metrics",
+  "LoadOptions",
+  "LoadedNet",
+  "Picture",
+  "GpuBuffer",
+  "GpuOutputs",
+] as const;
 
 /** The program's name as an identifier that is free in the binding. */
 export function bindingName(program: Program): string {
@@ -22,7 +34,7 @@ const reserved = (
   "arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally " +
   "for function if implements import in instanceof interface let load new null package private program protected public read " +
   "return static super switch this throw true try typeof var void while with yield " +
-  "files opened program programFromArtefact read shape"
+  "files manifests opened program programFromArtefact programs read shape"
 ).split(" ");
 
 const isWord = (name: string) => /^[A-Za-z_$][\w$]*$/.test(name);
@@ -60,10 +72,21 @@ export const signaturesOf = (program: Program, entry: EntryName): readonly Signa
 const variantsOf = (entries: readonly Signature[], side: "inputs" | "outputs"): readonly Variants[] =>
   (entries[0]?.[side] ?? []).map((f, i) => [f, ...entries.slice(1).flatMap((e) => e[side][i] ?? [])]);
 
-export const inputProperties = (entries: readonly Signature[]): Property[] =>
+/** Inputs that the runtime fills from a picture: see `InputValues` there. */
+const takesPicture = ({ dtype, shape }: Field): boolean =>
+  dtype === "f32" && shape.length >= 3 && shape.at(-3)! <= 4 && shape.slice(0, -3).every((d) => d === 1);
+
+/** `onGpu`: buffers of the device are inputs too. */
+export const inputProperties = (entries: readonly Signature[], onGpu: boolean): Property[] =>
   variantsOf(entries, "inputs").map((fields) => {
     const [{ dtype }] = fields;
-    return property(fields, [...each(fields, tensorOf), lists[dtype], ...(fields.some(isScalar) ? [single[dtype]] : [])]);
+    return property(fields, [
+      ...each(fields, tensorOf),
+      lists[dtype],
+      ...(fields.some(isScalar) ? [single[dtype]] : []),
+      ...(fields.some(takesPicture) ? ["Picture"] : []),
+      ...(onGpu ? ["GpuBuffer"] : []),
+    ]);
   });
 export const outputProperties = (entries: readonly Signature[]): Property[] =>
   variantsOf(entries, "outputs").map((fields) => property(fields, each(fields, tensorOf)));
@@ -76,14 +99,20 @@ export const metricProperties = (entries: readonly Signature[]): Property[] =>
 export const bindingsOf = ({ bindings }: Program): string =>
   bindings ? ` All are of one binding: ${bindings.map(printDims).join("; ")}.` : "";
 
-/** Names of the files beside the binding; see `artefactOf` in the runtime. */
-export function filesOf(program: Program, stem: string): string[] {
-  const { code } = program;
+/** The description of each program: `net.json` for the first, `net.webgpu.json` for one for WebGPU beside it. */
+export const manifestsOf = (programs: readonly Program[], stem: string): readonly { readonly device: string; readonly file: string }[] =>
+  programs.map(({ code }, i) => {
+    const device = code.kind === "wgsl" ? "webgpu" : "wasm";
+    return { device, file: i === 0 ? `${stem}.json` : `${stem}.${device}.json` };
+  });
+
+/** Names of the files of a program beside the binding; see `artefactOf` in the runtime. */
+export function filesOf({ code }: Program, stem: string, manifest: string): string[] {
   switch (code.kind) {
     case "wasm":
-      return [`${stem}.json`, `${stem}.wasm`, ...(code.relaxed ? [`${stem}.relaxed.wasm`] : [])];
+      return [manifest, `${stem}.wasm`, ...(code.relaxed ? [`${stem}.relaxed.wasm`] : [])];
     case "wgsl":
-      return [`${stem}.json`, `${stem}.wgsl.json`];
+      return [manifest, `${stem}.wgsl.json`];
     case "host":
       return [];
   }

@@ -23,7 +23,8 @@ export const compileCommand: Command = {
   details:
     "NAME.dlm gives NAME.wasm (NAME.relaxed.wasm for engines with relaxed SIMD) or NAME.wgsl.json, NAME.json that describes it,\n" +
     "NAME.js and NAME.d.ts to use it from an app, and NAME.safetensors with --weights. With both targets the description of\n" +
-    "the WGSL program is NAME.webgpu.json. --dim N=1,64 compiles the model for both sizes, into one program with one set of\n" +
+    "the WGSL program is NAME.webgpu.json, and NAME.js loads the program that is estimated to be faster where it runs, or that of\n" +
+    "the option `device`. --dim N=1,64 compiles the model for both sizes, into one program with one set of\n" +
     "parameters, in which the sizes of the inputs choose; with --dim T=16,32 as well, for all four combinations.",
   files: "one",
   options: {
@@ -55,14 +56,14 @@ async function compile(args: Arguments, io: Io): Promise<number> {
     const to = i === 0 ? io : { ...io, err: () => undefined };
     built.push(await buildFile(path, { ...settings, target }, { train: args.has("train") }, to));
   }
-  const programs = built.map((b) => b.program);
+  const programs = built.map((b) => b.program) as [Program, ...Program[]];
   const given = weightsOf(args);
   const weights = await naming(
     weightFiles(args),
-    async () => weightFile(args, given, programs[0]!, stem, io),
-    (file) => weightHelp(programs[0]!, given ?? [], args.all("allow-missing"), file),
+    async () => weightFile(args, given, programs[0], stem, io),
+    (file) => weightHelp(programs[0], given ?? [], args.all("allow-missing"), file),
   );
-  if (given) warnUseless(programs[0]!, given, args.all("allow-missing"), weightFiles(args)!, io);
+  if (given) warnUseless(programs[0], given, args.all("allow-missing"), weightFiles(args)!, io);
   const files = await filesOf(programs, weights, stem);
   makeFolder(folder);
   for (const [name, content] of Object.entries(files)) writeAtomically(join(folder, name), content);
@@ -79,13 +80,18 @@ function targetsOf(text: string): readonly Target[] {
   return all;
 }
 
-/** The bindings are the first program's; a second one shares the folder, and its description has a name of its own. */
-async function filesOf([first, second]: readonly Program[], weights: Files, stem: string): Promise<Files> {
-  const { emitBindings } = await import("../../codegen/bindings/emit.ts");
-  const { js, dts } = await emitBindings(first!, { stem, weights: Object.keys(weights)[0] ?? null });
-  const { [`${stem}.json`]: manifest, ...rest } = second ? artefactOf(second, stem) : {};
-  const others: Files = manifest === undefined ? {} : { [`${stem}.webgpu.json`]: manifest, ...rest };
-  return { ...artefactOf(first!, stem), ...others, [`${stem}.js`]: js, [`${stem}.d.ts`]: dts, ...weights };
+/** Programs for two targets share the folder, the binding and the weights; each has a description of its own. */
+async function filesOf(programs: readonly [Program, ...Program[]], weights: Files, stem: string): Promise<Files> {
+  const [{ emitBindings }, { manifestsOf }] = await Promise.all([
+    import("../../codegen/bindings/emit.ts"),
+    import("../../codegen/bindings/describe.ts"),
+  ]);
+  const { js, dts } = await emitBindings(programs, { stem, weights: Object.keys(weights)[0] ?? null });
+  const artefacts = manifestsOf(programs, stem).map(({ file }, i): Files => {
+    const { [`${stem}.json`]: manifest, ...others } = artefactOf(programs[i]!, stem);
+    return { [file]: manifest!, ...others };
+  });
+  return { ...Object.assign({}, ...artefacts), [`${stem}.js`]: js, [`${stem}.d.ts`]: dts, ...weights };
 }
 
 /** The weights that the program needs, checked, in one file. */
