@@ -20,8 +20,8 @@ import {
 } from "../ir/program.ts";
 import { dtypes, sizeOf } from "../ir/type.ts";
 import { fail, messageOf } from "./errors.ts";
+import { elementBytes, storedBytes } from "./field.ts";
 import { bad, flag, list, number, oneOf, orNull, positive, type Reader, record, recordOf, text, whole } from "./reader.ts";
-import { elementBytes, storedBytes } from "./tensor.ts";
 
 const current = 1;
 

@@ -2,9 +2,10 @@
 import type { Field, Signature } from "../ir/program.ts";
 import { sizeOf } from "../ir/type.ts";
 import { fail } from "./errors.ts";
+import { Source, typeOf } from "./field.ts";
 import type { AnyGpuBuffer, Picture } from "./gpu-types.ts";
 import type { OnGpu } from "./session.ts";
-import { type Inputs, type InputValues, Source, typeOf } from "./tensor.ts";
+import type { Inputs, InputValues } from "./tensor.ts";
 
 /** Inputs as `encodeInputs` takes them: a GPU reads pictures and buffers from where they are, others get the numbers. */
 export function adapt(

@@ -1,9 +1,8 @@
 /** Loads a program and runs it: everything that an app needs at run time. */
 import type { Program } from "../ir/program.ts";
-import { chooseDevice } from "./choose-device.ts";
-import { DlmError, type ErrorCode, fail } from "./errors.ts";
+import { fail } from "./errors.ts";
 import type { AnyGpuDevice, GpuSource } from "./gpu-types.ts";
-import { checkOptions, checkPrograms } from "./options.ts";
+import { checkOptions, checkProgram } from "./options.ts";
 import { checkSeed, type Net, openSession, type Started } from "./session.ts";
 import { startWasm } from "./wasm.ts";
 import type { Origin, Recover } from "./webgpu/recovery.ts";
@@ -67,33 +66,19 @@ export function gpuNeeds({ code }: Program): {
 
 /** `program`: one, or one for each target, compiled from the same source with the same options. */
 export async function load(program: Program | readonly Program[], options: LoadOptions = {}): Promise<Net> {
-  const programs = checkPrograms(program);
+  for (const p of Array.isArray(program) ? program : [program]) checkProgram(p);
   checkOptions(options);
-  const { seed = 0, device = "auto", threads = 1 } = options;
+  const { seed = 0, threads = 1 } = options;
   checkSeed(seed);
   if (!Number.isInteger(threads) || threads < 1 || threads > 256) fail("option", `threads is ${threads}, expected 1..256`);
-  if (device !== "auto") return open(programFor(device, programs), options, []);
-  const [wasm, wgsl] = [programs.find((p) => p.code.kind === "wasm"), programs.find((p) => p.code.kind === "wgsl")];
-  if (!wasm || !wgsl) return open(programs[0], options, []);
-  const choice = await chooseDevice(wasm, wgsl, options);
-  try {
-    return await open(choice.program, options, [choice.reason]);
-  } catch (e) {
-    if (!choice.otherwise || !(e instanceof DlmError) || !gpuProblems.includes(e.code)) throw e;
-    return open(choice.otherwise, options, [`runs on WebAssembly: ${e.message}`]);
-  }
-}
-/** That another GPU may not have. */
-const gpuProblems: readonly ErrorCode[] = ["unsupported", "memory", "device"];
-
-function programFor(device: "wasm" | "webgpu", programs: readonly [Program, ...Program[]]): Program {
-  const kind = device === "webgpu" ? "wgsl" : "wasm";
-  const [{ name, code }] = programs;
-  return programs.find((p) => p.code.kind === kind) ?? fail("option", `${name} is compiled to ${code.kind} and cannot run on ${device}`);
+  return "code" in program ? open(program, options, []) : (await import("./several.ts")).openOneOf(program, options, open);
 }
 
 async function open(program: Program, options: LoadOptions, notes: readonly string[]): Promise<Net> {
-  const { seed = 0, threads = 1 } = options;
+  const { seed = 0, threads = 1, device = "auto" } = options;
+  const { name, code } = program;
+  if (device !== "auto" && code.kind !== (device === "webgpu" ? "wgsl" : "wasm"))
+    fail("option", `${name} is compiled to ${code.kind} and cannot run on ${device}`);
   const given = match(program, options);
   const started = await start(program, threads, options, {
     given,

@@ -12,9 +12,10 @@ import {
 } from "../ir/program.ts";
 import type { Shape } from "../ir/type.ts";
 import { DlmError, fail } from "./errors.ts";
+import { Source } from "./field.ts";
 import type { GpuBuffer } from "./gpu-types.ts";
 import { bytesOf, type Entry, fileTypeOf, writeSafetensors } from "./safetensors.ts";
-import { decode, encode, encodeInputs, type Inputs, isNumbers, type OutputValues, Source } from "./tensor.ts";
+import { decode, encode, encodeInputs, type Inputs, isNumbers, type OutputValues } from "./tensor.ts";
 import { checkpointName, type Given } from "./weights.ts";
 
 export interface Parameter {

@@ -1,7 +1,8 @@
 /** Values at the borders of a program: what callers give and get, as the bytes of a field. */
 import type { Field, Signature } from "../ir/program.ts";
-import { type DType, sizeOf } from "../ir/type.ts";
+import { sizeOf } from "../ir/type.ts";
 import { fail } from "./errors.ts";
+import { Source, typeOf } from "./field.ts";
 import type { AnyGpuBuffer, Picture } from "./gpu-types.ts";
 
 /**
@@ -24,17 +25,6 @@ export type Inputs = Readonly<Record<string, InputValues>>;
 
 /** f32 gives Float32Array, i32 Int32Array, u8 and bool Uint8Array. */
 export type OutputValues = Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>;
-
-/** An input that a GPU reads from where it is. */
-export class Source {
-  readonly given: object;
-  /** In elements. */
-  readonly length: number;
-  constructor(given: object, length: number) {
-    this.given = given;
-    this.length = length;
-  }
-}
 
 /**
  * Of the entries that bindings of dimensions made, the one that takes inputs of these lengths, and the raw bytes of its
@@ -126,13 +116,6 @@ export function decode(field: Field, bytes: Uint8Array<ArrayBuffer>): OutputValu
       return bytes;
   }
 }
-
-/** Bytes of a field as `Backend.write` takes them and `Backend.run` gives them. */
-export const bytesIn = (field: Field): number => sizeOf(field.shape) * elementBytes[field.dtype];
-export const elementBytes: Readonly<Record<DType, number>> = { f32: 4, i32: 4, u8: 1, bool: 1 };
-/** Size of the buffer of a region on WebGPU: not empty, and whole vectors of four words. */
-export const storedBytes = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
-export const typeOf = ({ dtype, shape }: Field): string => `${dtype}[${shape.join(",")}]`;
 
 type Numbers = readonly (number | boolean)[] | NumberArray;
 const limits = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255], bool: [0, 1] } as const;

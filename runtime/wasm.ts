@@ -1,8 +1,8 @@
 /** Programs as WebAssembly: one module on one imported memory. */
 import type { Backend, Code, EntryId, Field, Program } from "../ir/program.ts";
 import { DlmError, fail, messageOf } from "./errors.ts";
+import { bytesIn } from "./field.ts";
 import type { Started } from "./session.ts";
-import { bytesIn } from "./tensor.ts";
 import type { Threads } from "./threads.ts";
 
 type WasmCode = Extract<Code, { readonly kind: "wasm" }>;

@@ -2,8 +2,9 @@
 import type { Program, Variable } from "../ir/program.ts";
 import { sameShape } from "../ir/type.ts";
 import { type ErrorCode, fail, messageOf } from "./errors.ts";
+import { typeOf } from "./field.ts";
 import { type Entry, fileTypeOf, numbersOf, parseSafetensors, printEntry } from "./safetensors.ts";
-import { encode, typeOf } from "./tensor.ts";
+import { encode } from "./tensor.ts";
 
 export type FileBytes = Uint8Array | ArrayBuffer;
 /** One file, or several: the tensors of each get `prefix.` before their names; of equal names the last file's wins. */

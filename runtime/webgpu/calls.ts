@@ -2,10 +2,10 @@
 import type { EntryId, Field, Program } from "../../ir/program.ts";
 import { sizeOf } from "../../ir/type.ts";
 import { fail } from "../errors.ts";
+import { typeOf } from "../field.ts";
 import { isBuffer } from "../foreign.ts";
 import type { GpuBuffer, Picture } from "../gpu-types.ts";
 import type { GpuCall, GpuOutputs } from "../session.ts";
-import { typeOf } from "../tensor.ts";
 import { type Clock, timesName } from "./clock.ts";
 import { scoped } from "./device.ts";
 import { type Buffers, bytesOn, fieldSpans, fromStored, type Span, usage } from "./memory.ts";

@@ -3,7 +3,7 @@ import type { Code, Field, Program, Region } from "../../ir/program.ts";
 import { regions } from "../../ir/program.ts";
 import { sizeOf } from "../../ir/type.ts";
 import { fail } from "../errors.ts";
-import { storedBytes } from "../tensor.ts";
+import { storedBytes } from "../field.ts";
 
 // The numbers of the specification: Node has no such globals.
 export const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, storage: 0x80, queryResolve: 0x200 } as const;

@@ -1,7 +1,7 @@
 /** A tiny trainable model, y = gain * x + bias, as a program on every kind of code. */
 import type { Backend, Code, EntryId, Field, Program, Region, Signature, Variable } from "../../ir/program.ts";
 import { regions } from "../../ir/program.ts";
-import { bytesIn } from "../../runtime/tensor.ts";
+import { bytesIn } from "../../runtime/field.ts";
 
 export const n = 4;
 
