@@ -2,7 +2,10 @@
 
 /** What `navigator.gpu` is. */
 export interface GpuSource {
-  readonly requestAdapter: (options?: { readonly powerPreference?: "high-performance" }) => Promise<unknown>;
+  readonly requestAdapter: (options?: {
+    readonly powerPreference?: "high-performance";
+    readonly featureLevel?: "compatibility";
+  }) => Promise<unknown>;
 }
 /** A `GPUBuffer` where types of WebGPU are there, else what the runtime needs of one. */
 export type GpuBuffer = typeof globalThis extends { readonly GPUBuffer: { readonly prototype: infer T } } ? T : AnyGpuBuffer;

@@ -20,7 +20,7 @@ export async function openDevice(program: Program, code: WgslCode, source: GpuSo
       "unsupported",
       `there is no WebGPU here: navigator.gpu is missing (browsers offer it to pages from https and localhost; options.gpu takes an object like it). Or ${otherwise}`,
     );
-  const adapter = (await gpu.requestAdapter({ powerPreference: "high-performance" })) as GPUAdapter | null;
+  const adapter = await findAdapter(gpu);
   if (!adapter) return fail("unsupported", `WebGPU finds no GPU: there is none, or its driver is not trusted. Or ${otherwise}`);
   requireOffered(program, code, "this GPU", adapter);
   try {
@@ -30,6 +30,13 @@ export async function openDevice(program: Program, code: WgslCode, source: GpuSo
   } catch (e) {
     return fail("unsupported", `WebGPU gives no device for ${program.name}: ${messageOf(e)}`, e);
   }
+}
+
+/** Devices of WebGPU's compatibility mode run programs that are compiled for its limits. */
+async function findAdapter(gpu: GpuSource): Promise<GPUAdapter | null> {
+  const options = { powerPreference: "high-performance" } as const;
+  const adapter = (await gpu.requestAdapter(options)) ?? (await gpu.requestAdapter({ ...options, featureLevel: "compatibility" }));
+  return adapter as GPUAdapter | null;
 }
 
 /** The caller's device, if it has what the program needs. */
@@ -50,7 +57,7 @@ function requireOffered(program: Program, { limits, features = [] }: WgslCode, w
   if (problems.length === 0) return;
   const ways = [
     ...(help ? [help] : []),
-    ...(short.length && !help ? ["compile it with other limits"] : []),
+    ...(short.length && !help ? ["compile it with other limits (option limits)"] : []),
     ...missing.map((f) => (f === "timestamp-query" ? "compile it without profile" : `compile it without ${f}`)),
     "compile it to wasm",
   ];
@@ -88,7 +95,7 @@ export function watch(program: string, { device, owned }: Opened): Health {
     lost: () => lost,
     check: () => {
       if (lost !== null) throw error(lossText());
-      if (problem !== null) throw error(`a GPU error: ${problem}`);
+      if (problem !== null) throw error(`a GPU error, after which results are not to be trusted: ${problem}: load again`);
     },
     failure: async (what, e) => {
       if (e instanceof DlmError) return e;

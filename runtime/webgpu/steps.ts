@@ -1,5 +1,5 @@
 /** What each entry dispatches: pipelines and bind groups made once, and a flat list that is encoded again for every run. */
-import type { Dispatch, EntryId, Program } from "../../ir/program.ts";
+import type { Dispatch, Program } from "../../ir/program.ts";
 import { fail, messageOf } from "../errors.ts";
 import { scoped, type WgslCode } from "./device.ts";
 import { type Buffers, pageAt } from "./memory.ts";
@@ -40,7 +40,7 @@ export async function makeSteps(
         pipelines: dispatches.map(({ shader }) => pipelines[shader]!),
         groups: dispatches.map(groupOf),
         workgroups: Uint32Array.from(dispatches.flatMap((d) => d.workgroups)),
-        submitted: dispatchesAtOnce(program, code),
+        submitted: dispatchesAtOnce(program, id, dispatches.length),
       },
     ]),
   );
@@ -53,10 +53,11 @@ export async function makeSteps(
  * is submitted at once. What a dispatch takes is known on average only; for a slow device, at 50 GFLOP/s, half a second of it is
  * a submit. Ordinary models remain one submit a run; for the others a submit more is nothing beside the work.
  */
-function dispatchesAtOnce({ stats }: Program, code: WgslCode): number {
-  const each = stats.flops / Math.max(1, code.entries["forward" satisfies EntryId]?.length ?? 1);
-  return Math.max(1, Math.floor(25e9 / Math.max(1, each)));
+function dispatchesAtOnce({ stats }: Program, id: string, dispatches: number): number {
+  const { flops } = stats.work?.[id] ?? stats;
+  return Math.max(1, Math.floor((flopsAtOnce * dispatches) / Math.max(1, flops)));
 }
+const flopsAtOnce = 25e9;
 
 /** The steps from `from` to before `to`: nothing is made on the way. */
 export function encodeSteps(pass: GPUComputePassEncoder, { pipelines, groups, workgroups }: Steps, from: number, to: number): void {

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { describeProfile, profileOf } from "../../../compiler/cli/profile.ts";
 import type { Call } from "../../../ir/plan.ts";
+import { adapter } from "../../gpu.ts";
 import { dlm, folder } from "./harness.ts";
+
+const onGpu = test.skipIf(!(await adapter()));
 
 const net = `model Net(x: f32[N, 8]) -> logits {
   h = x |> hidden: Linear(16) |> relu
@@ -38,6 +41,19 @@ describe("dlm bench", () => {
     expect(profile.some((r) => /matmul/.test(r.kernel) && r.line === `${at("net.dlm")}:2`)).toBe(true);
     expect(profile.every((r) => r.ms >= 0)).toBe(true);
     expect(profile.reduce((n, r) => n + r.share, 0)).toBeCloseTo(1, 5);
+  });
+
+  onGpu("the profile on WebGPU has a row for each call, whatever the number of its dispatches", async () => {
+    const at = folder({ "net.dlm": net });
+    const { code, out } = await dlm(["bench", at("net.dlm"), "--target", "wgsl", "--train", "--profile", "--runs", "2", "--json"], {
+      tick: 100,
+    });
+    expect(code).toBe(0);
+    const { profile, target } = JSON.parse(out) as { target: string; profile: { kernel: string; line: string | null; ms: number }[] };
+    expect(target).toBe("wgsl");
+    expect(profile.some((r) => /matmul/.test(r.kernel) && r.line === `${at("net.dlm")}:2`)).toBe(true);
+    expect(profile.every((r) => r.ms >= 0)).toBe(true);
+    expect(profile.some((r) => r.ms > 0)).toBe(true);
   });
 
   test("what is printed", async () => {
