@@ -87,6 +87,10 @@ export async function repeated<T>(run: () => Promise<T>, runs: number | null, ms
 }
 /** For each run the milliseconds from its start to the end of each call of the plan, after a 0. */
 export async function timesOfCalls({ run }: Opened, runs: number | null, io: Io): Promise<readonly Times[]> {
-  await warmUp(async () => (await run()).at(-1)!);
+  await warmUp(async () => {
+    const start = io.now();
+    await run();
+    return io.now() - start;
+  });
   return repeated(run, runs, (times) => times.at(-1)!, io);
 }
