@@ -11,14 +11,15 @@ import { withClip } from "./graph/relu6.ts";
 import { files } from "./job.ts";
 import type { Work } from "./works.ts";
 
-export function prepare(root: string, work: Work, folder: string): void {
+export function prepare(root: string, work: Work, folder: string, target: "wasm" | "wgsl" = "wasm"): void {
   mkdirSync(folder, { recursive: true });
   const onnx = join(folder, files.onnx);
-  const model = [work.file, "--model", work.model, "--dim", `N=${work.batch}`];
+  const dims = Object.entries({ N: work.batch, ...work.dims }).flatMap(([name, size]) => ["--dim", `${name}=${size}`]);
+  const model = [work.file, "--model", work.model, ...dims];
   const dlm = (...args: readonly string[]): void => {
     execFileSync(process.execPath, ["dist/compiler/cli/main.js", ...args], { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
   };
-  dlm("compile", ...model, ...(work.kind === "training" ? ["--train"] : []), "-o", join(folder, files.program));
+  dlm("compile", ...model, "--target", target, ...(work.kind === "training" ? ["--train"] : []), "-o", join(folder, files.program));
   dlm("export", ...model, "-o", onnx);
   // Everybody gets the sizes that ours has.
   const sizes = openSizes(readOnnx(readFileSync(onnx), onnx), work, folder);

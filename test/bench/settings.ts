@@ -1,9 +1,9 @@
-/** The command line of `peers.ts`. */
+/** The command line of `peers.ts`; parts of it serve `webgpu.ts`. */
 import { parseArgs } from "node:util";
 import { type Engine, engines } from "./engines.ts";
 import { works } from "./works.ts";
 
-function chosen<T extends { readonly name: string }>(all: readonly T[], flag: string, names: string | undefined): readonly T[] {
+export function chosen<T extends { readonly name: string }>(all: readonly T[], flag: string, names: string | undefined): readonly T[] {
   if (names === undefined) return all;
   return names.split(",").map((name) => {
     const found = all.find((a) => a.name === name);
@@ -11,7 +11,7 @@ function chosen<T extends { readonly name: string }>(all: readonly T[], flag: st
     return found;
   });
 }
-function count(flag: string, text: string): number {
+export function count(flag: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new RangeError(`--${flag}: ${text} is no whole number above 0`);
   return value;

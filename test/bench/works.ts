@@ -7,6 +7,8 @@ export interface Work {
   readonly file: string;
   readonly model: string;
   readonly batch: number;
+  /** Sizes of further dimensions, where they are not those of the model. */
+  readonly dims?: Readonly<Record<string, number>>;
 }
 
 const zoo = (name: string, title: string, family: string, model: string): Work => ({

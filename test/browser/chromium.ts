@@ -1,4 +1,4 @@
-/** Chromium without a window, WebGPU on its software adapter. */
+/** Chromium without a window. */
 import { existsSync } from "node:fs";
 import { type Browser, chromium } from "playwright-core";
 import { serve, type Visit } from "./serve.ts";
@@ -7,13 +7,14 @@ const executable = process.env.CHROMIUM ?? "/usr/bin/chromium";
 const args = [
   "--no-sandbox",
   "--enable-unsafe-webgpu",
-  "--use-webgpu-adapter=swiftshader",
   "--disable-quic",
   "--no-first-run",
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
 ];
+const adapters = { software: ["--use-webgpu-adapter=swiftshader"], hardware: ["--enable-features=Vulkan"] } as const;
+export type AdapterKind = keyof typeof adapters;
 
 export interface Visitor {
   /** Opens the page and waits for its answer; whatever goes wrong in the page is an error here. */
@@ -22,13 +23,13 @@ export interface Visitor {
 }
 
 /** null: there is no Chromium; that is an error where CI promises one. */
-export async function openChromium(): Promise<Visitor | null> {
+export async function openChromium(adapter: AdapterKind = "software"): Promise<Visitor | null> {
   if (!existsSync(executable)) {
     if (process.env.CI === "true") throw new Error(`no Chromium at ${executable}: pages cannot be tested`);
     console.warn(`skipped in browsers: no Chromium at ${executable} (install Debian's chromium, or set CHROMIUM to where one is)`);
     return null;
   }
-  const browser = await chromium.launch({ executablePath: executable, args });
+  const browser = await chromium.launch({ executablePath: executable, args: [...args, ...adapters[adapter]] });
   return { visit: <T>(visit: Visit) => open(browser, visit) as Promise<T>, close: () => browser.close() };
 }
 

@@ -2,12 +2,18 @@
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { build } from "esbuild";
+import { type BuildOptions, build } from "esbuild";
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 export interface Visit {
-  /** The module in pages/. */
+  /** The module in `folder`. */
   readonly page: string;
+  /** Default pages/. */
+  readonly folder?: string;
+  /** How the module is bundled, where it differs. */
+  readonly build?: BuildOptions;
+  /** Called with the name of each file that is fetched, the bundle's included. */
+  readonly onFile?: (name: string, content: string | Uint8Array) => void;
   /** What the page fetches, by name. */
   readonly files: Files;
   /** Served with the headers that shared memory needs; default true. */
@@ -32,9 +38,10 @@ const strict = {
 const isolation = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
 
 /** Serves one page until it is closed. */
-export async function serve({ page, files, isolated = true, policy = {} }: Visit): Promise<Served> {
+export async function serve(visit: Visit): Promise<Served> {
+  const { page, files, isolated = true, policy = {}, onFile = () => {} } = visit;
   const html = `<!doctype html><title>${page}</title><script type="module" src="${page}.js"></script>`;
-  const all: Files = { ...files, ...(await bundle(page)), "": html };
+  const all: Files = { ...files, ...(await bundle(visit)), "": html };
   const directives = Object.entries({ ...strict, ...policy }).map(([name, value]) => `${name} ${value}`);
   const headers = { "Content-Security-Policy": directives.join("; "), ...(isolated ? isolation : {}) };
   let answered: (text: string) => void;
@@ -42,7 +49,11 @@ export async function serve({ page, files, isolated = true, policy = {} }: Visit
     answered = resolve;
   });
   const server = createServer(async (request, response) => {
-    if (request.method !== "POST") return send(response, all, request.url!.slice(1), headers);
+    if (request.method !== "POST") {
+      const name = request.url!.slice(1);
+      if (Object.hasOwn(all, name)) onFile(name, all[name]!);
+      return send(response, all, name, headers);
+    }
     answered(Buffer.concat(await request.toArray()).toString());
     response.end();
   });
@@ -57,7 +68,12 @@ export async function serve({ page, files, isolated = true, policy = {} }: Visit
   };
 }
 
-const types: Readonly<Record<string, string>> = { js: "text/javascript", json: "application/json", wasm: "application/wasm" };
+const types: Readonly<Record<string, string>> = {
+  js: "text/javascript",
+  mjs: "text/javascript",
+  json: "application/json",
+  wasm: "application/wasm",
+};
 function send(response: ServerResponse, files: Files, name: string, headers: Readonly<Record<string, string>>): void {
   const file = files[name];
   const type = name === "" ? "text/html" : (types[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream");
@@ -65,15 +81,16 @@ function send(response: ServerResponse, files: Files, name: string, headers: Rea
 }
 
 const bundles = new Map<string, Promise<Files>>();
-function bundle(page: string): Promise<Files> {
-  const made = bundles.get(page) ?? bundled(page);
-  bundles.set(page, made);
+function bundle({ page, folder = join(import.meta.dirname, "pages"), build: options = {} }: Visit): Promise<Files> {
+  const entry = join(folder, `${page}.ts`);
+  const made = bundles.get(entry) ?? bundled(entry, options);
+  bundles.set(entry, made);
   return made;
 }
 /** As an app is built: with what is loaded later in files of its own. */
-async function bundled(page: string): Promise<Files> {
+async function bundled(entry: string, options: BuildOptions): Promise<Files> {
   const { outputFiles } = await build({
-    entryPoints: [join(import.meta.dirname, "pages", `${page}.ts`)],
+    entryPoints: [entry],
     bundle: true,
     splitting: true,
     format: "esm",
@@ -81,8 +98,9 @@ async function bundled(page: string): Promise<Files> {
     // binaryen asks for it where there is a `process`.
     external: ["node:module"],
     outdir: "/",
-    write: false,
     logLevel: "error",
+    ...options,
+    write: false,
   });
   return Object.fromEntries(outputFiles.map((f) => [f.path.slice(1), f.contents]));
 }

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { Input, Job, Opened } from "../job.ts";
 import { files } from "../job.ts";
 import { programPath } from "../prepare.ts";
+import { runOf } from "./dlm-model.ts";
 
 /** As built: what the package ships. */
 const runtime: typeof import("../../../runtime/index.ts") = await import(new URL("../../../dist/runtime/index.js", import.meta.url).href);
@@ -13,11 +14,5 @@ export async function open({ work, threads, folder }: Job, inputs: readonly Inpu
   const description = JSON.parse(await readFile(path, "utf8"));
   const program = await runtime.programFromArtefact(description, async (name) => new Uint8Array(await readFile(join(dirname(path), name))));
   const net = await runtime.load(program, { threads, weights: new Uint8Array(await readFile(join(folder, files.weights))) });
-  const values = Object.fromEntries(inputs.map((i) => [i.name, i.data]));
-  if (work.kind === "training") return { threads: net.threads, run: async () => Float32Array.of((await net.step(values)).loss) };
-  const run = async (): Promise<Float32Array> => {
-    const [output] = Object.values(await net.run(values));
-    return output as Float32Array;
-  };
-  return { run, threads: net.threads };
+  return { run: runOf(net, work.kind, inputs), threads: net.threads };
 }
