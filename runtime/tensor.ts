@@ -8,7 +8,8 @@ import type { AnyGpuBuffer, Picture } from "./gpu-types.ts";
 /**
  * Elements in row-major order; a single number for a tensor of one element. Bools are 0 and 1, or true and false.
  * Or a picture of the size of an input f32[C,H,W] or f32[1,C,H,W] of 1 to 4 channels: grey, grey and alpha, RGB, RGB and alpha,
- * from 0 to 1, as `dlm run` takes PNG files. On WebGPU also a GPUBuffer of the same device, see `LoadOptions.gpuDevice`.
+ * from 0 to 1, as `dlm run` takes PNG files. On WebGPU also a GPUBuffer of the same device with the usage COPY_SRC, see
+ * `LoadOptions.gpuDevice`: 4 bytes an element, also u8 and bool, which the device copies; nobody looks at its values.
  */
 export type InputValues = number | boolean | readonly (number | boolean)[] | NumberArray | Picture | AnyGpuBuffer;
 export type NumberArray =

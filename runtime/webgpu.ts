@@ -1,5 +1,6 @@
 /** Programs as WGSL on WebGPU: all pipelines and bind groups are made at start, a run is one submit. */
 import { entryOf, type Program } from "../ir/program.ts";
+import { DlmError } from "./errors.ts";
 import type { AnyGpuDevice, GpuSource } from "./gpu-types.ts";
 import type { GpuCall, OnGpu, Started } from "./session.ts";
 import { bufferLength, type Machine, runToBuffers, runToHost } from "./webgpu/calls.ts";
@@ -102,34 +103,55 @@ interface Parts {
   readonly dispose: () => void;
 }
 function gpuPart({ machine, health, owned, kept, again, dispose }: Parts): OnGpu {
-  /** Since the state that `kept` knows. */
-  let steps = 0;
-  const watched = async <T>(call: GpuCall, work: () => Promise<T>): Promise<T> => {
+  const tally = stepsOf(kept);
+  const watched = async <T>(call: GpuCall, issued: () => void, work: (issued: () => void) => Promise<T>): Promise<T> => {
     health.check();
-    if (call.entries.some((id) => entryOf(id) === "step")) {
-      steps++;
-      kept.stepped();
-    }
+    const ran = tally.of(call);
     try {
-      return await work();
+      return await work(() => {
+        ran();
+        issued();
+      });
     } catch (e) {
+      // Inputs are refused before anything runs; after all else a step may have run.
+      if (!(e instanceof DlmError) || e.code !== "input") ran();
       throw await health.failure(call.entries.at(-1) ?? "reading", e);
     }
   };
   return {
-    run: (call, issued) => watched(call, () => runToHost(machine, call, issued)),
-    runToBuffers: (call, to, issued) => watched(call, () => runToBuffers(machine, call, to, issued)),
+    run: (call, issued) => watched(call, issued, (done) => runToHost(machine, call, done)),
+    runToBuffers: (call, to, issued) => watched(call, issued, (done) => runToBuffers(machine, call, to, done)),
     bufferLength: (given, field) => bufferLength(field, given),
     revive: async () => {
       const why = health.lost();
       if (why === null) return null;
-      const { given, seed, note } = kept.resume(why, steps, !owned);
+      const { given, seed, note } = kept.resume(why, tally.steps(), !owned);
       dispose();
       const started = await again();
       return { started: { ...started, notes: [note] }, given, seed };
     },
     keep: (checkpoint) => {
       kept.keep(checkpoint);
+      tally.reset();
+    },
+  };
+}
+
+/** Counts training steps since the state that `kept` knows. `of` gives what a call does when it runs; more than once is once. */
+function stepsOf(kept: Keeper): { readonly of: (call: GpuCall) => () => void; readonly steps: () => number; readonly reset: () => void } {
+  let steps = 0;
+  return {
+    of: ({ entries }) => {
+      let counted = !entries.some((id) => entryOf(id) === "step");
+      return () => {
+        if (counted) return;
+        counted = true;
+        steps++;
+        kept.stepped();
+      };
+    },
+    steps: () => steps,
+    reset: () => {
       steps = 0;
     },
   };

@@ -46,8 +46,8 @@ export async function runToBuffers(m: Machine, call: GpuCall, to: GpuOutputs, is
   const pictures = await picturesFor(m, call);
   const { device } = m;
   const { value, accepted } = scoped(m.program, device, () => {
-    const targets = wanted.map((f) => (to === "gpu" ? outputBuffer(device, f) : (to[f.name] as GPUBuffer)));
     const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
+    const targets = wanted.map((f) => (to === "gpu" ? outputBuffer(device, f) : (to[f.name] as GPUBuffer)));
     for (const [i, f] of wanted.entries())
       for (const { buffer, offset, at, bytes } of fieldSpans(m.buffers, f))
         encoder.copyBufferToBuffer(buffer, offset, targets[i]!, at, bytes);

@@ -2,7 +2,7 @@
 import { expect } from "vitest";
 import type { Program } from "../../ir/program.ts";
 import { type LoadOptions, load, type Recover } from "../../runtime/index.ts";
-import { failure, gain, trainable } from "./fixtures.ts";
+import { failure, field, gain, trainable } from "./fixtures.ts";
 import { dispatch, kernel, onGpu, ownDevice, program, spying, weights, wgsl } from "./webgpu-fixtures.ts";
 
 const input = { x: [1, 1, 2, 2] };
@@ -72,6 +72,18 @@ onGpu("before the first step a training goes on from what was loaded", async () 
   await lose(devices[0]);
   expect((await net.step(batch)).loss).toBe(1);
   expect(net.notes).toEqual([`${note} the initial values of seed 0`]);
+  await net.dispose();
+});
+
+onGpu("a step whose input was refused is no step", async () => {
+  const takesPicture = field("x", "io", 0, [1, 2, 2]);
+  const entries = training.entries.map((e) => (e.name === "step" ? { ...e, inputs: [takesPicture, ...e.inputs.slice(1)] } : e));
+  const { source, devices } = spying();
+  const net = await load({ ...training, entries }, { gpu: source });
+  const unreadable = { ...batch, x: { width: 2, height: 2 } };
+  expect(await failure(() => net.step(unreadable))).toMatchObject({ code: "input" });
+  await lose(devices[0]);
+  expect((await net.step(batch)).loss).toBe(1);
   await net.dispose();
 });
 
