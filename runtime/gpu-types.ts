@@ -20,6 +20,8 @@ export interface AnyGpuDevice {
   readonly features: { readonly has: (feature: string) => boolean };
   readonly queue: object;
 }
+/** Of the kernels of a program, so many are compiled. */
+export type OnProgress = (progress: { readonly done: number; readonly total: number }) => void;
 /** An ImageBitmap, ImageData, VideoFrame, canvas, OffscreenCanvas, or the element of an image or video. */
 export type Picture =
   | { readonly width: number; readonly height: number }

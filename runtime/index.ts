@@ -1,18 +1,17 @@
 /** Loads a program and runs it: everything that an app needs at run time. */
 import type { Program } from "../ir/program.ts";
 import { fail } from "./errors.ts";
-import type { AnyGpuDevice, GpuSource } from "./gpu-types.ts";
+import type { AnyGpuDevice, GpuSource, OnProgress } from "./gpu-types.ts";
 import { checkOptions, checkProgram } from "./options.ts";
 import { checkSeed, type Net, openSession, type Started } from "./session.ts";
 import { startWasm } from "./wasm.ts";
 import type { Origin, Recover } from "./webgpu/recovery.ts";
-import type { OnProgress } from "./webgpu/steps.ts";
 import { type FileBytes, type Given, matchCheckpoint, matchWeights, type Weights } from "./weights.ts";
 
 export type { Program } from "../ir/program.ts";
 export { artefactOf, programFromArtefact } from "./artefact.ts";
 export { DlmError, type ErrorCode } from "./errors.ts";
-export type { AnyGpuBuffer, AnyGpuDevice, GpuBuffer, GpuSource, Picture } from "./gpu-types.ts";
+export type { AnyGpuBuffer, AnyGpuDevice, GpuBuffer, GpuSource, OnProgress, Picture } from "./gpu-types.ts";
 export type { Entry, FileType, Tensors } from "./safetensors.ts";
 export { parseSafetensors, writeSafetensors } from "./safetensors.ts";
 export type { GpuOutputs, Net, Parameter, Run, StepResult } from "./session.ts";
@@ -54,14 +53,15 @@ export interface LoadOptions {
   readonly recover?: Recover;
 }
 
-/** What a device must be requested with to run a program: `adapter.requestDevice(gpuNeeds(program))`. */
-export function gpuNeeds({ code }: Program): {
+/** What a device must be requested with. Its features are names; typed as none, they fit every version of WebGPU's types. */
+export interface GpuNeeds {
   readonly requiredLimits: Readonly<Record<string, number>>;
-  readonly requiredFeatures: readonly string[];
-} {
-  return code.kind === "wgsl"
-    ? { requiredLimits: code.limits, requiredFeatures: code.features ?? [] }
-    : { requiredLimits: {}, requiredFeatures: [] };
+  readonly requiredFeatures: never[];
+}
+/** For a program: `adapter.requestDevice(gpuNeeds(program))`. */
+export function gpuNeeds({ code }: Program): GpuNeeds {
+  const { limits = {}, features = [] } = code.kind === "wgsl" ? code : {};
+  return { requiredLimits: limits, requiredFeatures: [...features] as never[] };
 }
 
 /** `program`: one, or one for each target, compiled from the same source with the same options. */

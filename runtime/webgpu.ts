@@ -1,7 +1,7 @@
 /** Programs as WGSL on WebGPU: all pipelines and bind groups are made at start, a run is one submit. */
 import { entryOf, type Program } from "../ir/program.ts";
 import { DlmError } from "./errors.ts";
-import type { AnyGpuDevice, GpuSource } from "./gpu-types.ts";
+import type { AnyGpuDevice, GpuSource, OnProgress } from "./gpu-types.ts";
 import type { GpuCall, OnGpu, Started } from "./session.ts";
 import { bufferLength, type Machine, runToBuffers, runToHost } from "./webgpu/calls.ts";
 import { makeClock } from "./webgpu/clock.ts";
@@ -10,7 +10,7 @@ import { allBuffers, makeBuffers, writeField } from "./webgpu/memory.ts";
 import type { Pictures } from "./webgpu/pictures.ts";
 import { type Keeper, keeper, type Origin } from "./webgpu/recovery.ts";
 import { stagingRing } from "./webgpu/staging.ts";
-import { makeSteps, type OnProgress } from "./webgpu/steps.ts";
+import { makeSteps } from "./webgpu/steps.ts";
 
 export type { GpuSource } from "./gpu-types.ts";
 

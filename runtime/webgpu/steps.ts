@@ -1,6 +1,7 @@
 /** What each entry dispatches: pipelines and bind groups made once, and a flat list that is encoded again for every run. */
 import type { Dispatch, Program } from "../../ir/program.ts";
 import { fail, messageOf } from "../errors.ts";
+import type { OnProgress } from "../gpu-types.ts";
 import { scoped, type WgslCode } from "./device.ts";
 import { type Buffers, pageAt } from "./memory.ts";
 
@@ -14,7 +15,6 @@ export interface Steps {
   /** So many dispatches are submitted at once. */
   readonly submitted: number;
 }
-export type OnProgress = (progress: { readonly done: number; readonly total: number }) => void;
 
 /** Pipelines all at once, equal ones once; bind groups, equal ones once. */
 export async function makeSteps(

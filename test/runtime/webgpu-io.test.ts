@@ -109,7 +109,7 @@ onGpu("a device that lacks what the program needs is refused, with how to ask fo
   );
   gpuDevice.destroy();
   const adapter = (await gpu.requestAdapter()) as GPUAdapter;
-  const able = await adapter.requestDevice(gpuNeeds(needing) as GPUDeviceDescriptor);
+  const able = await adapter.requestDevice(gpuNeeds(needing));
   const net = await load(needing, { weights, gpuDevice: able });
   expect((await net.run({ x: [1, 1, 2, 2] })).y![0]).toBe(1006);
   await net.dispose();

@@ -28,7 +28,7 @@ await answer<PicturesTask>(async (task) => {
   };
   const program = await opened("wgsl");
   const adapter = (await navigator.gpu.requestAdapter())!;
-  const gpuDevice = await adapter.requestDevice(gpuNeeds(program) as GPUDeviceDescriptor);
+  const gpuDevice = await adapter.requestDevice(gpuNeeds(program));
   const [onGpu, onWasm] = [await load(program, { gpuDevice }), await load(await opened("wasm"))];
   for (const [name, image] of Object.entries(pictures)) {
     keep(`${name} on wgsl`, (await onGpu.run({ image })).out!);
