@@ -25,7 +25,7 @@ export interface Initial {
 }
 
 export function describeDiff(base: Base, differences: readonly Difference[], initial: readonly Initial[]): string {
-  const found = [...initial.map((i) => initialDiagnostic(base, i)), ...differences.flatMap((d) => diagnosticOf(base, d) ?? [])];
+  const found = [...initialDiagnostics(base, initial), ...differences.flatMap((d) => diagnosticOf(base, d) ?? [])];
   const parts = [
     ...(found.length > 0 ? [renderDiagnostics(found, base.built.stages.module.sources)] : []),
     head(base, differences, initial),
@@ -100,13 +100,24 @@ function rightNote({ right }: Located): Note {
     span: null,
   };
 }
-const initialDiagnostic = (base: Base, { target, name, shape, span, agreement }: Initial): Diagnostic =>
-  diagnostic("diff", `the initial value of ${name} differs on ${target}`, span, {
-    notes: [
-      place(agreement, { dtype: "f32", shape }, target, base),
-      { message: `what follows is compared with the initial values of ${base.built.target}`, span: null },
-    ],
+/** The first of each target. */
+const initialDiagnostics = (base: Base, initial: readonly Initial[]): readonly Diagnostic[] =>
+  [...new Set(initial.map((i) => i.target))].map((target) => {
+    const [first, ...others] = initial.filter((i) => i.target === target) as [Initial, ...Initial[]];
+    const { name, shape, span, agreement } = first;
+    return diagnostic("diff", `the initial value of ${name} differs on ${target}`, span, {
+      notes: [
+        place(agreement, { dtype: "f32", shape }, target, base),
+        ...(others.length > 0 ? [{ message: `so ${others.length > 1 ? "do" : "does"} ${namesOf(others)}`, span: null }] : []),
+        { message: `what follows is compared with the initial values of ${base.built.target}`, span: null },
+      ],
+    });
   });
+const mostNames = 5;
+function namesOf(initial: readonly Initial[]): string {
+  const names = initial.slice(0, mostNames).map((i) => i.name);
+  return `${names.join(", ")}${initial.length > mostNames ? ` and ${initial.length - mostNames} more` : ""}`;
+}
 
 const indexText = (index: number, shape: Shape): string => `[${indicesOf(index, shape).join(", ")}]`;
 function indicesOf(index: number, shape: Shape): readonly number[] {
