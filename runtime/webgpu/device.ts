@@ -95,7 +95,7 @@ export function watch(program: string, { device, owned }: Opened): Health {
     lost: () => lost,
     check: () => {
       if (lost !== null) throw error(lossText());
-      if (problem !== null) throw error(`a GPU error, after which results are not to be trusted: ${problem}: load again`);
+      if (problem !== null) throw error(`a GPU error, after which results are not to be trusted (load again): ${problem}`);
     },
     failure: async (what, e) => {
       if (e instanceof DlmError) return e;

@@ -55,6 +55,17 @@ onGpu("Firefox looks for finished work when something is submitted: nothing is, 
   await net.dispose();
 });
 
+onGpu("an error of the device that belongs to no call stops the net", async () => {
+  const { source, devices } = spying();
+  const net = await load(program, { weights, gpu: source });
+  devices[0]!.createBuffer({ size: 16, usage: 0xffff });
+  await devices[0]!.queue.onSubmittedWorkDone();
+  const e = await failure(() => net.run({ x: [1, 1, 2, 2] }));
+  expect(e).toMatchObject({ name: "DlmError", code: "device" });
+  expect(e.message).toMatch(/^tiny: a GPU error, after which results are not to be trusted \(load again\): ./);
+  await net.dispose();
+});
+
 /** Devices that have no memory for a while. */
 function starving(): { readonly gpu: GpuSource; starve: boolean; readonly devices: readonly GPUDevice[] } {
   const { source, devices } = spying();

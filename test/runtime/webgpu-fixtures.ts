@@ -9,6 +9,7 @@ import { bias, gain, programOf, x, y } from "./fixtures.ts";
 export const gpu: GpuSource = create([]);
 const present = (await gpu.requestAdapter()) !== null;
 if (!present && process.env.CI === "true") throw new Error("no WebGPU adapter: the tests of the WebGPU backend cannot run");
+if (!present) console.warn("skipped on WebGPU: no adapter (Debian's chromium brings a software driver)");
 /** Skipped where there is no adapter: install chromium's SwiftShader (see vitest.config.ts). */
 export const onGpu = test.skipIf(!present);
 

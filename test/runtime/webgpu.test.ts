@@ -187,6 +187,12 @@ test("a device that cannot run the program is refused with the limits side by si
   expect((await failure(() => load(needing({}), { weights, gpu: small }))).message).toBe("WebGPU gives no device for tiny: not today");
 });
 
+test("a device of the compatibility mode is taken where there is no other", async () => {
+  const { requestAdapter } = adapterWith({});
+  const compatible: GpuSource = { requestAdapter: async (o) => (o?.featureLevel === "compatibility" ? requestAdapter() : null) };
+  expect((await failure(() => load(needing({}), { weights, gpu: compatible }))).message).toBe("WebGPU gives no device for tiny: not today");
+});
+
 test("features that a device lacks are named, with what to do", async () => {
   const code = wgsl([], { forward: [] }, {}, { features: ["shader-f16", "timestamp-query"] });
   const e = await failure(() => load(programOf(code), { weights, gpu: adapterWith({}) }));
