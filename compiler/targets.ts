@@ -42,7 +42,7 @@ function wgsl(limits: Limits): Target {
     name: "wgsl",
     graphPasses: wgslGraphPassesFor(mostInputs),
     schedule: (c, choose) => scheduleGpu(c, choose, limits),
-    rows: scheduleGpuRows,
+    rows: (c) => scheduleGpuRows(c, limits),
     mostInputs,
     kernelPasses: wgslKernelPassesFor(room),
     memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false, scratch: "global", room },

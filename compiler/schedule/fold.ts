@@ -17,7 +17,7 @@ export function foldSerially(f: Fold, index: readonly Expr[], axes: Axes): Folde
   const term = renamed(f, index, axes);
   const r = running(f.op, typeOf(term.value));
   const acc = variables(r, axes);
-  return result(r, acc.now, [...acc.begin, ...byLevels(f, r, term, acc, axes)], axes);
+  return resultOf(r, acc.now, [...acc.begin, ...byLevels(f, r, term, acc, axes)], axes);
 }
 /** Rows shorter than this are no level of their own. */
 const shortestLevel = 16;
@@ -41,7 +41,7 @@ function byLevels(f: Fold, r: Running, term: Term, acc: Variables, axes: Axes): 
   return nest([outer], [...part.begin, ...row, ...acc.set(r.join(acc.now, part.now))]);
 }
 /** The result in a variable; it is one already where a state has one part. */
-function result(r: Running, end: readonly Expr[], body: readonly Stmt[], axes: Axes): Folded {
+export function resultOf(r: Running, end: readonly Expr[], body: readonly Stmt[], axes: Axes): Folded {
   const value = r.result(end);
   if (value.kind === "var") return { body, value };
   const name = axes.fresh("folded");
@@ -65,7 +65,8 @@ export function variables(r: Running, axes: Axes, start: readonly Expr[] = r.par
 
 export const extentsOf = (axes: readonly FoldAxis[]): readonly number[] => axes.map((a) => a.extent);
 export const axisOf = (a: FoldAxis): Expr => ({ kind: "var", type: "i32", lanes: 1, name: a.name });
-const nest = (axes: readonly FoldAxis[], body: readonly Stmt[]): readonly Stmt[] =>
+/** Loops over axes, outermost first. */
+export const nest = (axes: readonly FoldAxis[], body: readonly Stmt[]): readonly Stmt[] =>
   axes.reduceRight<readonly Stmt[]>((inner, a) => [{ kind: "for", axis: a.name, extent: a.extent, loop: "serial", body: inner }], body);
 
 export interface Term {
@@ -137,7 +138,7 @@ export function foldInLanes(
   const total = variables(r, axes, tree([0, 1, 2, 3].map(lane), r));
   const rest = innermost.extent - fours * 4;
   const tail = rest === 0 ? [] : accumulate([total], rest, (k) => add(k, i32(fours * 4)));
-  return result(r, total.now, [vectors, ...total.begin, ...tail], axes);
+  return resultOf(r, total.now, [vectors, ...total.begin, ...tail], axes);
 }
 /** States as (0 with 2) with (1 with 3). */
 export function tree(states: readonly (readonly Expr[])[], r: Running): readonly Expr[] {

@@ -2,8 +2,9 @@
 import { add, allOf, at, i32, lt, max, splat, store, sub, when, within } from "../../../ir/kernel/build.ts";
 import type { Axes } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, elementType, type Stmt } from "../../../ir/kernel/kernel.ts";
+import { substituteIn } from "../../../ir/kernel/rewrite.ts";
 import { haloOf } from "../../../ir/layout.ts";
-import { sizeOf } from "../contraction/work.ts";
+import { probe, sizeOf } from "../contraction/work.ts";
 import { unravel } from "../elements.ts";
 import { workgroup } from "./shape.ts";
 
@@ -11,6 +12,19 @@ import { workgroup } from "./shape.ts";
 export type Beside = (number: Expr, of: number) => readonly Stmt[];
 export const nothing: Beside = () => [];
 
+/** One invocation for each of so many positions. */
+export function overPositions(count: number, axes: Axes, body: (position: Expr) => readonly Stmt[]): Stmt {
+  // Invocations beyond the last do nothing, so that nothing need be tested for positions that there are not.
+  const inside = probe(axes, count);
+  const stmts = body(inside.axis);
+  return axes.loop("grid", "group", Math.ceil(count / workgroup), (g) => [
+    axes.loop("thread", "invocation", workgroup, (t) => {
+      const position = at(g, workgroup, t);
+      const own = substituteIn(stmts, new Map([[inside.name, position]]));
+      return count % workgroup === 0 ? own : [within(position, count, own)];
+    }),
+  ]);
+}
 /** One invocation for each element of a box. */
 export function overElements(
   extents: readonly number[],

@@ -16,6 +16,7 @@ import { allOf, at, barrier, buffer, declare, i32, load, local, lt, min, set, st
 import { type Axes, makeAxes, type RowComputation } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Kernel, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
+import { type Limits, profiles } from "../../../ir/limits.ts";
 import { named, positionOf, type Running, running } from "../accumulate.ts";
 import { sizeOf } from "../contraction/work.ts";
 import { unravel } from "../elements.ts";
@@ -39,11 +40,11 @@ import {
 } from "./row-stages.ts";
 import { workgroup } from "./shape.ts";
 
-/** Null where there are too few rows to be a workgroup each, or no place for what stages share. */
-export function scheduleGpuRows(c: RowComputation): Kernel | null {
+/** Null where there are too few rows to be a workgroup each, or no place for what stages share. `limits`: what the device has. */
+export function scheduleGpuRows(c: RowComputation, limits: Limits = profiles.default): Kernel | null {
   if (c.stages.some((s) => s.type === "u8")) return null;
   const parts = partsOf(c);
-  const division = divisionOf(c, parts);
+  const division = divisionOf(c, parts, limits);
   const ways = division && waysOf(c, parts, division);
   if (!ways) return null;
   const axes = makeAxes();
@@ -65,6 +66,7 @@ interface Division extends Room {
   /** Neighbouring invocations have neighbours along the row, not neighbouring rows. */
   readonly along: boolean;
 }
+/** Of a workgroup, where the device has as many. */
 const mostInvocations = 256;
 /** Positions of a row that each should have. */
 const fewestRounds = 4;
@@ -73,24 +75,23 @@ const line = 16;
 /** Invocations that keep a GPU busy. Fewer leave most of it idle, which costs more than another kernel where each goes through much. */
 const manyInvocations = 2 ** 15;
 const manyRounds = 32;
-/** Workgroup memory that every device has, in words. */
-const memoryWords = 4096;
 /** Parts of states that meet, at most: in two places by turns, of three types, one of them beside another. */
 const mostMeeting = 10;
 
-function divisionOf(c: RowComputation, parts: readonly Part[]): Division | null {
+function divisionOf(c: RowComputation, parts: readonly Part[], limits: Limits): Division | null {
   const count = sizeOf(c.across.map((a) => c.stages.at(-1)!.shape[a]!));
   const length = Math.max(...parts.map((p) => p.length));
   const along = liesAlong(c, parts);
-  const most = along ? mostInvocations : Math.max(1, Math.min(mostInvocations / line, manyInvocations / count));
+  const invocations = Math.min(mostInvocations, limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
+  const most = along ? invocations : Math.max(1, Math.min(invocations / line, manyInvocations / count));
   const share = powerOfTwo(length / fewestRounds, most);
-  const rows = Math.min(Math.max(along ? 1 : Math.min(line, mostInvocations / share), workgroup / share), 2 ** Math.ceil(Math.log2(count)));
+  const rows = Math.min(Math.max(along ? 1 : Math.min(line, invocations / share), workgroup / share), 2 ** Math.ceil(Math.log2(count)));
   const groups = Math.ceil(count / rows);
   const isIdle = groups * rows * share < manyInvocations && roundsOf(length, { share }) > manyRounds;
   // Folds keep it no busier as kernels of their own.
   if (isIdle && parts.some((p) => !isValue(p))) return null;
   const folds = parts.reduce((n, p) => n + (p.terms.length > 0 ? running(p.stage.body([]).fold!.op, "f32").parts.length : 0), 0);
-  return { rows, share, along, groups, words: memoryWords - Math.min(folds, mostMeeting) * rows * share };
+  return { rows, share, along, groups, words: limits.maxComputeWorkgroupStorageSize / 4 - Math.min(folds, mostMeeting) * rows * share };
 }
 /** The largest power of two up to both; at least 1. */
 const powerOfTwo = (n: number, most: number): number => 2 ** Math.floor(Math.log2(Math.max(1, Math.min(n, most))));
