@@ -20,7 +20,8 @@ export async function buildFile(path: string, settings: CompileSettings, more: P
   // It may change results by rounding, so nobody should have to guess.
   if (tuning && settings.tuning === undefined) note(io, `schedules as measured: ${tuning.path}`);
   const options = { ...optionsOf(settings), ...(tuning ? { tuning: tuning.choices } : {}) };
-  const stages = await compileStages(source, { ...options, file: path, resolve: importedText, ...more });
+  const onNote = (text: string) => note(io, text);
+  const stages = await compileStages(source, { ...options, file: path, resolve: importedText, onNote, ...more });
   checkBatch(settings, stages);
   const warnings = warningsOf(stages);
   const { sources } = stages.module;

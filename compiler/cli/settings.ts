@@ -1,6 +1,7 @@
 /** The options that commands share, and their values. */
 import { availableParallelism } from "node:os";
 import { fail } from "../../ir/diagnostic.ts";
+import { type ProfileName, profileNames } from "../../ir/limits.ts";
 import type { Dims } from "../../ir/program.ts";
 import { mostBindings } from "../compile-options.ts";
 import type { Normalisation } from "../formats/feed.ts";
@@ -20,6 +21,7 @@ export const compileOptions: Options = {
   exact: { help: "no Winograd, no relaxed arithmetic" },
   reproducible: { help: "the same bits everywhere: no relaxed SIMD" },
   relaxed: { help: "force relaxed SIMD" },
+  limits: { value: "PROFILE", help: "what WebGPU devices must offer: default (all do), compat or desktop" },
   tuning: { value: "FILE", help: "what `dlm tune` measured; default NAME.tuning.json beside the source, if there" },
 };
 export const loadOptions: Options = {
@@ -48,6 +50,7 @@ export interface CompileSettings {
   readonly exact: boolean;
   readonly reproducible: boolean;
   readonly relaxed: boolean;
+  readonly limits?: ProfileName;
   /** A file of measured choices. */
   readonly tuning?: string;
 }
@@ -70,12 +73,17 @@ export function compileSettings(args: Arguments, { several = false } = {}): Comp
     exact: args.has("exact"),
     reproducible: args.has("reproducible"),
     relaxed: args.has("relaxed"),
+    ...(args.has("limits") ? { limits: limitsOf(args.get("limits")!) } : {}),
     ...(args.has("tuning") ? { tuning: args.get("tuning")! } : {}),
   };
 }
 
 export const targetOf = (text: string): Target =>
   targets.find((t) => t === text) ?? fail("flag", `unknown target \`${text}\``, null, { help: `targets are: ${targets.join(", ")}` });
+
+const limitsOf = (text: string): ProfileName =>
+  profileNames.find((p) => p === text) ??
+  fail("flag", `unknown limits \`${text}\``, null, { help: `limits are: ${profileNames.join(", ")}` });
 
 /** `--name NAME=VALUE`, as often as given, without texts of another form. */
 export const pairs = (args: Arguments, option: string, otherForm?: RegExp): readonly (readonly [string, string])[] => {

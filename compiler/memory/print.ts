@@ -5,9 +5,11 @@ import type { Region } from "../../ir/program.ts";
 const regions: readonly Region[] = ["control", "parameters", "optimizer", "state", "prepared", "io", "arena", "scratch"];
 
 export function printPlan(plan: Plan): string {
-  const sizes = regions.map((r) => `  ${r.padEnd(11)}${String(plan.sizes[r]).padStart(12)} bytes`);
+  const sizes = regions.map((r) => `  ${r.padEnd(11)}${String(plan.sizes[r]).padStart(12)} bytes${pagesOf(plan.pages?.[r])}`);
   return [`plan ${plan.name}`, ...sizes, ...plan.entries.flatMap((e) => ["", ...printEntry(e)]), ""].join("\n");
 }
+const pagesOf = (starts: readonly number[] | undefined): string =>
+  starts ? `, ${starts.length} pages that begin at ${starts.join(", ")}` : "";
 /** Bytes of the arena that an entry needs. */
 export const arenaOf = (e: Entry) => Math.max(0, ...e.intervals.map((i) => i.offset + i.bytes));
 export const ratioOf = (bytes: number, bound: number): string => (bound === 0 ? "1.000" : (bytes / bound).toFixed(3));
