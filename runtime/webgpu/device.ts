@@ -20,7 +20,7 @@ export async function openDevice(program: Program, code: WgslCode, source: GpuSo
       "unsupported",
       `there is no WebGPU here: navigator.gpu is missing (browsers offer it to pages from https and localhost; options.gpu takes an object like it). Or ${otherwise}`,
     );
-  const adapter = await findAdapter(gpu);
+  const adapter = await findAdapter(gpu).catch((e) => fail("unsupported", `WebGPU fails to look for a GPU: ${messageOf(e)}`, e));
   if (!adapter) return fail("unsupported", `WebGPU finds no GPU: there is none, or its driver is not trusted. Or ${otherwise}`);
   requireOffered(program, code, "this GPU", adapter);
   try {
