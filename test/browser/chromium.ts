@@ -41,7 +41,7 @@ async function open(browser: Browser, visit: Visit): Promise<unknown> {
     page.on("crash", () => reject(new Error(`the page ${visit.page} crashed`)));
   });
   try {
-    await Promise.race([page.goto(served.url), failure]);
+    await Promise.race([page.goto(served.url, { waitUntil: "commit" }), failure]);
     return answerOf(await Promise.race([served.answer, failure]));
   } finally {
     await page.close();
