@@ -33,6 +33,7 @@ import { isMultiple, linear, type Ranges, simplifyIndex } from "../../ir/kernel/
 import { declaredIn, mapExpr, mapStmt, namesOf, substitute, visitExprs, visitStmts } from "../../ir/kernel/rewrite.ts";
 import { partsOf } from "../../ir/parts.ts";
 import { copyOf } from "./copy.ts";
+import { flatten } from "./flatten.ts";
 import { type Box, cut, elementsAt, type Known, knownIn, type Part, type Parts, partsIn, placesIn } from "./touched.ts";
 
 type Fresh = (base: string) => string;
@@ -45,9 +46,11 @@ export const parts =
     const table = tableOf(k, most, fresh);
     if (table.size === 0) return k;
     const copies: Buffer[] = [];
-    const pieces = k.body.flatMap((s) => piecesOf(s, table, fresh, copies));
+    // An offset that is simple in the whole grid is so in its pieces; the other way round that is not easily seen.
+    const flat = flatten(k);
+    const pieces = flat.body.flatMap((s) => piecesOf(s, table, fresh, copies));
     const body = chosen(pieces, { table, known: knownIn(pieces), fresh }, new Map());
-    return { ...k, buffers: [...k.buffers.flatMap((b) => table.get(b.name)?.map((p) => p.buffer) ?? [b]), ...copies], body };
+    return { ...k, buffers: [...flat.buffers.flatMap((b) => table.get(b.name)?.map((p) => p.buffer) ?? [b]), ...copies], body };
   };
 
 function tableOf(k: Kernel, most: number, fresh: Fresh): Parts {
