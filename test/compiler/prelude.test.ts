@@ -156,6 +156,11 @@ const programs: Readonly<Record<string, string>> = {
   ConvTranspose1d: "x |> l: ConvTranspose1d(6, 4, stride=3, padding=1, output_padding=2, groups=2, dilation=2)",
   ConvTranspose3d:
     "x |> l: ConvTranspose3d(3, (3, 2, 2), stride=(2, 1, 2), padding=(1, 0, 1), output_padding=(1, 0, 0), dilation=(1, 2, 1))",
+  "ConvTranspose1d output padding": "x |> l: ConvTranspose1d(2, 3, padding=2, output_padding=2, dilation=4)",
+  "ConvTranspose2d output padding":
+    "x |> l: ConvTranspose2d(6, (3, 2), stride=2, padding=(3, 1), output_padding=(3, 2), groups=2, dilation=4, bias=false)",
+  "ConvTranspose3d output padding":
+    "x |> l: ConvTranspose3d(2, (2, 2, 3), padding=1, output_padding=(2, 0, 1), dilation=(3, 1, 2), bias=false)",
   "GRU reset before": "x |> l: GRU(4, reset_after=false)",
 };
 

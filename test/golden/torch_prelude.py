@@ -318,6 +318,13 @@ def gru_before(x, l__weight_ih_l0, l__weight_hh_l0, l__bias_ih_l0, l__bias_hh_l0
 
 case("GRU reset before", gru_before, x=floats(2, 3, 3), l__weight_ih_l0=floats(12, 3), l__weight_hh_l0=floats(12, 4),
      l__bias_ih_l0=floats(12), l__bias_hh_l0=floats(12))
+# More than a stride, and less than the dilation.
+case("ConvTranspose1d output padding", lambda x, l__weight, l__bias: F.conv_transpose1d(x, l__weight, l__bias, 1, 2, 2, 1, 4),
+     x=floats(2, 3, 6), l__weight=floats(3, 2, 3), l__bias=floats(2))
+case("ConvTranspose2d output padding", lambda x, l__weight: F.conv_transpose2d(x, l__weight, None, 2, (3, 1), (3, 2), 2, 4),
+     x=floats(1, 4, 4, 3), l__weight=floats(4, 3, 3, 2))
+case("ConvTranspose3d output padding", lambda x, l__weight: F.conv_transpose3d(x, l__weight, None, 1, 1, (2, 0, 1), 1, (3, 1, 2)),
+     x=floats(1, 2, 3, 4, 3), l__weight=floats(2, 2, 2, 2, 3))
 for name in cases:
     if name.startswith("scatter"):
         told_ids = ids if name in ("scatter", "scatter axis") else same

@@ -24,6 +24,13 @@ const cases: Readonly<Record<string, readonly [text: string, options?: Options]>
     ),
   ],
   "inside-the-library": ["model M(x: f32[N, 6, 8, 8]) -> y {\n  y = x |> conv: Conv2d(8, 3, groups=4)\n}\n"],
+  "transposed-channels": ["model M(x: f32[1, 3, 5, 4]) -> y {\n  param w: f32[4, 2, 3, 3] = zeros\n  y = conv_transpose2d(x, w)\n}\n"],
+  "transposed-groups": [
+    "model M(x: f32[1, 3, 5, 4]) -> y {\n  param w: f32[3, 2, 3, 3] = zeros\n  y = conv_transpose2d(x, w, groups=2)\n}\n",
+  ],
+  "transposed-stride": ["model M(x: f32[1, 3, 5, 4]) -> y {\n  y = x |> up: ConvTranspose2d(2, 3, stride=0)\n}\n"],
+  "transposed-padding": ["model M(x: f32[1, 3, 5, 4]) -> y {\n  y = x |> up: ConvTranspose2d(2, 3, padding=4)\n}\n"],
+  "output-padding": ["model M(x: f32[1, 3, 5, 4]) -> y {\n  y = x |> up: ConvTranspose2d(2, 3, stride=2, output_padding=2)\n}\n"],
   "label-twice": [linear("  h = image |> fc: Linear(10)\n  y = h |> fc: Linear(10)")],
   "label-in-loop": [linear("  for i in range(3) { image = image |> fc: Linear(784) }\n  y = image")],
   "branch-not-taken": [linear("  if training { aux = image |> aux: Linear(10) }\n  y = aux")],

@@ -1,5 +1,6 @@
 /** Convolutions as functions of their weights. */
 import type { Node } from "../../../../ir/graph/graph.ts";
+import { expectDType, expectInts } from "../../../../ir/ops/expect.ts";
 import { ops } from "../../../../ir/ops/index.ts";
 import { type Builtin, type BuiltinCall, intArg, intsArg, operation, optional, tensorArg } from "../builtin.ts";
 import { complain } from "../frame.ts";
@@ -25,11 +26,15 @@ const geometry = (a: Given, rank: number, c: BuiltinCall) => ({
 interface Transposed extends Given {
   readonly output_padding: readonly number[];
 }
+type TransposedGeometry = ReturnType<typeof geometry> & Pick<Transposed, "output_padding">;
 const transposes = {
   2: { axes: "N, C, H, W", kernel: "R, S", op: ops.conv2dInputGrad },
   3: { axes: "N, C, D, H, W", kernel: "Q, R, S", op: ops.conv3dInputGrad },
 } as const;
-/** The gradient of a convolution by its image; w is [in, out / groups, R, S]. */
+/**
+ * The gradient of a convolution by its image; w is [in, out / groups, R, S]. Output padding of a stride and more is room for further
+ * windows: x has zeros there.
+ */
 function convTranspose(rank: 2 | 3, x: Node, w: Node, given: Transposed, c: BuiltinCall): Node {
   const { axes, kernel, op } = transposes[rank];
   if (x.type.shape.length !== rank + 2 || w.type.shape.length !== rank + 2) {
@@ -38,14 +43,32 @@ function convTranspose(rank: 2 | 3, x: Node, w: Node, given: Transposed, c: Buil
   }
   const a = geometry(given, rank, c);
   const more = forAxes("output_padding", given.output_padding, rank, c);
-  if (more.some((o, i) => o < 0 || o >= Math.max(a.stride[i]!, a.dilation[i]!))) {
-    complain(c.frame, "constant", `${c.subject}: output_padding is smaller than the stride or the dilation`, c.span);
-  }
   const extents = a.stride.map((stride, i) => {
     const reach = a.dilation[i]! * (w.type.shape[2 + i]! - 1) + 1;
     return (x.type.shape[2 + i]! - 1) * stride + reach - a.padding[2 * i]! - a.padding[2 * i + 1]! + more[i]!;
   });
-  return op({ dy: x, w }, { ...a, shape: [x.type.shape[0]!, w.type.shape[1]! * a.groups, ...extents] });
+  checkTransposed(x, w, { ...a, output_padding: more }, extents, c);
+  const windows = [0, 0, ...more.map((o, i) => Math.floor(o / a.stride[i]!))];
+  const dy = windows.some((n) => n > 0) ? ops.pad({ x }, { before: windows.map(() => 0), after: windows }) : x;
+  return op({ dy, w }, { ...a, shape: [x.type.shape[0]!, w.type.shape[1]! * a.groups, ...extents] });
+}
+/** In the words of the caller: the operation behind it speaks of the convolution whose gradient it is. */
+function checkTransposed(x: Node, w: Node, { groups, ...a }: TransposedGeometry, extents: readonly number[], c: BuiltinCall): void {
+  const rank = extents.length;
+  for (const [name, t] of Object.entries({ x, w })) expectDType(c.subject, name, t.type, ["f32"]);
+  expectInts(c.subject, "stride", a.stride, rank, 1);
+  expectInts(c.subject, "padding", a.padding, 2 * rank, 0);
+  expectInts(c.subject, "dilation", a.dilation, rank, 1);
+  expectInts(c.subject, "groups", [groups], 1, 1);
+  const wrong = a.output_padding.find((o, i) => o < 0 || o >= Math.max(a.stride[i]!, a.dilation[i]!));
+  if (wrong !== undefined)
+    complain(c.frame, "constant", `${c.subject}: output_padding must be smaller than the stride or the dilation, got ${wrong}`, c.span);
+  const [[, channels], [outputs]] = [x.type.shape, w.type.shape];
+  const types = `${showType(x.type)} and ${showType(w.type)}`;
+  if (channels !== outputs) complain(c.frame, "shape", `${c.subject}: x has ${channels} channels, w is for ${outputs}: ${types}`, c.span);
+  if (channels! % groups) complain(c.frame, "shape", `${c.subject}: ${groups} groups must divide the ${channels} channels of x`, c.span);
+  if (extents.some((n) => n < 1))
+    complain(c.frame, "shape", `${c.subject}: the padding takes all of the result, which would have extents ${extents.join(", ")}`, c.span);
 }
 const transposedArgs = { ...operands, output_padding: optional(intsArg, [0] as readonly number[]), ...spacing };
 
