@@ -4,7 +4,7 @@
  * input: values given to a call. weights, checkpoint: a file that does not fit the program. safetensors: a malformed file.
  * artefact: a malformed or newer program. entry: the program was compiled without it. option: an option of `load`.
  * unsupported: this engine or GPU cannot run the program. memory: not enough of it. device: the GPU failed or went away.
- * trap: generated code stopped. disposed: used after `dispose`.
+ * trap: generated code stopped. threads: one of them has ended. disposed: used after `dispose`.
  */
 export type ErrorCode =
   | "input"
@@ -18,6 +18,7 @@ export type ErrorCode =
   | "memory"
   | "device"
   | "trap"
+  | "threads"
   | "disposed";
 
 export class DlmError extends Error {

@@ -25,6 +25,8 @@ export interface Threads {
   /** The calling thread is thread 0. */
   readonly leads: boolean;
   readonly run: (entry: EntryId, lead: ((thread: number, threads: number) => void) | null) => Promise<void>;
+  /** What the calling thread does when it has waited long at a barrier: if another is gone, the wait is over. */
+  readonly overdue: () => void;
   readonly dispose: () => void;
 }
 
@@ -41,7 +43,7 @@ const workerSource = `
 const serve = ({ module, memory, words, control: barrier, entries, leads, thread, threads }, post) => {
   const control = new Int32Array(memory.buffer, words, ${threadWords});
   const all = new Int32Array(memory.buffer);
-  const { exports } = new WebAssembly.Instance(module, { env: { memory, now: () => performance.now() } });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory, now: () => performance.now(), overdue: () => {} } });
   let seen = Atomics.load(control, ${RUN});
   post("ready");
   for (;;) {
@@ -69,8 +71,17 @@ const serve = ({ module, memory, words, control: barrier, entries, leads, thread
 const nodeSource = `${workerSource}
 const { parentPort, workerData } = require("node:worker_threads");
 serve(workerData, (message) => parentPort.postMessage(message));`;
+/** A worker holds its lock as long as it lives. Where there are no locks nobody hears of one that is terminated. */
 const browserSource = `${workerSource}
-onmessage = ({ data }) => serve(data, (message) => postMessage(message));`;
+onmessage = ({ data }) => {
+  let served = false;
+  const begin = () => {
+    served = true;
+    serve(data, (message) => postMessage(message));
+  };
+  if (!navigator.locks) return begin();
+  navigator.locks.request(data.lock, begin).catch((error) => (served ? reportError(error) : begin()));
+};`;
 
 /** Loaded without an import, so that bundlers for browsers have nothing to resolve. */
 const nodeThreads = (): typeof import("node:worker_threads") | undefined => globalThis.process?.getBuiltinModule?.("node:worker_threads");
@@ -81,8 +92,33 @@ interface Helper {
   listener: (message: string) => void;
   /** Hears that the worker itself is gone, or never came. */
   lost: (why: string) => void;
+  /** Also while this thread does not turn to its events. */
+  readonly isGone: () => boolean;
   readonly end: () => void;
 }
+interface Pool {
+  readonly helpers: readonly Helper[];
+  readonly threads: number;
+  readonly control: Int32Array;
+  readonly barrier: Barrier;
+  /** Why a worker is no longer there: nothing runs any more. Null while all are. */
+  lost: string | null;
+  /** Hears of it. */
+  onLost: () => void;
+}
+function lose(pool: Pool, why: string): void {
+  if (pool.lost !== null) return;
+  pool.lost = why;
+  // Threads that wait for the one that is gone go on.
+  pool.barrier.release();
+  pool.onLost();
+}
+function isComplete(pool: Pool): boolean {
+  if (pool.helpers.some((h) => h.isGone())) lose(pool, "it was terminated");
+  return pool.lost === null;
+}
+const incomplete = ({ threads, lost }: Pool, entry: EntryId): DlmError =>
+  new DlmError("threads", `${entry} cannot run: one of ${threads} threads has ended (${lost}); load the program again`);
 
 /** Starts the workers and waits until all of them sleep. */
 export async function startThreads(crew: Crew): Promise<Threads> {
@@ -95,22 +131,23 @@ export async function startThreads(crew: Crew): Promise<Threads> {
   const dispose = (): void => {
     for (const h of helpers) h.end();
   };
+  const control = new Int32Array(crew.memory.buffer, crew.words, threadWords);
+  const pool: Pool = { helpers, threads: crew.threads, control, barrier: barrierOf(crew), lost: null, onLost: () => {} };
   try {
-    await Promise.all(helpers.map(ready));
+    await Promise.all(helpers.map((h) => ready(h, pool)));
   } catch (e) {
     dispose();
     throw e;
   }
-  const control = new Int32Array(crew.memory.buffer, crew.words, threadWords);
-  const barrier = barrierOf(crew);
-  const run: Threads["run"] = (entry, lead) => {
-    barrier.mend();
+  const run: Threads["run"] = async (entry, lead) => {
+    if (!isComplete(pool)) throw incomplete(pool, entry);
+    pool.barrier.mend();
     Atomics.store(control, ENTRY, crew.entries.indexOf(entry));
     Atomics.store(control, DONE, 0);
     Atomics.store(control, FAILED, 0);
-    return lead ? runLeading(control, crew.threads, entry, lead, barrier) : runWaiting(control, helpers, entry);
+    await (lead ? runLeading(pool, entry, lead) : runWaiting(pool, entry));
   };
-  return { leads, run, dispose };
+  return { leads, run, overdue: () => void isComplete(pool), dispose };
 }
 
 /** Of the module, where a thread may have stopped. */
@@ -135,9 +172,12 @@ function barrierOf({ memory, control }: Crew): Barrier {
   };
 }
 
-const ready = (helper: Helper): Promise<void> =>
+const ready = (helper: Helper, pool: Pool): Promise<void> =>
   new Promise((resolve, reject) => {
-    helper.listener = () => resolve();
+    helper.listener = () => {
+      helper.lost = (why) => lose(pool, why);
+      resolve();
+    };
     helper.lost = (why) => reject(new DlmError("unsupported", why));
   });
 
@@ -146,13 +186,8 @@ function start(control: Int32Array): void {
   Atomics.notify(control, RUN);
 }
 
-async function runLeading(
-  control: Int32Array,
-  threads: number,
-  entry: EntryId,
-  lead: (t: number, T: number) => void,
-  barrier: Barrier,
-): Promise<void> {
+async function runLeading(pool: Pool, entry: EntryId, lead: (t: number, T: number) => void): Promise<void> {
+  const { control, threads, barrier } = pool;
   start(control);
   try {
     lead(0, threads);
@@ -161,24 +196,35 @@ async function runLeading(
     throw e;
   } finally {
     Atomics.add(control, DONE, 1);
-    for (let n = Atomics.load(control, DONE); n < threads; n = Atomics.load(control, DONE)) Atomics.wait(control, DONE, n);
+    await allDone(pool);
   }
+  if (pool.lost !== null) throw incomplete(pool, entry);
   if (Atomics.load(control, FAILED)) fail("trap", `${entry} stopped on one of its threads`);
 }
 
-function runWaiting(control: Int32Array, helpers: readonly Helper[], entry: EntryId): Promise<void> {
+/** Milliseconds without news after which a thread looks whether the others are still there. */
+const patience = 1000;
+/** Until every thread has finished, or one is gone. This thread waits without turning to its events, but not for ever. */
+async function allDone(pool: Pool): Promise<void> {
+  const { control, threads } = pool;
+  for (let n = Atomics.load(control, DONE); n < threads && isComplete(pool); n = Atomics.load(control, DONE)) {
+    if (Atomics.wait(control, DONE, n, patience) === "timed-out") await new Promise((resolve) => setTimeout(resolve));
+  }
+}
+
+function runWaiting(pool: Pool, entry: EntryId): Promise<void> {
   return new Promise((resolve, reject) => {
     let trap = "";
-    const failed = (why: string): void => reject(new DlmError("trap", `${entry} stopped on one of its threads: ${why}`));
-    for (const h of helpers) {
+    const failed = (): void => reject(new DlmError("trap", `${entry} stopped on one of its threads: ${trap}`));
+    for (const h of pool.helpers) {
       h.listener = (m) => {
-        if (m === "done") Atomics.load(control, FAILED) ? failed(trap) : resolve();
+        if (m === "done") Atomics.load(pool.control, FAILED) ? failed() : resolve();
         // The others are still at work: the call ends when all have finished.
         else trap = m;
       };
-      h.lost = failed;
     }
-    start(control);
+    pool.onLost = () => reject(incomplete(pool, entry));
+    start(pool.control);
   });
 }
 
@@ -186,13 +232,16 @@ const deaf = { listener: () => {}, lost: () => {} };
 
 function nodeHelper(node: typeof import("node:worker_threads"), data: unknown): Helper {
   const worker = new node.Worker(nodeSource, { eval: true, workerData: data });
-  const helper: Helper = { ...deaf, end: () => void worker.terminate() };
+  // A thread that has stopped has been idle for less than no time, and says so at once; its event comes later.
+  const isGone = (): boolean => (worker.performance?.eventLoopUtilization().idle ?? 0) < 0;
+  const helper: Helper = { ...deaf, isGone, end: () => void worker.terminate() };
   worker.on("message", (m: unknown) => {
     // It has started: from now on a sleeping thread does not keep the process alive.
     worker.unref();
     helper.listener(String(m));
   });
   worker.on("error", (e) => helper.lost(e.message));
+  worker.on("exit", (code) => helper.lost(`exit code ${code}`));
   return helper;
 }
 
@@ -208,7 +257,7 @@ function workerOf(url: string): Worker {
 function browserHelper(data: unknown): Helper {
   const url = URL.createObjectURL(new Blob([browserSource], { type: "text/javascript" }));
   const worker = workerOf(url);
-  const helper: Helper = { ...deaf, end: () => worker.terminate() };
+  const helper: Helper = { ...deaf, isGone: () => false, end: () => worker.terminate() };
   worker.onmessage = (m) => {
     URL.revokeObjectURL(url);
     helper.listener(String(m.data));

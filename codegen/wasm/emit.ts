@@ -1,6 +1,6 @@
 /**
- * A plan as one WebAssembly module. It imports the memory `env.memory` and exports a function (thread, threads) for each
- * entry: all threads call it, and it returns when the entry is complete. Kernels are functions of their own.
+ * A plan as one WebAssembly module. It imports the memory `env.memory` and what the barrier calls, and exports a function (thread, threads)
+ * for each entry: all threads call it, and it returns when the entry is complete. Kernels are functions of their own.
  */
 import { fail, invariant } from "../../ir/diagnostic.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
@@ -24,22 +24,20 @@ export interface WasmOptions {
 }
 export type WasmModule = Omit<Extract<Code, { kind: "wasm" }>, "kind" | "relaxed">;
 
-/** The memory's maximum has room for the scratch of so many threads. */
-export const mostThreads = 16;
 /** The address 0 is never used. */
 const firstAddress = 64;
 /** Least size of the region `control`: the words of the barrier. */
 export const controlBytes = barrierBytes;
-/** The runtime keeps words of its own behind the last scratch. */
-const runtimeBytes = 128;
 const pageBytes = 65536;
+/** Of a memory: 4 GiB. How many threads have room for their scratch is found when the program is loaded. */
+const mostPages = 65536;
 
 export interface WasmLayout {
   /** Byte address of each region. */
   readonly bases: Readonly<Record<Region, number>>;
   /** Behind the last region, with the scratch of one thread. */
   readonly bytes: number;
-  readonly pages: { readonly minimum: number; readonly maximum: number };
+  readonly pages: number;
 }
 /** Regions one behind the other; scratch is the last. */
 export function layoutOf(plan: Plan): WasmLayout {
@@ -50,9 +48,8 @@ export function layoutOf(plan: Plan): WasmLayout {
     const bytes = region === "control" ? Math.max(plan.sizes.control, controlBytes) : plan.sizes[region];
     at += alignUp(bytes, tensorAlignment.wasm);
   }
-  const most = at + (mostThreads - 1) * plan.sizes.scratch + runtimeBytes;
-  const pages = { minimum: Math.ceil(at / pageBytes), maximum: Math.ceil(most / pageBytes) };
-  if (pages.maximum > pageBytes) refuse(plan, most);
+  const pages = Math.ceil(at / pageBytes);
+  if (pages > mostPages) refuse(plan, at);
   return { bases: bases as Record<Region, number>, bytes: at, pages };
 }
 
@@ -87,7 +84,7 @@ function build(u: Unit, plan: Plan, { clocks }: WasmOptions): void {
   checkPlan(plan);
   const { bases, pages } = layoutOf(plan);
   // Without `setMemory` the import would have no maximum.
-  u.m.setMemory(pages.minimum, pages.maximum, null, [], false, false, "memory");
+  u.m.setMemory(pages, mostPages, null, [], false, false, "memory");
   u.m.addMemoryImport("memory", "env", "memory", false);
   const barrier = addBarrier(u, bases.control);
   for (const k of plan.kernels) addKernel(u, k, barrier);

@@ -69,12 +69,17 @@ function addFloorMod({ b, m }: Unit, name: string): void {
 export const barrierBytes = 192;
 /** Tries before a thread goes to sleep: some 20 to 50 microseconds. */
 const spins = 4000;
+/** Nanoseconds of sleep after which a thread asks whether it waits in vain. */
+const patience = 1_000_000_000n;
+const timedOut = 2;
+/** Kernels have no dots in their names. */
+const overdueFunction = "threads.overdue";
 
 /**
  * Adds `barrier(threads)`: returns when all threads have called it. The last one to arrive starts the next generation;
  * the others watch for that, first busily, then asleep. Who sleeps says so before it looks for the last time, and who
- * wakes looks for sleepers after the change, so that no one sleeps through it. One thread may not call it: memory that
- * is not shared cannot be waited on.
+ * wakes looks for sleepers after the change, so that no one sleeps through it. Who has slept long calls the import `env.overdue`,
+ * which may end the wait where a thread is gone. One thread may not call it: memory that is not shared cannot be waited on.
  */
 export function addBarrier({ b, m }: Unit, control: number): string {
   const name = "dlm.barrier";
@@ -95,10 +100,9 @@ export function addBarrier({ b, m }: Unit, control: number): string {
     "spin",
     m.block(null, [m.if(isOver(), m.return()), m.br_if("spin", m.local.tee(2, i32.sub(left(), i32.const(1)), b.i32))]),
   );
-  const sleep = m.loop(
-    "sleep",
-    m.block(null, [m.drop(memory.atomic.wait32(word("generation"), before(), m.i64.const(-1n))), m.br_if("sleep", i32.eqz(isOver()))]),
-  );
+  m.addFunctionImport(overdueFunction, "env", "overdue", b.none, b.none);
+  const isLong = i32.eq(memory.atomic.wait32(word("generation"), before(), m.i64.const(patience)), i32.const(timedOut));
+  const sleep = m.loop("sleep", m.block(null, [m.if(isLong, m.call(overdueFunction, [], b.none)), m.br_if("sleep", i32.eqz(isOver()))]));
   const body: Ref = m.block(null, [
     m.local.set(1, load("generation")),
     m.if(load("broken"), m.return()),

@@ -117,11 +117,11 @@ function serialLoop(w: Writer, { axis, extent, isRead }: Loop, body: () => Ref[]
   if (!isRead) return [set(w, axis, i32.const(extent)), repeat(w, axis, -1, body(), (left) => left)];
   return [set(w, axis, i32.const(0)), repeat(w, axis, 1, body(), (next) => i32.lt_s(next, i32.const(extent)))];
 }
-/** axis from extent*thread/threads up to extent*(thread+1)/threads, which may be nothing. */
+/** axis from extent*thread/threads up to extent*(thread+1)/threads, which may be nothing; products have 64 bits. */
 function gridLoop(w: Writer, { axis, extent }: Loop, body: () => Ref[]): Ref[] {
   const { m } = w.u;
-  invariant(extent < 2 ** 27, `${w.kernel}: ${axis} in ${extent} times a number of threads overflows`);
-  const at = (thread: Ref) => m.i32.div_u(m.i32.mul(thread, m.i32.const(extent)), get(w, threadsAt));
+  const wide = (count: Ref) => m.i64.extend_u(count);
+  const at = (thread: Ref) => m.i32.wrap(m.i64.div_u(m.i64.mul(wide(thread), m.i64.const(BigInt(extent))), wide(get(w, threadsAt))));
   const end = `${axis}@end`;
   const isMore = (from: Ref) => m.i32.lt_s(from, get(w, end));
   w.isInGrid = true;

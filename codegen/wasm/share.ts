@@ -27,7 +27,7 @@ export function waiting(k: Kernel): (next: Phase) => boolean {
   let open: Phase[] = [];
   return (next) => {
     const mustWait = open.some((p) => !(p.kind === "once" && next.kind === "once") && depends(p, next, where));
-    open = [...(mustWait ? [] : open), ...(next.kind === "all" ? [] : [next])];
+    open = [...(mustWait ? [] : open), next];
     return mustWait;
   };
 }

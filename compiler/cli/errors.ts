@@ -16,6 +16,7 @@ const faults: Record<ErrorCode, boolean> = {
   memory: false,
   device: false,
   trap: true,
+  threads: false,
   disposed: true,
 };
 

@@ -59,7 +59,7 @@ export async function loadWasm({ plan, places }: Placed, options = { relaxed: fa
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   // Whoever reads what nobody wrote shall notice.
   new Float32Array(memory.buffer, code.bases.arena).fill(Number.NaN);
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code.module), { env: { memory } });
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(code.module), { env: { memory, overdue: () => {} } });
   return { view: viewer({ plan, places }, code, memory), memory, code, forward: exports.forward as Loaded["forward"] };
 }
 const viewer =
@@ -86,7 +86,7 @@ const results = ({ places }: Placed, view: (name: string) => Numbers): Record<st
 
 const worker = `
 const { parentPort, workerData: w } = require("node:worker_threads");
-const instance = new WebAssembly.Instance(new WebAssembly.Module(w.module), { env: { memory: w.memory } });
+const instance = new WebAssembly.Instance(new WebAssembly.Module(w.module), { env: { memory: w.memory, overdue: () => {} } });
 parentPort.on("message", (runs) => {
   for (let i = 0; i < runs; i++) instance.exports.forward(w.thread, w.threads);
   parentPort.postMessage("done");

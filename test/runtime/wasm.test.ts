@@ -77,7 +77,21 @@ test("memory has exactly the pages needed, and at least what the module declares
   expect(await pages(65537)).toBe(2);
   expect(await pages(16 * 65536)).toBe(16);
   const e = await failure(() => pages(16 * 65536 + 1));
-  expect(e).toMatchObject({ code: "memory", message: "tiny needs 17 pages of memory, its module allows 16: use fewer threads" });
+  expect(e).toMatchObject({ code: "memory", message: "tiny needs 2 MiB of memory, its module allows 1 MiB" });
+});
+
+test.each([
+  [4, 400, "tiny needs 2 MiB of memory on 4 threads, its module allows 1 MiB: use at most 2 threads"],
+  [2, 1000, "tiny needs 2 MiB of memory on 2 threads, its module allows 1 MiB: use at most one thread"],
+])("%i threads with scratch of %i KiB do not fit", async (threads, kibibytes, message) => {
+  const scratch = kibibytes * 1024;
+  const code = wasm(assemble(entry("forward", "")), null, bases.scratch + scratch);
+  const program = only(code, { sizes: { ...sizes, scratch } });
+  expect(await failure(() => load(program, { threads }))).toMatchObject({ code: "memory", message });
+  const fitting = Number(/at most (\d+)/.exec(message)?.[1] ?? 1);
+  const net = await load(program, { threads: fitting });
+  expect(net.threads).toBe(fitting);
+  await net.dispose();
 });
 
 test("the relaxed module is taken exactly where the engine has relaxed SIMD", async () => {

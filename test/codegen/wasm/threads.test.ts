@@ -1,9 +1,15 @@
 /** Who runs what: grid loops in ranges, the rest once, barriers between what depends. */
+import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { serialize } from "node:v8";
 import { expect, test } from "vitest";
 import { emitWasm, printWat } from "../../../codegen/wasm/emit.ts";
 import { add, at, buffer, declare, f32, grid, i32, load, local, mul, serial, set, store, sub } from "../../../ir/kernel/build.ts";
 import type { Buffer, Expr, Kernel, Stmt } from "../../../ir/kernel/kernel.ts";
-import type { Field } from "../../../ir/program.ts";
+import type { Field, Program } from "../../../ir/program.ts";
 import { load as loadProgram } from "../../../runtime/index.ts";
 import { loadWasm, planOf, runThreads, runWasm } from "../support.ts";
 
@@ -23,6 +29,13 @@ const reverse = (from: string, to: string): Kernel => {
 const chain = ["x", "y0", "y1", "y2", "y3", "y4", "y5"];
 const reverses = chain.slice(1).map((to, i) => reverse(chain[i]!, to));
 const data = Float32Array.from({ length: n }, (_, i) => Math.sin(i));
+
+/** How often the function of a kernel waits for all threads. */
+const barriersOf = (kernel: string, wat: string): number =>
+  wat
+    .split(`(func $${kernel} (param`)[1]!
+    .split("(func")[0]!
+    .match(/call \$dlm\.barrier/g)?.length ?? 0;
 
 /** A mean, a grid that uses it, and a sum of what the grid made: four phases in one kernel. */
 const total = buffer("total", "out", [1]);
@@ -52,6 +65,27 @@ const evolve: Kernel = {
     grid("j", n, (j) => [store(state, [j], add(mul(mirrored(back, j), f32(0.9)), mul(load(first, i32(0)), f32(0.1))))]),
   ],
 };
+test("what every thread computes is complete before another nest changes what it is made from", async () => {
+  const [length, threads] = [20000, 3];
+  const [v, o] = [buffer("v", "inout", [length]), buffer("o", "out", [length])];
+  const centred: Kernel = {
+    name: "centred",
+    buffers: [v, o],
+    body: [
+      declare("mean", f32(0)),
+      serial("k", length, (k) => [set("mean", add(local("mean"), mul(load(v, k), f32(1 / length))))]),
+      grid("i", length, (i) => [store(v, [i], sub(mul(f32(3), load(v, i)), local("mean")))]),
+      declare("first", load(v, i32(0))),
+      grid("j", length, (j) => [store(o, [j], sub(load(v, j), local("first")))]),
+      store(v, [i32(0)], f32(7)),
+    ],
+  };
+  const wat = await printWat(planOf("wasm", [centred]).plan);
+  expect(barriersOf("centred", wat)).toBe(3);
+  const start = { v: Float32Array.from({ length }, (_, i) => Math.cos(i)) };
+  expect(await runThreads([centred], start, threads)).toEqual(await runThreads([centred], start, 1));
+});
+
 const parts = evolve.body.map((s, i): Kernel => ({ ...evolve, name: `evolve_${i}`, body: [s] }));
 test.each([
   ["inside of one kernel", 2, [evolve]],
@@ -86,6 +120,21 @@ test("what is outside of a grid happens once, what a grid reads happens everywhe
       .every(Number.isFinite),
   ).toBe(true);
   expect(loaded.view("total")[0]).toBeNaN();
+});
+
+test("threads times iterations may be more than 32 bits have", async () => {
+  const length = 2 ** 24;
+  const bytes = buffer("bytes", "out", [length], null, "u8");
+  const k: Kernel = { name: "fill", buffers: [bytes], body: [grid("i", length, (i) => [store(bytes, [i], i32(9))])] };
+  const { forward, view } = await loadWasm(planOf("wasm", [k]));
+  const written = (thread: number, threads: number): readonly number[] => {
+    view("bytes").fill(0);
+    // Nobody else is there: the barrier at the end traps on memory that is not shared.
+    expect(() => forward(thread, threads)).toThrow(/Atomics.wait/);
+    return [view("bytes").indexOf(9), view("bytes").lastIndexOf(9) + 1];
+  };
+  for (const thread of [0, 1, 200, 255]) expect(written(thread, 256)).toEqual([thread * 2 ** 16, (thread + 1) * 2 ** 16]);
+  expect(written(254, 255)).toEqual([Math.floor((length * 254) / 255), length]);
 });
 
 test("more threads than iterations", async () => {
@@ -127,11 +176,7 @@ test("a value that a grid reads may not be set beside a store", async () => {
 });
 
 test("small grids are not spread, and nests that cannot meet do not wait", async () => {
-  const waits = async (...kernels: readonly Kernel[]) =>
-    (await printWat(planOf("wasm", kernels).plan))
-      .split("(func $k (param")[1]!
-      .split("(func")[0]!
-      .match(/call \$dlm\.barrier/g)?.length ?? 0;
+  const waits = async (...kernels: readonly Kernel[]) => barriersOf("k", await printWat(planOf("wasm", kernels).plan));
   const out = buffer("o", "inout", [2 * n]);
   const half = (name: string, from: number, value: Expr) => grid(name, n, (i) => [store(out, [at(i, 1, from)], add(value, f32(0)))]);
   const kernel = (...body: Stmt[]): Kernel => ({ name: "k", buffers: [x, out], body });
@@ -155,6 +200,45 @@ test("each thread has scratch of its own", async () => {
   expect((await runThreads([k], { x: data }, 3, 50)).y).toEqual(data.map((v) => v + v));
 });
 
+/** A program whose `forward` calls the kernels, from and to buffers of `n` elements. */
+async function programOf(kernels: readonly Kernel[], inputs: readonly string[], output: string): Promise<Program> {
+  const { plan, places } = planOf("wasm", kernels);
+  const code = await emitWasm(plan, { relaxed: false });
+  const field = (name: string): Field => {
+    const { region, offset, buffer: b } = places.get(name)!;
+    return { name, dtype: b.type === "i32" ? "i32" : "f32", shape: [n], region, offset };
+  };
+  return {
+    format: "dlm",
+    version: 1,
+    name: "test",
+    doc: null,
+    target: "wasm",
+    entries: [{ name: "forward", inputs: inputs.map(field), outputs: [field(output)] }],
+    variables: [],
+    sizes: plan.sizes,
+    code: { kind: "wasm", ...code, relaxed: null },
+    stats: { parameters: 0, flops: 0, arenaBytes: 0, lowerBoundBytes: 0, codeBytes: 0 },
+  };
+}
+
+test.each([
+  ["before", "exit code 1"],
+  ["during", "it was terminated"],
+])("a thread that ends %s a run does not leave the others waiting: this run and later ones are refused", async (when, why) => {
+  const folder = mkdtempSync(join(tmpdir(), "dlm-threads-"));
+  try {
+    const file = join(folder, "program");
+    writeFileSync(file, serialize({ program: await programOf(reverses, ["x"], "y5"), x: data }));
+    const script = join(import.meta.dirname, "lost-thread.ts");
+    const { stdout } = await promisify(execFile)(process.execPath, ["--import", "tsx", script, file, when], { timeout: 50_000 });
+    const refused = `threads: forward cannot run: one of 3 threads has ended (${why}); load the program again`;
+    expect(JSON.parse(stdout)).toEqual(["done", refused, refused]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
 test.each([2, 3])("a thread that stops does not leave the others waiting, and the next run is as before (%i threads)", async (threads) => {
   const [places, y0] = [buffer("places", "in", [n], null, "i32"), vector("y0", "out")];
   const gather: Kernel = {
@@ -162,27 +246,8 @@ test.each([2, 3])("a thread that stops does not leave the others waiting, and th
     buffers: [x, places, y0],
     body: [grid("i", n, (i) => [store(y0, [i], load(x, load(places, i)))])],
   };
-  const placed = planOf("wasm", [gather, ...reverses.slice(1)]);
-  const code = await emitWasm(placed.plan, { relaxed: false });
-  const field = (name: string): Field => {
-    const { region, offset, buffer: b } = placed.places.get(name)!;
-    return { name, dtype: b.type === "i32" ? "i32" : "f32", shape: [n], region, offset };
-  };
-  const net = await loadProgram(
-    {
-      format: "dlm",
-      version: 1,
-      name: "test",
-      doc: null,
-      target: "wasm",
-      entries: [{ name: "forward", inputs: [field("x"), field("places")], outputs: [field("y5")] }],
-      variables: [],
-      sizes: placed.plan.sizes,
-      code: { kind: "wasm", ...code, relaxed: null },
-      stats: { parameters: 0, flops: 0, arenaBytes: 0, lowerBoundBytes: 0, codeBytes: 0 },
-    },
-    { threads },
-  );
+  const program = await programOf([gather, ...reverses.slice(1)], ["x", "places"], "y5");
+  const net = await loadProgram(program, { threads });
   expect(net.threads).toBe(threads);
   const inside = Int32Array.from({ length: n }, (_, i) => i);
   const run = (ids: Int32Array) => net.run({ x: data, places: ids });
