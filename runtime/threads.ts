@@ -71,16 +71,17 @@ const serve = ({ module, memory, words, control: barrier, entries, leads, thread
 const nodeSource = `${workerSource}
 const { parentPort, workerData } = require("node:worker_threads");
 serve(workerData, (message) => parentPort.postMessage(message));`;
-/** A worker holds its lock as long as it lives. Where there are no locks nobody hears of one that is terminated. */
+/** A worker holds its lock as long as it lives. To be terminated is no error; where locks are refused, nobody hears of it. */
 const browserSource = `${workerSource}
 onmessage = ({ data }) => {
-  let served = false;
-  const begin = () => {
-    served = true;
-    serve(data, (message) => postMessage(message));
+  const begin = () => serve(data, (message) => postMessage(message));
+  let locked = false;
+  const hold = () => {
+    locked = true;
+    postMessage("locked");
+    begin();
   };
-  if (!navigator.locks) return begin();
-  navigator.locks.request(data.lock, begin).catch((error) => (served ? reportError(error) : begin()));
+  navigator.locks.request(data.lock, hold).catch((error) => (locked ? error && reportError(error) : begin()));
 };`;
 
 /** Loaded without an import, so that bundlers for browsers have nothing to resolve. */
@@ -254,15 +255,21 @@ function workerOf(url: string): Worker {
   }
 }
 
-function browserHelper(data: unknown): Helper {
+/** Pages get no event when a worker is terminated, but the lock that it held. */
+function hearOfEnd(lock: string, helper: Helper): void {
+  navigator.locks.request(lock, () => helper.lost("its lock is free")).catch(() => undefined);
+}
+
+function browserHelper(crew: object): Helper {
   const url = URL.createObjectURL(new Blob([browserSource], { type: "text/javascript" }));
   const worker = workerOf(url);
   const helper: Helper = { ...deaf, isGone: () => false, end: () => worker.terminate() };
   worker.onmessage = (m) => {
     URL.revokeObjectURL(url);
-    helper.listener(String(m.data));
+    if (m.data === "locked") hearOfEnd(url, helper);
+    else helper.listener(String(m.data));
   };
   worker.onerror = (e) => helper.lost(e.message ?? "a worker was refused; does the content security policy have worker-src blob:?");
-  worker.postMessage(data);
+  worker.postMessage({ ...crew, lock: url });
   return helper;
 }

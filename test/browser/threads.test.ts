@@ -1,5 +1,6 @@
 /** WebAssembly in a page: one thread, several, and pages that cannot have several. */
 import { afterAll, expect, test } from "vitest";
+import { artefactOf } from "../../runtime/index.ts";
 import { batch } from "../examples/formula.ts";
 import { compileExample } from "../examples/support.ts";
 import { openChromium } from "./chromium.ts";
@@ -34,6 +35,15 @@ inPage("two threads share memory, and compute the same (skipped without Chromium
 inPage("a page that is not isolated has one thread, and is told why (skipped without Chromium)", async () => {
   const notes = ["one thread instead of 2: shared memory needs a cross-origin isolated page"];
   expect(await visited(2, { isolated: false })).toEqual({ ...numbers, threads: 1, notes, isolated: false, refused: [] });
+});
+
+inPage("a worker that ends is missed, whatever its pool does (skipped without Chromium)", async () => {
+  const task = { inputs: numbersOf({ image }) };
+  const files = { ...artefactOf(program), "task.json": JSON.stringify(task) };
+  const { outcomes } = await chromium!.visit<{ outcomes: string[] }>({ page: "lost-thread", files });
+  expect(outcomes[0]).toBe("done");
+  for (const refused of outcomes.slice(1))
+    expect(refused).toMatch(/^forward cannot run: one of 3 threads has ended \(.+\); load the program again$/);
 });
 
 const policies = {
