@@ -16,7 +16,7 @@ import { identity } from "./accumulate.ts";
 import { unravel } from "./elements.ts";
 import { canVectorize } from "./vectorize.ts";
 
-/** Blocks of rows: as many as a program may have threads, so that all have work. */
+/** Blocks of rows: more threads than these have no work. */
 const blocks = 16;
 
 /** What is added at a fold position to the row `id`. */

@@ -37,7 +37,7 @@ inPage("a page that is not isolated has one thread, and is told why (skipped wit
   expect(await visited(2, { isolated: false })).toEqual({ ...numbers, threads: 1, notes, isolated: false, refused: [] });
 });
 
-inPage("a worker that ends is missed, whatever its pool does (skipped without Chromium)", async () => {
+inPage("a run without one of its workers is refused (skipped without Chromium)", async () => {
   const task = { inputs: numbersOf({ image }) };
   const files = { ...artefactOf(program), "task.json": JSON.stringify(task) };
   const { outcomes } = await chromium!.visit<{ outcomes: string[] }>({ page: "lost-thread", files });
