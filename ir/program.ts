@@ -70,7 +70,8 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number];
 }
 export type Code =
-  /** One module; it imports memory `env.memory` and exports a function (thread, threads) for each entry, under its id.
+  /** One module; it imports memory `env.memory`, functions `env.overdue` (called by a thread that has waited long at a barrier) and,
+   *  with `profile`, `env.now`, and exports a function (thread, threads) for each entry, under its id.
    *  `relaxed`: the same with relaxed SIMD. `bases`: byte address of each region. */
   | {
       readonly kind: "wasm";
