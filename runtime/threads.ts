@@ -38,6 +38,12 @@ export function whyNoThreads(): string | null {
   return typeof Worker === "undefined" ? "there are no workers here" : null;
 }
 
+/** What to do where so many bytes are left for words of the runtime and scratch of further threads. */
+export function fittingThreads(wanted: number, bytes: number, scratch: number): string {
+  const most = Math.max(1, Math.floor((bytes - 128) / scratch) + 1);
+  return `: ask for ${most === 1 ? "one thread" : `at most ${most} threads`} instead of ${wanted}`;
+}
+
 /** What every worker runs: sleep until the number of the run changes, run the entry, count itself as done. */
 const workerSource = `
 const serve = ({ module, memory, words, control: barrier, entries, leads, thread, threads }, post) => {

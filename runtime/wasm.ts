@@ -30,7 +30,8 @@ async function startOn(program: Program, code: WasmCode, threads: number, crew: 
   const module = await compile(program, crew ? sharing(file, code.limitsOffset) : file);
   // Words of the runtime lie behind everything that the module knows, on a cache line of their own.
   const words = align(code.bytes + (threads - 1) * program.sizes.scratch, 64);
-  const memory = allocate(program, file, code, crew ? { bytes: words + 64, threads } : { bytes: code.bytes, threads: null });
+  const room = (bytes: number): string => crew?.fittingThreads(threads, bytes - code.bytes, program.sizes.scratch) ?? "";
+  const memory = allocate(program, file, code.limitsOffset, crew ? words + 64 : code.bytes, crew !== null, room);
   const instance = await instantiate(program, module, { memory, now, overdue: () => pool?.overdue() });
   const entries = program.entries.map((e) => e.name);
   const pool = crew ? await crew.startThreads({ module, memory, words, control: code.bases.control, threads, entries }) : null;
@@ -78,15 +79,9 @@ async function compile(program: Program, file: Uint8Array<ArrayBuffer>): Promise
   }
 }
 
-/** What a module may import as `env`; `overdue` is called by a thread that has waited long at a barrier. */
-interface Environment {
-  readonly memory: WebAssembly.Memory;
-  readonly now: () => number;
-  readonly overdue: () => void;
-}
-async function instantiate(program: Program, module: WebAssembly.Module, env: Environment): Promise<WebAssembly.Instance> {
+async function instantiate(program: Program, module: WebAssembly.Module, env: WebAssembly.ModuleImports): Promise<WebAssembly.Instance> {
   try {
-    return await WebAssembly.instantiate(module, { env: { ...env } });
+    return await WebAssembly.instantiate(module, { env });
   } catch (e) {
     return fail("artefact", `the module of ${program.name} cannot be linked: ${messageOf(e)}`, e);
   }
@@ -95,32 +90,26 @@ async function instantiate(program: Program, module: WebAssembly.Module, env: En
 /** Programs that were compiled to be profiled ask for the time. */
 const now = (): number => performance.now();
 
-/** `threads`: how many share it; null where the memory is not shared. */
-interface Need {
-  readonly bytes: number;
-  readonly threads: number | null;
-}
+/** `room`: what to say where there is room for no more than so many bytes. */
 function allocate(
   program: Program,
   file: Uint8Array,
-  { limitsOffset, bytes: alone }: WasmCode,
-  { bytes, threads }: Need,
+  limitsOffset: number,
+  bytes: number,
+  shared: boolean,
+  room: (bytes: number) => string,
 ): WebAssembly.Memory {
   const [flags, at] = unsigned(file, limitsOffset);
   const [minimum, next] = unsigned(file, at);
   const [maximum] = unsigned(file, next);
   if (flags !== 1 && flags !== 3) fail("artefact", `${program.name}: no memory limits at byte ${limitsOffset} of the module`);
   const pages = Math.max(minimum, Math.ceil(bytes / page));
-  const needs = `${mebibytes(pages)} of memory${threads === null ? "" : ` on ${threads} threads`}`;
-  if (pages > maximum) {
-    const fitting = Math.max(1, Math.floor((maximum * page - 128 - alone) / program.sizes.scratch) + 1);
-    const help = threads === null ? "" : `: use at most ${fitting === 1 ? "one thread" : `${fitting} threads`}`;
-    fail("memory", `${program.name} needs ${needs}, its module allows ${mebibytes(maximum)}${help}`);
-  }
+  if (pages > maximum)
+    fail("memory", `${program.name} needs ${mebibytes(pages)} of memory, its module allows ${mebibytes(maximum)}${room(maximum * page)}`);
   try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: threads !== null });
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared });
   } catch (e) {
-    return fail("memory", `no memory for ${program.name}: it needs ${needs}`, e);
+    return fail("memory", `no memory for ${program.name}: it needs ${mebibytes(pages)}`, e);
   }
 }
 const mebibytes = (pages: number): string => `${Math.ceil((pages * page) / 2 ** 20)} MiB`;

@@ -81,8 +81,8 @@ test("memory has exactly the pages needed, and at least what the module declares
 });
 
 test.each([
-  [4, 400, "tiny needs 2 MiB of memory on 4 threads, its module allows 1 MiB: use at most 2 threads"],
-  [2, 1000, "tiny needs 2 MiB of memory on 2 threads, its module allows 1 MiB: use at most one thread"],
+  [4, 400, "tiny needs 2 MiB of memory, its module allows 1 MiB: ask for at most 2 threads instead of 4"],
+  [2, 1000, "tiny needs 2 MiB of memory, its module allows 1 MiB: ask for one thread instead of 2"],
 ])("%i threads with scratch of %i KiB do not fit", async (threads, kibibytes, message) => {
   const scratch = kibibytes * 1024;
   const code = wasm(assemble(entry("forward", "")), null, bases.scratch + scratch);
