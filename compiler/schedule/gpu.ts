@@ -20,7 +20,7 @@ import { wide } from "./gpu/wide.ts";
 export function scheduleGpu(c: Computation, choose: Choose = preferred, limits: Limits = profiles.default): Kernel {
   const axes = makeAxes();
   const own: Buffer[] = [];
-  const body = product(c, axes, own, choose, limits) ?? [sharedFold(c, axes, own, limits) ?? wide(c, axes) ?? elements(c, axes)];
+  const body = product(c, axes, own, choose, limits) ?? sharedFold(c, axes, own, limits) ?? [wide(c, axes) ?? elements(c, axes)];
   return { name: c.name, buffers: [...c.inputs, c.output, ...own], body };
 }
 

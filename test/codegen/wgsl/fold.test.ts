@@ -35,4 +35,20 @@ const graphs: Record<string, string> = {
     return y = %1
   }`,
 };
+const inParts: Record<string, string> = {
+  "few long columns": `graph g(%x: f32[19999,3]) {
+    %0 = mul(%x, %x) : f32[19999,3]
+    %1 = reduce_sum(%0) {axes=[0]} : f32[3]
+    %2 = sqrt(%1) : f32[3]
+    return y = %2
+  }`,
+  "whole numbers of one row": `graph g(%x: f32[1,50001]) {
+    %0 = full() {value=1000, dtype="f32", shape=[]} : f32[]
+    %1 = mul(%x, %0) : f32[1,50001]
+    %2 = cast(%1) {to="i32"} : i32[1,50001]
+    %3 = reduce_max(%2) {axes=[1]} : i32[1]
+    return y = %3
+  }`,
+};
 await checkSchedules(graphs, (k) => k.buffers.some((b) => b.space === "workgroup"), new Set(Object.keys(graphs)));
+await checkSchedules(inParts, (k) => k.buffers.some((b) => b.space === "global"), new Set(Object.keys(inParts)));
