@@ -37,7 +37,7 @@ export const floats = attr<readonly number[]>("floats");
 
 /**
  * What sort of operation it is, and what has to be said of one of that sort.
- * leaf: memory or a literal list. creation: computed from its attributes and the index alone. elementwise: result[i] from
+ * leaf: memory or a literal list, which code may hold unless it has to be `inMemory`. creation: computed from its attributes and the index alone. elementwise: result[i] from
  * operands at the same (broadcast) index. view: result[i] is one element of one operand, elsewhere, or a constant.
  * copy: the operand in memory of its own, which may have another layout. fold: one reduction per element, plainly lowered.
  * scatter: a fold in which every operand element adds to one row, which another operand names; a kernel of its own, because it
@@ -45,7 +45,7 @@ export const floats = attr<readonly number[]>("floats");
  * `decompose` says it in other operations. opaque: everything else (e.g. `gradient`), gone before lowering.
  */
 type Kind<Operands extends readonly Role[]> =
-  | { readonly kind: "leaf"; readonly lasts: Lasts }
+  | { readonly kind: "leaf"; readonly lasts: Lasts; readonly inMemory?: true }
   | { readonly kind: "view"; readonly access: Access }
   | { readonly kind: "contraction"; readonly operands: Operands; readonly result: Role }
   | { readonly kind: "creation" | "elementwise" | "copy" | "fold" | "scatter" | "composite" | "opaque" };

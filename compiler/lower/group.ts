@@ -26,10 +26,13 @@ export interface Group {
 const foldKinds: ReadonlySet<OpKind> = new Set<OpKind>(["fold", "scatter", "contraction"]);
 const isFold = (n: Node) => foldKinds.has(n.op.schema.kind);
 const isConstant = ({ op: { schema } }: Node) => schema.kind === "leaf" && schema.lasts === "always";
-/** Constants of at most so many numbers are written into the code, as a tree of selects. */
+/** Constants of at most so many numbers are written into the code, as a tree of selects, unless they have to be in memory. */
 const shortestTable = 16;
-export const isLiteral = (n: Node): boolean => isConstant(n) && (n.attrs.data as readonly number[]).length <= shortestTable;
-/** Longer ones are memory that the program brings along. */
+export const isLiteral = (n: Node): boolean => {
+  const { schema } = n.op;
+  return isConstant(n) && !(schema.kind === "leaf" && schema.inMemory) && (n.attrs.data as readonly number[]).length <= shortestTable;
+};
+/** Others are memory that the program brings along. */
 export const isTable = (n: Node): boolean => isConstant(n) && !isLiteral(n);
 /** Memory that is there before the first call. */
 export const isMemory = (n: Node): boolean => n.op.schema.kind === "leaf" && !isLiteral(n);

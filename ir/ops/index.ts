@@ -10,7 +10,7 @@ import { conv2d, conv2dInputGrad, conv2dWeightGrad, conv2dWeightGradParts, conv3
 import { full, iota } from "./creation.ts";
 import { gather } from "./gather.ts";
 import { gradient } from "./gradient.ts";
-import { counter, dense, input, param, prepared, slot, state } from "./leaf.ts";
+import { counter, dense, input, param, prepared, slot, state, stored } from "./leaf.ts";
 import { matmul } from "./matmul.ts";
 import {
   maxPool2d,
@@ -25,7 +25,7 @@ import {
 import { oneHot } from "./one-hot.ts";
 import { pad } from "./pad.ts";
 import { permute } from "./permute.ts";
-import { randomNormal, randomUniform } from "./random.ts";
+import { randomNormal, randomNumber, randomUniform } from "./random.ts";
 import { reduceMax, reduceMin, reduceProd, reduceSum } from "./reduce.ts";
 import { relayout } from "./relayout.ts";
 import { reshape } from "./reshape.ts";
@@ -65,10 +65,11 @@ export const ops = {
   counter,
   prepared,
   dense,
+  stored,
   // creation
   full,
   iota,
-  randomUniform,
+  randomNumber,
   // elementwise
   neg,
   abs,
@@ -146,6 +147,7 @@ export const ops = {
   stopGradient,
   takeGrad,
   gather,
+  randomUniform,
   randomNormal,
   maxPool2dIndex,
   maxPool3dIndex,

@@ -25,17 +25,15 @@ export const counter = op({ name: "counter", inputs: [], attrs: { name: string()
     counterNames.includes(name) ? i32() : shapeError(`there is no counter "${name}"; there are ${counterNames.join(", ")}`),
 });
 
+const literal = (name: string, more: { readonly inMemory?: true } = {}) =>
+  op({ name, inputs: [], attrs: { data: floats(), dtype: string(), shape: ints() }, kind: "leaf", lasts: "always", ...more }).rules({
+    infer: (_, { data, dtype, shape }) => {
+      const size = sizeOf(expectShape(name, shape));
+      if (data.length !== size) shapeError(`${name} expects ${size} numbers for the shape [${shape.join(", ")}], got ${data.length}`);
+      return tensor(dtypeNamed(name, dtype), shape);
+    },
+  });
 /** A literal table of any shape, its numbers in row-major order. */
-export const dense = op({
-  name: "dense",
-  inputs: [],
-  attrs: { data: floats(), dtype: string(), shape: ints() },
-  kind: "leaf",
-  lasts: "always",
-}).rules({
-  infer: (_, { data, dtype, shape }) => {
-    const size = sizeOf(expectShape("dense", shape));
-    if (data.length !== size) shapeError(`dense expects ${size} numbers for the shape [${shape.join(", ")}], got ${data.length}`);
-    return tensor(dtypeNamed("dense", dtype), shape);
-  },
-});
+export const dense = literal("dense");
+/** The same, always in memory, where kernels find it by address: what differs by its numbers alone is one kernel. */
+export const stored = literal("stored", { inMemory: true });

@@ -21,7 +21,7 @@ export function evaluate(roots: readonly Node[], leaf: (node: Node) => ArrayLike
   };
   const computeNode = (n: Node): Values => {
     const { op } = n;
-    if (op.schema.name === "dense") return Float64Array.from(n.attrs.data as readonly number[]);
+    if (op.schema.kind === "leaf" && op.schema.lasts === "always") return Float64Array.from(n.attrs.data as readonly number[]);
     if (op.schema.kind === "leaf") return checkedLeaf(n, leaf(n));
     if (op.decompose) {
       const said = op.decompose(n);

@@ -13,6 +13,7 @@ const leaves = [
   ops.counter({}, { name: "seed" }),
   ops.counter({}, { name: "micro_step" }),
   ops.dense({}, { data: [0.1, -0, Number.POSITIVE_INFINITY, Number.NaN], dtype: "f32", shape: [2, 2] }),
+  ops.stored({}, { data: [-7], dtype: "i32", shape: [] }),
 ];
 
 describe("leaves", () => {
@@ -26,6 +27,7 @@ describe("leaves", () => {
       "i32[]",
       "i32[]",
       "f32[2,2]",
+      "i32[]",
     ]);
   });
   test("round-trip as text", () => {

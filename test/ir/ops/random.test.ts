@@ -60,6 +60,19 @@ describe("threefry", () => {
 });
 
 const place = 0x9e3779b9;
+checkOp(ops.randomNumber, {
+  samples: [0, 1].map((word) => ({
+    inputs: [i32(), i32(), i32()],
+    attrs: { word, shape: [2, 3] },
+    shape: [2, 3],
+    values: (n) => [[-1, place | 0, 7][n]!],
+  })),
+  reference: ([seed, key, counter], { word }) =>
+    Array.from(
+      { length: 6 },
+      (_, at) => (words([seed!.data[0]! >>> 0, key!.data[0]! >>> 0], [at, counter!.data[0]!])[word === 0 ? 0 : 1] >>> 8) / 2 ** 24,
+    ),
+});
 checkOp(ops.randomUniform, {
   samples: [0, 1].map((word) => ({
     inputs: [i32(), i32()],
