@@ -24,24 +24,25 @@ export interface Scope {
 
 /** The value of `node` at a logical index. */
 export function evaluate(node: Node, index: readonly Expr[], scope: Scope): Evaluated {
-  const state = { scope, lets: [] as Stmt[], known: new Map<string, Expr>(), ids: new Map<Node, number>() };
-  const value = valueAt(node, index, state);
-  return { lets: state.lets, value };
+  const state = stateOf(scope);
+  return named(valueAt(node, index, state), state);
 }
 /** A value that the rule of the fold `node` speaks of, such as what it reduces, at a logical index of its result. */
 export function evaluateInFold(node: Node, index: readonly Expr[], scope: Scope, part: (fold: Fold) => Expr): Evaluated {
-  const state = { scope, lets: [] as Stmt[], known: new Map<string, Expr>(), ids: new Map<Node, number>() };
+  const state = stateOf(scope);
   const fold = lowered(node, index, state);
   invariant(fold.kind === "fold", `${node.op.schema.name} is not a fold`);
-  return { lets: state.lets, value: nameShared(part(fold), state) };
+  return named(part(fold), state);
 }
 
 interface State {
   readonly scope: Scope;
   readonly lets: Stmt[];
+  /** Values of shared nodes by node and index, each as one object. */
   readonly known: Map<string, Expr>;
   readonly ids: Map<Node, number>;
 }
+const stateOf = (scope: Scope): State => ({ scope, lets: [], known: new Map(), ids: new Map() });
 const lowered = (node: Node, index: readonly Expr[], state: State): Expr | Fold =>
   node.op.lower!(
     node.inputs.map((x) => readOf(x, state)),
@@ -58,19 +59,25 @@ function valueAt(node: Node, index: readonly Expr[], state: State): Expr {
   if (known) return known;
   const buffer = buffers.get(node);
   const value = stages.get(node)?.(index) ?? (buffer ? load(buffer, ...index) : computedAt(node, index, state));
-  if (!shared || value.kind === "const" || value.kind === "var") return value;
-  const variable = declared(value, state.lets, state.scope.axes);
-  state.known.set(key, variable);
-  return variable;
+  if (!shared) return value;
+  // Integers may be indices, of which keys are made: they stay short.
+  const kept =
+    typeOf(value) === "f32" || value.kind === "const" || value.kind === "var" ? value : declared(value, state.lets, state.scope.axes);
+  state.known.set(key, kept);
+  return kept;
 }
 function computedAt(node: Node, index: readonly Expr[], state: State): Expr {
   if (isLiteral(node)) return literalAt(node, index);
   const value = lowered(node, index, state);
   invariant(value.kind !== "fold", `${node.op.schema.name} is folded inside another kernel`);
-  return nameShared(value, state);
+  return value;
 }
-/** Rules may use one expression object twice (random numbers do, a hundred times over); written out it would be a tree. */
-function nameShared(root: Expr, { lets, scope }: State): Expr {
+/**
+ * The value with a variable for each part that occurs more than once as the same object: work of rules (random numbers use one
+ * expression a hundred times over; written out it would be a tree), and values of shared nodes.
+ */
+function named(root: Expr, { lets, known, scope: { axes } }: State): Evaluated {
+  const shared = new Set(known.values());
   const uses = new Map<Expr, number>();
   const count = (e: Expr): void => {
     const n = uses.get(e) ?? 0;
@@ -80,17 +87,19 @@ function nameShared(root: Expr, { lets, scope }: State): Expr {
   count(root);
   const done = new Map<Expr, Expr>();
   const visit = (e: Expr): Expr => {
-    const known = done.get(e);
-    if (known) return known;
+    const made = done.get(e);
+    if (made) return made;
     const rebuilt = mapExpr(e, visit);
-    const named = uses.get(e)! > 1 && isWork(e) ? declared(rebuilt, lets, scope.axes) : rebuilt;
-    done.set(e, named);
-    return named;
+    const isNamed = uses.get(e)! > 1 && e.kind !== "const" && e.kind !== "var" && (shared.has(e) || isWork(e));
+    const value = isNamed ? declared(rebuilt, lets, axes) : rebuilt;
+    done.set(e, value);
+    return value;
   };
-  return visit(root);
+  const value = visit(root);
+  return { lets, value };
 }
 /** Integers and tests on them are left alone: indices must stay visible as arithmetic. */
-const isWork = (e: Expr) => e.kind !== "const" && e.kind !== "var" && e.kind !== "load" && (typeOf(e) === "f32" || typeOf(e) === "u32");
+const isWork = (e: Expr) => e.kind !== "load" && (typeOf(e) === "f32" || typeOf(e) === "u32");
 
 function declared(value: Expr, lets: Stmt[], axes: Axes): Expr {
   const name = axes.fresh("t");

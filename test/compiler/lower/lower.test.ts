@@ -105,6 +105,13 @@ const graphs: Record<string, string> = {
     %5 = where(%2, %3, %4) : f32[6,10]
     return y = %5
   }`,
+  "a convolution and its image added": `graph g(%x: f32[2,8,7,9]) {
+    @w = param "w" f32[8,8,3,3]
+    %0 = relu(%x) : f32[2,8,7,9]
+    %1 = conv2d(%0, @w) {padding=[1,1,1,1]} : f32[2,8,7,9]
+    %2 = add(%0, %1) : f32[2,8,7,9]
+    return y = %2, x = %0
+  }`,
   pooling: `graph g(%x: f32[2,5,6,6], %dy: f32[2,5,3,3]) {
     @w = param "w" f32[5,5,1,1]
     %0 = conv2d(%x, @w) : f32[2,5,6,6]
