@@ -20,14 +20,13 @@ import { isTransposed, isView, readsRowMajor } from "../../ir/graph/view.ts";
 import { type Layout, layout, sameLayout } from "../../ir/layout.ts";
 import type { Columns, Schema } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/index.ts";
+import { panelColumns } from "../../ir/register-tile.ts";
 import { type Shape, sameShape } from "../../ir/type.ts";
 import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
 import { timesOf } from "./prepare-time.ts";
 
 export const assignLayouts: GraphPass = { name: "assign-layouts", run };
 
-/** Columns of a weight panel: two vectors, as the register tile has. */
-export const panel = 8;
 /** Fewer columns than a vector are not worth packing. */
 const narrow = 4;
 
@@ -69,12 +68,12 @@ function run(graph: Graph): Graph {
     const [a, b] = node.inputs as readonly [Node, Node];
     const b0 = original.inputs[1]!;
     const kept = times.get(b0) === "prepare" || isTransposed(b0);
-    const columns = b.type.shape.length === 2 && kept ? panelColumns(node) : null;
+    const columns = b.type.shape.length === 2 && kept ? columnsToPack(node) : null;
     const weights = columns ? packed(b, columns) : isTransposed(b0) ? stored(b) : b;
     return { ...node, inputs: [readsRowMajor(a) ? a : relayout(a, null, ""), weights] };
   };
   const convolution = (node: Node, original: Node, { operands, result }: Roles): Node => {
-    const columns = panelColumns(node);
+    const columns = columnsToPack(node);
     const inputs = node.inputs.map((x, i) => {
       if (operands[i] === "image") return image(x, original.inputs[i]!);
       return columns ? packed(x, columns) : isGrouped(node) ? relayout(x, columnsLast, "columns last") : x;
@@ -98,17 +97,17 @@ function run(graph: Graph): Graph {
 }
 
 /** Columns that are worth packing; a panel must not reach from one group into the next. */
-function panelColumns(node: Node): Columns | null {
+function columnsToPack(node: Node): Columns | null {
   const columns = node.op.columns(node);
   if (!columns) return null;
   const each = node.type.shape[columns.result]! / columns.groups;
-  return columns.groups === 1 ? (each >= narrow ? columns : null) : each % panel === 0 ? columns : null;
+  return columns.groups === 1 ? (each >= narrow ? columns : null) : each % panelColumns === 0 ? columns : null;
 }
 /** Panels of columns, then the window, then what is summed over beside it, then the columns of a panel: the order of reading. */
 function panelLayout(rank: number, { operand, isEach }: Columns): string {
   const window = Array.from({ length: rank - 2 }, (_, a) => a + 2);
-  const panels = `${operand}/${panel}`;
-  return [...(isEach ? [...window, panels] : [panels, ...window]), 1 - operand, `${operand}%${panel}`].join(" ");
+  const panels = `${operand}/${panelColumns}`;
+  return [...(isEach ? [...window, panels] : [panels, ...window]), 1 - operand, `${operand}%${panelColumns}`].join(" ");
 }
 /** Computed from an operand along the same axes, such as the transform of a kernel. */
 const isReshaped = ({ op: { schema } }: Node): boolean => schema.kind === "fold" && schema.sameAxes === true;

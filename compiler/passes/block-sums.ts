@@ -1,6 +1,7 @@
 /**
- * Splits long sums in two: rows of a fixed length, then the rows. Each partial sum is short, so rounding errors stay
- * small, and rows can be shared among threads; their number comes from the shape alone, so results never depend on it.
+ * Splits long sums in two: equal rows, then the rows. Each partial sum is short, so rounding errors stay small, and rows can be
+ * shared among threads; their number comes from the shape alone, so results never depend on that of threads. A number of terms
+ * without a divisor from 16 to 1024, such as a prime, stays one sum.
  *
  *     %0 = mul(%g, %g) : f32[512,3136]                     %0 = mul(%g, %g) : f32[512,3136]
  *     %1 = reduce_sum(%0) {axes=[0,1]} : f32[]             %1 = reshape(%0) {shape=[1568,1024]} : f32[1568,1024]
@@ -12,6 +13,7 @@
  *     %0 = reduce_sum(%x) {axes=[0,2,3]} : f32[16]         %0 = reduce_sum(%x) {axes=[2,3], keepdims=true} : f32[32,16,1,1]
  *                                                          %1 = reduce_sum(%0) {axes=[0,2,3]} : f32[16]
  */
+import { largestDivisor } from "../../ir/divisor.ts";
 import type { Node } from "../../ir/graph/graph.ts";
 import { withOrigin } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/index.ts";
@@ -23,6 +25,7 @@ export const blockSums: GraphPass = { name: "block-sums", run: (graph) => rewrit
 /** Shorter sums stay as they are. */
 const long = 4096;
 const rowLength = 1024;
+const shortestRow = 16;
 
 /** Few results, and so many terms in all that a thread should not add them alone. */
 const fewResults = 64;
@@ -55,16 +58,11 @@ function splitColumns(node: Node, x: Node): Node | null {
 function splitWhole(node: Node, x: Node): Node | null {
   const size = sizeOf(x.type.shape);
   if (size <= long) return null;
-  const length = divisorNear(size, rowLength);
-  if (length < 16) return null;
+  const length = largestDivisor(size, rowLength);
+  if (length < shortestRow) return null;
   return withOrigin(node.origin, () => {
     const rows = ops.reduceSum({ x: ops.reshape({ x }, { shape: [size / length, length] }) }, { axes: [1] });
     const sum = ops.reduceSum({ x: rows }, { axes: [0] });
     return ops.reshape({ x: split(sum) ?? sum }, { shape: node.type.shape });
   });
-}
-/** The largest divisor of n that is at most `most`. */
-function divisorNear(n: number, most: number): number {
-  for (let d = Math.min(n, most); d > 1; d--) if (n % d === 0) return d;
-  return 1;
 }

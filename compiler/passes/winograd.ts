@@ -9,12 +9,12 @@
  *
  * The same but for rounding, whose errors grow by about four: `--exact` leaves it out.
  */
-import { type Choose, preferred } from "../../ir/choice.ts";
+import { type Choose, preferred, type Question } from "../../ir/choice.ts";
 import type { Graph, Node } from "../../ir/graph/graph.ts";
 import { withOrigin } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/index.ts";
+import { panelColumns } from "../../ir/register-tile.ts";
 import { printType } from "../../ir/type.ts";
-import { panel } from "./assign-layouts.ts";
 import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
 import { timesOf } from "./prepare-time.ts";
 
@@ -33,7 +33,7 @@ function run(graph: Graph, choose: Choose = preferred): Graph {
     return node;
   };
   return rewriteNodes(graph, (node, original) => {
-    if (node.op === ops.conv2dWeightGrad) return kernelGradient(node);
+    if (node.op === ops.conv2dWeightGrad) return kernelGradient(node, choose);
     const form = formOf(node);
     if (!form) return node;
     const tile = tileFor(node, form, times.get(original.inputs[1]!) === "run", choose);
@@ -76,7 +76,7 @@ function formOf({ op, inputs, attrs, type }: Node): Form | null {
   const { stride, dilation, groups, padding } = attrs as { stride: number[]; dilation: number[]; groups: number; padding: number[] };
   const [outputs, channels, taps, across] = inputs[1]!.type.shape as [number, number, number, number];
   if (taps !== across || [...stride, ...dilation].some((d) => d !== 1)) return null;
-  if (groups > 1 && (type.shape[1]! / groups) % panel > 0) return null;
+  if (groups > 1 && (type.shape[1]! / groups) % panelColumns > 0) return null;
   // A window of the gradient reaches as far beyond dy as the kernel reaches beyond its padding.
   const around = isGradient ? padding.map((p) => taps - 1 - p) : padding;
   if (around.some((p) => p < 0)) return null;
@@ -85,13 +85,13 @@ function formOf({ op, inputs, attrs, type }: Node): Form | null {
 }
 
 /** The gradient by the kernels. */
-function kernelGradient(node: Node): Node {
+function kernelGradient(node: Node, choose: Choose): Node {
   const [x, dy] = node.inputs as readonly [Node, Node];
   const { stride, dilation, groups, padding } = node.attrs as { stride: number[]; dilation: number[]; groups: number; padding: number[] };
   const [outputs, channels, taps, across] = node.type.shape as [number, number, number, number];
   if (groups !== 1 || taps !== across || [...stride, ...dilation].some((d) => d !== 1)) return node;
   const form = { taps, channels, result: [dy.type.shape[0]!, outputs, dy.type.shape[2]!, dy.type.shape[3]!] as const };
-  const tile = bestGradientTile(form);
+  const tile = gradientTileFor(node, form, choose);
   if (tile === null) return node;
   const parts = partsOf(tilesOf(form, tile));
   return withOrigin(node.origin, () => {
@@ -123,23 +123,21 @@ const perSum = sumStart + perPoint;
 
 /** null: the convolution as it stands is less work. */
 function tileFor(node: Node, form: Form, transformsEachRun: boolean, choose: Choose): number | null {
-  const { channels, result, taps } = form;
+  const { channels, result } = form;
   if (Math.min(channels, result[1] / form.groups) < fewestChannels) return null;
-  const direct = { name: "direct", tile: null as number | null, cost: directCost(form) };
-  const tiled = (tilesFor[taps] ?? []).map((tile) => ({
-    name: `tiles of ${tile}x${tile}`,
-    tile,
-    cost: tiledCost(form, tile, transformsEachRun),
-  }));
-  const ways = [direct, ...tiled].sort((a, b) => a.cost - b.cost);
-  const [first, ...others] = ways.map((w) => w.name) as [string, ...string[]];
-  const about = `${describeNode(node)} ${transformsEachRun ? "by kernels that move" : "by kernels that stay"}`;
-  const answer = choose({
+  return settle(form, (tile) => tiledCost(form, tile, transformsEachRun), choose, {
     kind: form.isGradient ? "winograd backwards" : "winograd",
-    about,
-    options: [first, ...others],
+    about: `${describeNode(node)} ${transformsEachRun ? "by kernels that move" : "by kernels that stay"}`,
     of: { origin: node.origin },
   });
+}
+/** The convolution as it stands, null, or tiles: the least cost is the first option. */
+function settle(size: Size, costOf: (tile: number) => number, choose: Choose, question: Omit<Question, "options">): number | null {
+  const direct = { name: "direct", tile: null as number | null, cost: directCost(size) };
+  const tiled = (tilesFor[size.taps] ?? []).map((tile) => ({ name: `tiles of ${tile}x${tile}`, tile, cost: costOf(tile) }));
+  const ways = [direct, ...tiled].sort((a, b) => a.cost - b.cost);
+  const [first, ...others] = ways.map((w) => w.name) as [string, ...string[]];
+  const answer = choose({ ...question, options: [first, ...others] });
   return ways.find((w) => w.name === answer)!.tile;
 }
 /** `conv2d(f32[1,64,56,56], f32[64,64,3,3]) {padding=[1,1,1,1]}`. */
@@ -165,14 +163,13 @@ const tilesOf = ({ result: [batch, , height, width] }: Pick<Size, "result">, til
   batch * Math.ceil(height / tile) * Math.ceil(width / tile);
 const partsOf = (tiles: number): number => Math.max(1, Math.min(mostParts, Math.floor(tiles / fewestTiles)));
 
-function bestGradientTile(size: Size): number | null {
+function gradientTileFor(node: Node, size: Size, choose: Choose): number | null {
   if (Math.min(size.channels, size.result[1]) < fewestChannels) return null;
-  let [best, least] = [null as number | null, directCost(size)];
-  for (const tile of tilesFor[size.taps] ?? []) {
-    const cost = gradientCost(size, tile);
-    if (cost < least) [best, least] = [tile, cost];
-  }
-  return best;
+  return settle(size, (tile) => gradientCost(size, tile), choose, {
+    kind: "winograd of a gradient by kernels",
+    about: describeNode(node),
+    of: { origin: node.origin },
+  });
 }
 function gradientCost(size: Size, tile: number): number {
   const {

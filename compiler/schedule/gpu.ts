@@ -8,7 +8,7 @@ import { store } from "../../ir/kernel/build.ts";
 import { type Axes, type Computation, makeAxes } from "../../ir/kernel/computation.ts";
 import type { Buffer, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
 import { type Limits, profiles } from "../../ir/limits.ts";
-import { sizeOf } from "./contraction/work.ts";
+import { sizeOf } from "../../ir/type.ts";
 import { logicalIndex, orZero, physicalExtents, unravel } from "./elements.ts";
 import { foldSerially } from "./fold.ts";
 import { overPositions } from "./gpu/elements.ts";

@@ -11,9 +11,11 @@
  * With several rows a stage need not wait for the end of the one before: engines work on the next row meanwhile. A reduction
  * runs in the order that it has along the fold as a kernel of its own, whatever the number of rows and threads.
  */
+
 import { add, at, buffer, declare, i32, load, local, store } from "../../ir/kernel/build.ts";
 import { type Axes, type Body, makeAxes, type RowComputation, type Stage, type StageRead } from "../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Kernel, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
+import { sizeOf } from "../../ir/type.ts";
 import { foldInLanes } from "./fold.ts";
 import { simplified } from "./simplify.ts";
 import { canVectorize } from "./vectorize.ts";
@@ -85,7 +87,6 @@ function isWorthwhile(c: RowComputation): boolean {
   const elements = Math.max(...stages.map((s) => sizeOf(s.shape)), ...stages.map((s) => rows * foldedBy(s)));
   return rows >= fewRows || elements <= littleWork;
 }
-const sizeOf = (extents: readonly number[]): number => extents.reduce((n, d) => n * d, 1);
 const foldedBy = (s: Stage): number => sizeOf((s.body([]).fold?.axes ?? []).map((a) => a.extent));
 /** Extents along the row. */
 const alongOf = ({ shape, indexAt }: Stage, place: readonly Expr[]): readonly number[] =>

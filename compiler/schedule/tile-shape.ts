@@ -5,6 +5,7 @@ import type { Axes, Computation, FoldAxis } from "../../ir/kernel/computation.ts
 import { type Expr, typeOf } from "../../ir/kernel/kernel.ts";
 import { keyOf, linear, simplifyIndex } from "../../ir/kernel/linear.ts";
 import { mentions, substitute, visitExpr, visitExprs } from "../../ir/kernel/rewrite.ts";
+import { tileRows } from "../../ir/register-tile.ts";
 import { type Running, running } from "./accumulate.ts";
 import { axisOf, type Fold, renamed, type Term } from "./fold.ts";
 import { trial } from "./trial.ts";
@@ -17,7 +18,6 @@ const shortFold = 16;
 /** Terms of a window that are written out. */
 const unrolledAtMost = 8;
 const unrolledBySteps = 64;
-const tileRows = 4;
 const tileVectors = 4;
 /** Largest distance of elements with the same windows that is unrolled. */
 const longestStep = 4;

@@ -7,19 +7,22 @@
  * shares every load of `a` and `b`. Weights lie in panels of eight columns because `assign-layouts` packed them; what does
  * not, and is used by enough rows, is copied into panels here, slice by slice where the sum is long.
  */
+
 import type { Choose } from "../../../ir/choice.ts";
 import { flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
 import { add, at, buffer, eq, f32, i32, load, mul, outline, select, store } from "../../../ir/kernel/build.ts";
 import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
+import { tileRows } from "../../../ir/register-tile.ts";
+import { sizeOf } from "../../../ir/type.ts";
 import { unravel } from "../elements.ts";
-import { type Ask, type Form, finishesWide, formOf, lineElements, tileRows } from "./form.ts";
+import { type Ask, type Form, finishesWide, formOf, lineElements } from "./form.ts";
 import { type Panel, pack, panelsOf, widthOf } from "./panel.ts";
 import { joinable, positionOf, reduction, type Slices, slicesOf } from "./reduction.ts";
 import { grouped, merged, phases } from "./split.ts";
 import { nested, type Run, registerTile, splitRows } from "./tile.ts";
 import { inLanes } from "./transform.ts";
-import { probe, sizeOf, type Work, workOf } from "./work.ts";
+import { probe, type Work, workOf } from "./work.ts";
 
 /** The tiled loops, or null when the computation has not this form. `scratch` receives the memory that they need. */
 export function contraction(c: Computation, axes: Axes, scratch: Buffer[], choose: Choose): readonly Stmt[] | null {

@@ -6,8 +6,10 @@ import type { Expr } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { mentions } from "../../../ir/kernel/rewrite.ts";
 import { haloOf, paddedExtent } from "../../../ir/layout.ts";
+import { tileRows, tileVectors } from "../../../ir/register-tile.ts";
+import { sizeOf } from "../../../ir/type.ts";
 import { canVectorize } from "../vectorize.ts";
-import { type Factors, probe, sizeOf, type Work } from "./work.ts";
+import { type Factors, probe, type Work } from "./work.ts";
 
 /** A work with its factors told apart: `a` does not know the columns. */
 export interface Form {
@@ -29,9 +31,6 @@ export interface Form {
   readonly finishesWide: boolean;
 }
 
-/** Most rows of a tile and its vectors: 8 accumulators fit the registers of every engine (see ARCHITECTURE.md, "From values to loops"). */
-export const tileRows = 4;
-const tileVectors = 2;
 /** With hardly any rows to share loads of `b`, more vectors keep more sums in flight. */
 const vectorsOfFewRows = 4;
 const fewRows = 2;

@@ -1,14 +1,15 @@
 /** The loops of a sum inside a tile, and sums too long for the caches in slices. */
 
+import { largestDivisor } from "../../../ir/divisor.ts";
 import { flattenIndex } from "../../../ir/kernel/address.ts";
 import { add, i32, mul } from "../../../ir/kernel/build.ts";
 import type { Axes } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr } from "../../../ir/kernel/kernel.ts";
 import { linear } from "../../../ir/kernel/linear.ts";
 import { mentions } from "../../../ir/kernel/rewrite.ts";
+import { sizeOf } from "../../../ir/type.ts";
 import { unravel } from "../elements.ts";
 import type { ReduceLoop } from "./tile.ts";
-import { sizeOf } from "./work.ts";
 
 /** `count` equal parts of a sum, one after the other. */
 export interface Slices {
@@ -35,11 +36,6 @@ export function slicesOf(fold: readonly number[], longest: number, target: numbe
       return [...outer.slice(0, -1), add(mul(outer.at(-1)!, i32(chunk)), k[0]!), ...k.slice(1)];
     },
   };
-}
-/** The largest divisor of n up to `most`, at least 1. */
-function largestDivisor(n: number, most: number): number {
-  for (let d = Math.min(n, Math.floor(most)); d > 1; d--) if (n % d === 0) return d;
-  return 1;
 }
 
 /** Loops over fresh axes, and the fold indices in terms of them. */

@@ -12,13 +12,15 @@
  * Merged: rows and columns of an image that nothing tells apart, as in a convolution of 1x1, are one axis: 14 places in a row fill tiles
  * of four badly, 196 places do not.
  */
+
 import { add, at, div, f32, i32, mod, mul } from "../../../ir/kernel/build.ts";
 import type { Axes } from "../../../ir/kernel/computation.ts";
 import type { Expr } from "../../../ir/kernel/kernel.ts";
 import { linear } from "../../../ir/kernel/linear.ts";
 import { mentions, visitExpr, visitExprs } from "../../../ir/kernel/rewrite.ts";
+import { sizeOf } from "../../../ir/type.ts";
 import { goesEvenly } from "./reduction.ts";
-import { probe, sizeOf, type Work } from "./work.ts";
+import { probe, type Work } from "./work.ts";
 
 /** More parts would be too much code. */
 const mostParts = 64;

@@ -39,8 +39,8 @@ export function sandwich({ matrix, read, write }: Sandwich, between: Buffer, lan
 
 type Term = readonly [scale: number, value: Expr];
 
-/** matrix times a vector. Rows, or else columns, that differ by signs alone share their sums. */
-function multiply(
+/** matrix times a vector, given and written one by one. Rows, or else columns, that differ by signs alone share their sums. */
+export function multiply(
   matrix: Matrix,
   read: (i: number) => Evaluated,
   write: (i: number, value: Expr) => readonly Stmt[],
@@ -142,13 +142,14 @@ export function inLanes(
   return rest === 0 ? main : [...main, axes.loop("serial", "lane", rest, (lane) => body(at(lane, 1, 4 * fours), lane))];
 }
 
-/** A fold whose blocks are results of one sandwich each, such as transformed kernels. */
+/** A fold that has one block along its last two axes, such as transformed kernels; null for others. */
 export function transformBlocks(
   c: Computation,
-  { matrix, reads }: Extract<Blockwise, { kind: "transform" }>,
+  { matrix, axes: along, reads }: Extract<Blockwise, { kind: "transform" }>,
   axes: Axes,
   scratch: Buffer[],
-): readonly Stmt[] {
+): readonly Stmt[] | null {
+  if (along.some((axis, i) => axis !== c.output.shape.length - 2 + i || c.output.shape[axis] !== matrix.length)) return null;
   const between = blockBuffer(axes.fresh("block"), matrix);
   scratch.push(between);
   const { dims } = c.output.layout;
@@ -171,7 +172,7 @@ export function transformBlocks(
       return [...end.lets, store(c.output, [...index, p, q], end.value)];
     };
     const read = (r: Expr, s: Expr) =>
-      orZero(c.output, [...index, i32(0), i32(0)], axes, (safe) => reads[0]!([...safe.slice(0, rank - 2), r, s], axes));
+      orZero(c.output, [...index, i32(0), i32(0)], axes, (safe) => reads[0]!([...safe, r, s], axes));
     return sandwich({ matrix, read, write }, between, lane, axes);
   };
   return [

@@ -38,15 +38,13 @@ import {
 import type { Axes, Blockwise, Computation, Evaluated } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
 import { type Layout, layout } from "../../../ir/layout.ts";
-import { tileRows } from "./form.ts";
+import { panelColumns, tileRows, tileVectors } from "../../../ir/register-tile.ts";
 import { type Panel, panelsOf } from "./panel.ts";
 import { type Run, registerTile, splitRows } from "./tile.ts";
 import { blockBuffer, inLanes, sandwich } from "./transform.ts";
 
 type Kernels = Extract<Blockwise, { kind: "kernel" }>;
 
-/** Columns of a full panel: two vectors. */
-const panelColumns = 8;
 /** So many parts and slices keep threads evenly busy. */
 const wantedTasks = 8;
 /** Channels of a block: their transformed tiles, of a whole group, should stay in the second-level cache. */
@@ -174,7 +172,7 @@ function oneGroup(step: Step, place: Place): readonly Stmt[] {
 }
 function panels(step: Step, place: Place, first: Expr, channels: number): readonly Stmt[] {
   const { s, axes } = step;
-  return panelsOf(s.outputs, panelColumns / 4, false).map((panel) =>
+  return panelsOf(s.outputs, tileVectors, false).map((panel) =>
     axes.loop("serial", "n", panel.count, (n) => {
       const block = { first, channels, panel, column: at(n, panel.size, panel.start) };
       return [...products(step, block), results(step, place, block)];

@@ -17,6 +17,7 @@ import type { Choose } from "../../../ir/choice.ts";
 import { add, at, buffer, div, i32, load, lt, min, mod, mul, outline, store, when } from "../../../ir/kernel/build.ts";
 import type { Axes, Blockwise, Computation, Evaluated } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
+import { panelColumns, tileRows, tileVectors } from "../../../ir/register-tile.ts";
 import { canVectorize } from "../vectorize.ts";
 import { type Panel, panelsOf } from "./panel.ts";
 import { registerTile, splitRows } from "./tile.ts";
@@ -24,9 +25,6 @@ import { blockBuffer, inLanes, sandwich } from "./transform.ts";
 
 type Convolution = Extract<Blockwise, { kind: "convolution" }>;
 
-/** Rows of a register tile and columns of a panel: 8 accumulators fit the registers of every engine. */
-const tileRows = 4;
-const panelColumns = 8;
 /** Transformed tiles of a group and their sums should stay in the second-level cache beside the kernels that pass by. */
 const groupBytes = 2 ** 19;
 /** So many parts keep threads evenly busy; a part that shares its tiles with others transforms them again, so it is at least so wide. */
@@ -201,7 +199,7 @@ function transformTiles(step: Step, group: Expr, slice: Expr): Stmt {
 function products(step: Step, first: Expr, columns: number): Stmt {
   const { parts, axes, s } = step;
   return axes.loop("serial", "point", s.points ** 2, (point) =>
-    panelsOf(columns, panelColumns / 4, false).map((panel) =>
+    panelsOf(columns, tileVectors, false).map((panel) =>
       axes.loop("serial", "n", panel.count, (n) =>
         splitRows(parts.size, tileRows).map((run) =>
           outline(axes.fresh("rows"), [

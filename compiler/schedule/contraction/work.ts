@@ -62,4 +62,3 @@ export function probe(axes: Axes, extent: number): { readonly name: string; read
   axes.declare({ name, extent });
   return { name, axis: { kind: "var", type: "i32", lanes: 1, name } };
 }
-export const sizeOf = (extents: readonly number[]): number => extents.reduce((n, d) => n * d, 1);

@@ -1,10 +1,12 @@
 /** Loops of a GPU that go by elements. */
+
 import { add, allOf, at, i32, lt, max, splat, store, sub, when, within } from "../../../ir/kernel/build.ts";
 import type { Axes } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, elementType, type Stmt } from "../../../ir/kernel/kernel.ts";
 import { substituteIn } from "../../../ir/kernel/rewrite.ts";
 import { haloOf } from "../../../ir/layout.ts";
-import { probe, sizeOf } from "../contraction/work.ts";
+import { sizeOf } from "../../../ir/type.ts";
+import { probe } from "../contraction/work.ts";
 import { unravel } from "../elements.ts";
 import { workgroup } from "./shape.ts";
 

@@ -12,8 +12,9 @@ import { type Buffer, type Expr, type Stmt, typeOf } from "../../../ir/kernel/ke
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { mentions, visitExpr, visitExprs } from "../../../ir/kernel/rewrite.ts";
 import type { Limits } from "../../../ir/limits.ts";
+import { sizeOf } from "../../../ir/type.ts";
 import { named, positionOf, type Running, running } from "../accumulate.ts";
-import { probe, sizeOf } from "../contraction/work.ts";
+import { probe } from "../contraction/work.ts";
 import { logicalIndex, orZero, physicalExtents, unravel } from "../elements.ts";
 import { extentsOf, type Fold, termAt, variables } from "../fold.ts";
 import { overPositions } from "./elements.ts";

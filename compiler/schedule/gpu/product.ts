@@ -35,10 +35,11 @@ import { type Buffer, type Expr, type Stmt, typeOf } from "../../../ir/kernel/ke
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { mentions } from "../../../ir/kernel/rewrite.ts";
 import type { Limits } from "../../../ir/limits.ts";
+import { sizeOf } from "../../../ir/type.ts";
 import type { Ask } from "../contraction/form.ts";
 import { positionOf } from "../contraction/reduction.ts";
 import { grouped, phases } from "../contraction/split.ts";
-import { probe, sizeOf, type Work, workOf } from "../contraction/work.ts";
+import { probe, type Work, workOf } from "../contraction/work.ts";
 import { unravel } from "../elements.ts";
 import { fourLanes } from "../vectorize.ts";
 import { type Beside, nothing, overElements, zeroHalo } from "./elements.ts";

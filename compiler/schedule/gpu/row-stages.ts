@@ -1,11 +1,13 @@
 /** Stages of a kernel that goes by rows, as invocations of a workgroup see them: what each has of a row, and where it stays. */
+
 import { flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
 import { at, i32, local } from "../../../ir/kernel/build.ts";
 import { type Axes, type Evaluated, makeAxes, type RowComputation, type Stage, type StageRead } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, ScalarType, Stmt } from "../../../ir/kernel/kernel.ts";
 import { keyOf, simplifyIndex } from "../../../ir/kernel/linear.ts";
 import { substitute, substituteIn, visitExpr, visitExprs } from "../../../ir/kernel/rewrite.ts";
-import { probe, sizeOf } from "../contraction/work.ts";
+import { sizeOf } from "../../../ir/type.ts";
+import { probe } from "../contraction/work.ts";
 import { unravel } from "../elements.ts";
 import { extentsOf } from "../fold.ts";
 

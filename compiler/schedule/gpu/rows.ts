@@ -11,14 +11,15 @@
  *
  * All invocations reach all barriers. The order of a sum follows from extents alone.
  */
+
 import { invariant } from "../../../ir/diagnostic.ts";
 import { allOf, at, barrier, buffer, declare, i32, load, local, lt, min, set, store, when } from "../../../ir/kernel/build.ts";
 import { type Axes, makeAxes, type RowComputation } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Kernel, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { type Limits, profiles } from "../../../ir/limits.ts";
+import { sizeOf } from "../../../ir/type.ts";
 import { named, positionOf, type Running, running } from "../accumulate.ts";
-import { sizeOf } from "../contraction/work.ts";
 import { unravel } from "../elements.ts";
 import { variables } from "../fold.ts";
 import { meet } from "./meet.ts";

@@ -6,12 +6,13 @@
  * Folds of few terms go by two or four places at once, one behind the other in memory, which share what their terms have in
  * common: the weights of a convolution of single channels.
  */
+
 import { at, i32, store } from "../../../ir/kernel/build.ts";
 import type { Axes, Computation, Evaluated } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { visitStmts } from "../../../ir/kernel/rewrite.ts";
+import { sizeOf } from "../../../ir/type.ts";
 import { named, positionOf, running } from "../accumulate.ts";
-import { sizeOf } from "../contraction/work.ts";
 import { logicalIndex, orZero, physicalExtents, unravel } from "../elements.ts";
 import { axisOf, extentsOf, type Fold, type Folded, foldSerially, nest, resultOf, termAt, variables } from "../fold.ts";
 import { trial } from "../trial.ts";
