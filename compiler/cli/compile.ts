@@ -21,7 +21,8 @@ export const compileCommand: Command = {
   usage: "FILE.dlm -o DIR [--target wasm,wgsl] [--weights W.safetensors]",
   summary: "Writes the compiled model to a folder, and tells its sizes.",
   details:
-    "NAME.dlm gives NAME.wasm (NAME.relaxed.wasm for engines with relaxed SIMD) or NAME.wgsl.json, NAME.json that describes it,\n" +
+    "NAME.dlm gives NAME.wasm or NAME.wgsl.json, NAME.json that describes it, and NAME.relaxed.wasm for engines with relaxed SIMD\n" +
+    "where that differs (never with --exact or --reproducible, with --train only if --relaxed is given). Beside them are\n" +
     "NAME.js and NAME.d.ts to use it from an app, and NAME.safetensors with --weights. With both targets the description of\n" +
     "the WGSL program is NAME.webgpu.json, and NAME.js loads the program that is estimated to be faster where it runs, or that of\n" +
     "the option `device`. --dim N=1,64 compiles the model for both sizes, into one program with one set of\n" +
