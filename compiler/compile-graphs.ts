@@ -81,7 +81,7 @@ export async function compileGraphs(
   const choose = chooseBy(options);
   const graphs = splitPrepare(optimize(given, target, choose, options), options);
   const buffersOf = (type: TensorType) => tensorBytes(type, target.memory).length;
-  const lowered = lower(ordered(graphs), (c) => target.schedule(c, choose), target.rows, target.mostInputs, buffersOf);
+  const lowered = lower(ordered(graphs), (c) => target.schedule(c, choose), target.rows, target.mostInputs, buffersOf, target.joins);
   const clocks = clocksOf(lowered, options);
   const planned = planMemory(name, lowered, residentsOf(graphs, variables, clocks), target.memory);
   const problems = verifyPlan(planned.plan, lowered, target.memory);

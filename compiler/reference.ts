@@ -1,8 +1,8 @@
-/** The reference target: runs lowered entries with the kernel interpreter, in double precision, every value in memory of its own. */
+/** The reference target: runs lowered entries with the kernel interpreter, in double precision; only parts share memory with others. */
 import { interpret } from "../ir/kernel/interpret.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import { elementsIn } from "../ir/layout.ts";
-import type { Lowered, LoweredEntry, Value } from "../ir/lowered.ts";
+import { type Lowered, type LoweredEntry, offsetInWhole, type Value, wholeOf } from "../ir/lowered.ts";
 import type { Place } from "../ir/plan.ts";
 import type { Backend, EntryId, Field } from "../ir/program.ts";
 import type { DType } from "../ir/type.ts";
@@ -29,6 +29,7 @@ export function referenceBackend(lowered: Lowered, placeOf: (v: Value, entry: En
   const run = ({ name, calls }: LoweredEntry): void => {
     const arena = new Map<Value, Cells>();
     const at = (v: Value): Cells => {
+      if (v.home.kind === "inside") return at(wholeOf(v)).subarray(offsetInWhole(v));
       const n = elementsIn(v.type.shape, v.type.layout);
       if (v.home.kind !== "arena") return memory(placeOf(v, name), v.type.dtype, n);
       const known = arena.get(v) ?? cells[v.type.dtype](n);

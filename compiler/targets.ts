@@ -21,6 +21,8 @@ export interface Target {
   readonly rows: ((c: RowComputation) => Kernel | null) | null;
   /** Buffers that a kernel may read. */
   readonly mostInputs: number;
+  /** Whether operands of concatenations may be written where the result has them, anywhere in its memory. */
+  readonly joins: boolean;
   readonly kernelPasses: readonly Pass<Kernel>[];
   readonly memory: MemoryModel;
 }
@@ -31,6 +33,7 @@ const wasm: Target = {
   schedule: scheduleCpu,
   rows: scheduleRows,
   mostInputs: Number.POSITIVE_INFINITY,
+  joins: true,
   kernelPasses: wasmKernelPasses,
   memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true, scratch: "scratch", room: boundless },
 };
@@ -44,6 +47,7 @@ function wgsl(limits: Limits): Target {
     schedule: (c, choose) => scheduleGpu(c, choose, limits),
     rows: (c) => scheduleGpuRows(c, limits),
     mostInputs,
+    joins: false,
     kernelPasses: wgslKernelPassesFor(room),
     memory: { alignment: tensorAlignment.wgsl, bytesPerElement: storageBytes.wgsl, inPlace: false, scratch: "global", room },
   };

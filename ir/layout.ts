@@ -11,23 +11,30 @@ export interface Dim {
 export interface Layout {
   readonly dims: readonly Dim[];
   readonly pad: readonly (readonly [before: number, after: number])[];
+  /** Of a part of a larger tensor: the axis along which it is one, and the extent of that. What lies between is not its own. */
+  readonly within?: { readonly axis: number; readonly extent: number };
 }
 
-/** `layout("0/8 2 3 1 0%8")` is `[o/8][r][s][c][o%8]`; an axis with a halo is followed by `+before,after`: `0 2+1,1 3+1,1 1`. */
+/**
+ * `layout("0/8 2 3 1 0%8")` is `[o/8][r][s][c][o%8]`; an axis with a halo is followed by `+before,after`: `0 2+1,1 3+1,1 1`; one
+ * of which a larger tensor has more by `@extent`: `0 2 3 1@256`.
+ */
 export function layout(text: string): Layout {
   const pad: [number, number][] = [];
+  let within: Layout["within"];
   const dims = text
     .split(" ")
     .filter((t) => t)
     .map((t): Dim => {
-      const m = /^(\d+)(?:([/%])(\d+))?(?:\+(\d+),(\d+))?$/.exec(t);
+      const m = /^(\d+)(?:([/%])(\d+))?(?:\+(\d+),(\d+))?(?:@(\d+))?$/.exec(t);
       if (!m) throw new SyntaxError(`"${t}" is not a physical dimension`);
       const axis = Number(m[1]);
       while (pad.length <= axis) pad.push([0, 0]);
       if (m[4] !== undefined) pad[axis] = [Number(m[4]), Number(m[5])];
+      if (m[6] !== undefined) within = { axis, extent: Number(m[6]) };
       return { axis, div: m[2] === "/" ? Number(m[3]) : 1, mod: m[2] === "%" ? Number(m[3]) : 0 };
     });
-  return { dims, pad };
+  return within ? { dims, pad, within } : { dims, pad };
 }
 
 export function printLayout(l: Layout): string {
@@ -37,7 +44,7 @@ export function printLayout(l: Layout): string {
       const [before, after] = l.pad[d.axis] ?? [0, 0];
       const halo = (before || after) && !shown.has(d.axis) ? `+${before},${after}` : "";
       shown.add(d.axis);
-      return `${d.axis}${d.mod ? `%${d.mod}` : d.div > 1 ? `/${d.div}` : ""}${halo}`;
+      return `${d.axis}${d.mod ? `%${d.mod}` : d.div > 1 ? `/${d.div}` : ""}${halo}${l.within?.axis === d.axis ? `@${l.within.extent}` : ""}`;
     })
     .join(" ");
 }
@@ -47,12 +54,12 @@ export const rowMajor = (rank: number): Layout => ({
   pad: Array.from({ length: rank }, () => [0, 0] as const),
 });
 export const isRowMajor = (l: Layout): boolean =>
-  l.dims.every((d, i) => d.axis === i && d.div === 1 && d.mod === 0) && l.pad.every(([b, a]) => b === 0 && a === 0);
+  l.dims.every((d, i) => d.axis === i && d.div === 1 && d.mod === 0) && l.pad.every(([b, a]) => b === 0 && a === 0) && !l.within;
 export const sameLayout = (a: Layout | null, b: Layout | null): boolean => (a ? printLayout(a) : "") === (b ? printLayout(b) : "");
 
-/** Equal physical dimensions; halos may differ. */
+/** Equal physical dimensions; halos may differ, and what they are part of. */
 export const sameOrder = (a: Layout | null, b: Layout | null): boolean => {
-  const dims = (l: Layout | null) => (l && !isRowMajor({ ...l, pad: [] }) ? JSON.stringify(l.dims) : "");
+  const dims = (l: Layout | null) => (l && !isRowMajor({ dims: l.dims, pad: [] }) ? JSON.stringify(l.dims) : "");
   return dims(a) === dims(b);
 };
 
@@ -60,11 +67,20 @@ export const haloOf = (l: Layout, axis: number): readonly [before: number, after
 /** Extent of a logical axis with its halo. */
 export const paddedExtent = (shape: Shape, l: Layout, axis: number): number => shape[axis]! + haloOf(l, axis)[0] + haloOf(l, axis)[1];
 /** Extent of a physical dimension. */
-export const dimExtent = (shape: Shape, l: Layout, d: Dim): number => d.mod || Math.ceil(paddedExtent(shape, l, d.axis) / d.div);
+export const dimExtent = (shape: Shape, l: Layout, d: Dim): number =>
+  l.within?.axis === d.axis ? l.within.extent : d.mod || Math.ceil(paddedExtent(shape, l, d.axis) / d.div);
 
-/** Elements in memory, halos and the padding of blocked axes included. */
-export const elementsIn = (shape: Shape, l: Layout | null): number =>
-  l === null ? shape.reduce((n, d) => n * d, 1) : l.dims.reduce((n, d) => n * dimExtent(shape, l, d), 1);
+/** Elements from the first to the last in memory, halos and the padding of blocked axes included. */
+export function elementsIn(shape: Shape, l: Layout | null): number {
+  if (l === null) return shape.reduce((n, d) => n * d, 1);
+  const all = l.dims.reduce((n, d) => n * dimExtent(shape, l, d), 1);
+  return l.within ? all - (l.within.extent - shape[l.within.axis]!) * strideAlong(shape, l, l.within.axis) : all;
+}
+/** Elements from one index of an axis that is not blocked to the next. */
+export function strideAlong(shape: Shape, l: Layout, axis: number): number {
+  const inner = l.dims.slice(l.dims.findIndex((d) => d.axis === axis) + 1);
+  return inner.reduce((n, d) => n * dimExtent(shape, l, d), 1);
+}
 
 /** Element offset of a logical index; an index may reach into the halo. */
 export function offsetOf(shape: Shape, l: Layout, index: readonly number[]): number {

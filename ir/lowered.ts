@@ -1,6 +1,7 @@
 /** Entries as lists of kernel calls on values, before memory has been planned. */
 import type { Graph, Origin, VariableKind } from "./graph/graph.ts";
 import type { Kernel } from "./kernel/kernel.ts";
+import { rowMajor, strideAlong } from "./layout.ts";
 import type { EntryId } from "./program.ts";
 import type { TensorType } from "./type.ts";
 
@@ -8,6 +9,8 @@ import type { TensorType } from "./type.ts";
  *  entry (outputs are named `entry.name`; inputs are those of the entry's binding). */
 export type Home =
   | { readonly kind: "arena" }
+  /** In the arena, as a part of another value: from an index of an axis on. */
+  | { readonly kind: "inside"; readonly of: Value; readonly axis: number; readonly start: number }
   | { readonly kind: "variable"; readonly variable: VariableKind; readonly name: string }
   | { readonly kind: "input" | "output"; readonly name: string }
   /** A table of the program, by the name it has in `Lowered.constants`. */
@@ -23,6 +26,14 @@ export interface Value {
   readonly name: string;
   readonly type: TensorType;
   readonly home: Home;
+}
+/** The value whose memory it is in. */
+export const wholeOf = (v: Value): Value => (v.home.kind === "inside" ? v.home.of : v);
+/** Elements from the beginning of the memory that it is in. */
+export function offsetInWhole({ home }: Value): number {
+  if (home.kind !== "inside") return 0;
+  const { shape, layout } = home.of.type;
+  return home.start * strideAlong(shape, layout ?? rowMajor(shape.length), home.axis);
 }
 export interface LoweredCall {
   /** Name of a kernel; its in buffers take `inputs`, its out buffers `outputs`. */

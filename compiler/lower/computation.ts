@@ -99,8 +99,8 @@ export function inPlaceInputs(g: Group): Node[] {
   const at = new Set<Node>();
   const elsewhere = new Set<Node>();
   const inputs = new Set(g.inputs);
-  const halo = g.root.type.layout?.pad.some(([b, a]) => b > 0 || a > 0);
-  if (halo) return [];
+  const { layout } = g.root.type;
+  if (layout?.within || layout?.pad.some(([b, a]) => b > 0 || a > 0)) return [];
   const fits = (n: Node) => sameType(n.type, g.root.type) && sameLayout(n.type.layout, g.root.type.layout);
   const seen = { true: new Set<Node>(), false: new Set<Node>() };
   const visit = (n: Node, same: boolean): void => {

@@ -12,6 +12,7 @@ import { isIndirect, isStridedInMemory } from "../../ir/graph/view.ts";
 import { sameOrder } from "../../ir/layout.ts";
 import type { Access, OpKind } from "../../ir/op.ts";
 import { sameShape, sizeOf } from "../../ir/type.ts";
+import { isJoin } from "./joins.ts";
 import { arithmeticOf, foldOf } from "./rule.ts";
 
 export interface Group {
@@ -149,7 +150,7 @@ export function ownCost(n: Node): number {
 /** Whether `user` needs `n` in memory, because it would compute it many times or needs an address. */
 function wantsMemory(n: Node, user: Node, stored: ReadonlySet<Node>, cost: number): boolean {
   if (user.op.schema.kind === "contraction") return !isStridedInMemory(n, (x) => stored.has(x));
-  if (user.op.schema.kind === "copy" && n.type.layout) return true;
+  if (isJoin(user) || (user.op.schema.kind === "copy" && n.type.layout)) return true;
   if (cost <= cheap) return false;
   if (isIndirect(user)) return true;
   const size = sizeOf(n.type.shape);

@@ -1,6 +1,6 @@
 /** Graph to kernel calls: groups become computations, a schedule makes them loops, equal ones are made once. */
 import { invariant } from "../../ir/diagnostic.ts";
-import { flopsOfNodes, type Graph, type Node, type VariableKind } from "../../ir/graph/graph.ts";
+import { flopsOfNodes, type Graph, type Node, reachable, type VariableKind } from "../../ir/graph/graph.ts";
 import type { Computation, RowComputation } from "../../ir/kernel/computation.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
 import type { Home, Lowered, LoweredCall, LoweredEntry, Table, Value } from "../../ir/lowered.ts";
@@ -9,25 +9,31 @@ import type { EntryId } from "../../ir/program.ts";
 import { printType, tensor } from "../../ir/type.ts";
 import { computationOf, innerNodes, inPlaceInputs, keyOfGroup } from "./computation.ts";
 import { type Group, groupNodes, isMemory, isTable } from "./group.ts";
+import { isJoin, joinConcats, placesIn } from "./joins.ts";
 import { type Bindings, joinRows, keyOfRows, type RowGroup, rowComputationOf } from "./rows.ts";
 
 export type Schedule = (c: Computation) => Kernel;
 /** Null where stages are better kernels of their own. */
 export type RowSchedule = (c: RowComputation) => Kernel | null;
 
-/** `rows` null: every group is a kernel. `mostInputs`: buffers that a kernel may read. `buffersOf`: how many a value is in. */
+/**
+ * `rows` null: every group is a kernel. `mostInputs`: buffers that a kernel may read. `buffersOf`: how many a value is in.
+ * `joins`: operands of concatenations may be written where the result has them.
+ */
 export function lower(
   graphs: readonly { readonly entry: EntryId; readonly graph: Graph }[],
   schedule: Schedule,
   rows: RowSchedule | null,
   mostInputs = Number.POSITIVE_INFINITY,
   buffersOf: Bindings["of"] = () => 1,
+  joins = false,
 ): Lowered {
   const kernels = kernelStore(schedule, rows);
   const tables = tableStore();
-  const limits = { mostInputs, bindings: { most: mostInputs + 1, of: buffersOf } };
+  const limits = { mostInputs, bindings: { most: mostInputs + 1, of: buffersOf }, joins };
   const entries = graphs.map(({ entry, graph }) => lowerEntry(entry, graph, kernels, tables, limits));
-  return { kernels: kernels.all(), entries, constants: tables.all() };
+  const called = new Set(entries.flatMap((e) => e.calls.map((c) => c.kernel)));
+  return { kernels: kernels.all().filter((k) => called.has(k.name)), entries, constants: tables.all() };
 }
 
 interface TableStore {
@@ -90,24 +96,30 @@ function kernelStore(schedule: Schedule, rows: RowSchedule | null): KernelStore 
   };
 }
 
-interface BufferLimits {
+interface Limits {
   readonly mostInputs: number;
   readonly bindings: Bindings;
+  readonly joins: boolean;
 }
-function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: TableStore, limits: BufferLimits): LoweredEntry {
-  const work = settleLeaves(graph);
-  const groups = updatesBehindReaders(joinRows(groupNodes(work, limits.mostInputs), work, kernels.fits, limits.bindings), work);
+function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: TableStore, limits: Limits): LoweredEntry {
+  const { work, grouped } = groupsOf(settleLeaves(graph), kernels, limits);
+  const groups = updatesBehindReaders(grouped, work);
+  const places = placesIn(reachable([...work.outputs.map((o) => o.value), ...work.updates.map((u) => u.value)]));
   const { homes, copies } = chooseHomes(name, work, groups);
   const values = new Map<Node, Value>();
   const counts = new Map<string, number>();
   const valueAt = (n: Node): Value => {
     let v = values.get(n);
     if (!v) {
-      const home: Home = homes.get(n) ?? (isTable(n) ? { kind: "constant", name: tables.of(n) } : (leafHome(n) ?? { kind: "arena" }));
-      v = { name: home.kind === "arena" ? fresh(n.op.schema.name) : home.name, type: n.type, home };
+      const home: Home = homes.get(n) ?? (isTable(n) ? { kind: "constant", name: tables.of(n) } : (leafHome(n) ?? inArena(n)));
+      v = { name: "name" in home ? home.name : fresh(n.op.schema.name), type: n.type, home };
       values.set(n, v);
     }
     return v;
+  };
+  const inArena = (n: Node): Home => {
+    const place = places.get(n);
+    return place ? { kind: "inside", of: valueAt(place.of), axis: place.axis, start: place.start } : { kind: "arena" };
   };
   const fresh = (base: string): string => {
     const i = counts.get(base) ?? 0;
@@ -123,7 +135,7 @@ function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: T
     origin: (("stages" in g ? null : g.fold) ?? g.root).origin,
     flops: flopsOfNodes(innerNodes(g)),
   });
-  const calls = groups.map((g) => call(g, valueAt(g.root)));
+  const calls = groups.filter((g) => !isJoin(g.root)).map((g) => call(g, valueAt(g.root)));
   for (const c of copies) {
     const root = copyOf(c.from);
     calls.push(call({ root, fold: null, inputs: [c.from] }, { name: c.to.name, type: root.type, home: c.to }));
@@ -131,16 +143,31 @@ function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: T
   return { name, graph, calls };
 }
 
+interface Grouped {
+  readonly work: Graph;
+  readonly grouped: readonly (Group | RowGroup)[];
+}
+/** Groups, and the graph of which they are. Stages of a kernel of rows are left out when parts are looked for: they have memory of their own. */
+function groupsOf(graph: Graph, kernels: KernelStore, { mostInputs, bindings, joins }: Limits): Grouped {
+  const group = (work: Graph): Grouped => ({ work, grouped: joinRows(groupNodes(work, mostInputs), work, kernels.fits, bindings) });
+  const first = group(graph);
+  if (!joins) return first;
+  const alone = first.grouped.flatMap((g) => ("stages" in g ? [] : [g.root]));
+  const inOrder = first.grouped.map((g) => ({ values: [g.root, ...("stages" in g ? g.others : []), ...g.inputs] }));
+  const work = joinConcats(graph, { stored: new Set(alone), inOrder }, copyOf);
+  return work === graph ? first : group(work);
+}
+
 /** Of each result, the operands whose memory it may take. */
 const overwritable = (g: Group | RowGroup): readonly (readonly Node[])[] => ("stages" in g ? g.inPlace : [inPlaceInputs(g)]);
 
 /** The memory of an input or a variable. */
-function leafHome(n: Node): Home | null {
+function leafHome(n: Node): NamedHome | null {
   if (!isMemory(n) || isTable(n)) return null;
   const name = String(n.attrs.name);
   return n.op.schema.name === "input" ? { kind: "input", name } : { kind: "variable", variable: n.op.schema.name as VariableKind, name };
 }
-type NamedHome = Exclude<Home, { kind: "arena" }>;
+type NamedHome = Exclude<Home, { kind: "arena" | "inside" }>;
 
 /** A node that has the value of `n` in memory of its own. */
 const copyOf = (n: Node): Node => ({ ...copyOp({ x: n }), origin: n.origin });
@@ -192,7 +219,7 @@ function chooseHomes(entry: EntryId, graph: Graph, groups: readonly (Group | Row
   const reads = lastReads(groups);
   for (const { target, value } of graph.updates) {
     const home = leafHome(target);
-    invariant(home && home.kind !== "arena" && home.kind !== "input", `${target.op.schema.name} cannot be updated`);
+    invariant(home && home.kind !== "input", `${target.op.schema.name} cannot be updated`);
     const written = position.get(value)!;
     const last = reads.get(nameOf(home)) ?? -1;
     const inPlace = last === written && overwritable(groups[written]!)[0]!.some((n) => sameHome(leafHome(n), home));
@@ -206,8 +233,8 @@ function chooseHomes(entry: EntryId, graph: Graph, groups: readonly (Group | Row
   }
   return { homes, copies };
 }
-const nameOf = (h: Home) => (h.kind === "arena" ? "" : `${h.kind === "variable" ? h.variable : h.kind} ${h.name}`);
-const sameHome = (a: Home | null, b: Home) => a !== null && nameOf(a) === nameOf(b);
+const nameOf = (h: NamedHome) => `${h.kind === "variable" ? h.variable : h.kind} ${h.name}`;
+const sameHome = (a: NamedHome | null, b: NamedHome) => a !== null && nameOf(a) === nameOf(b);
 /** Position of the last group that reads each leaf. */
 function lastReads(groups: readonly (Group | RowGroup)[]): Map<string, number> {
   const last = new Map<string, number>();

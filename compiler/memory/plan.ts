@@ -3,7 +3,7 @@
 import { invariant } from "../../ir/diagnostic.ts";
 import type { VariableKind } from "../../ir/graph/graph.ts";
 import type { Space } from "../../ir/kernel/kernel.ts";
-import type { Lowered, LoweredCall, LoweredEntry, Value } from "../../ir/lowered.ts";
+import { type Lowered, type LoweredCall, type LoweredEntry, offsetInWhole, type Value, wholeOf } from "../../ir/lowered.ts";
 import { partsOf, stacked } from "../../ir/parts.ts";
 import type { Call, Entry, Interval, Place, Plan } from "../../ir/plan.ts";
 import { bindingOf, type EntryId, type Region } from "../../ir/program.ts";
@@ -103,7 +103,7 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
   // Parts of what lives outside the arena lie one behind the other.
   const find = (key: string): Place => findAll(key)[0]!;
   const keyOfValue = (v: Value, entry: EntryId): string => {
-    invariant(v.home.kind !== "arena", `${v.name} lives in the arena`);
+    invariant(v.home.kind !== "arena" && v.home.kind !== "inside", `${v.name} lives in the arena`);
     return keyOf(v.home, entry);
   };
   const entries = lowered.entries.map((e) => planEntry(e, (v, entry) => findAll(keyOfValue(v, entry)), model));
@@ -124,7 +124,7 @@ const multiples = (of: number, below: number): number[] => Array.from({ length: 
 
 const inputKey = (entry: EntryId, name: string) => `input ${bindingOf(entry)} ${name}`;
 const outputKey = (entry: EntryId, name: string) => `output ${entry}.${name}`;
-function keyOf(home: Exclude<Value["home"], { kind: "arena" }>, entry: EntryId): string {
+function keyOf(home: Exclude<Value["home"], { kind: "arena" | "inside" }>, entry: EntryId): string {
   switch (home.kind) {
     case "variable":
       return `variable ${home.variable} ${home.name}`;
@@ -182,8 +182,12 @@ function planEntry(
   pieces.forEach(({ v }, i) => {
     offsets.get(v)!.push(assigned.offsets[i]!);
   });
-  const placesOf = (v: Value): readonly Place[] =>
-    v.home.kind === "arena" ? offsets.get(ownerOf(v))!.map((offset) => ({ region: "arena", offset })) : residence(v, e.name);
+  const placesOf = (v: Value): readonly Place[] => {
+    const whole = wholeOf(v);
+    if (whole.home.kind !== "arena") return residence(v, e.name);
+    const inside = offsetInWhole(v) * model.bytesPerElement[v.type.dtype];
+    return offsets.get(ownerOf(whole))!.map((offset) => ({ region: "arena", offset: offset + inside }));
+  };
   const calls = e.calls.map(
     (c): Call => ({ kernel: c.kernel, args: [...c.inputs, ...c.outputs].flatMap(placesOf), origin: c.origin, flops: c.flops }),
   );
@@ -202,11 +206,11 @@ function planEntry(
   return { entry: { name: e.name, calls, intervals, lowerBound: lowerBound(lifetimes) }, arena: assigned.bytes };
 }
 
-/** First and last call that touches each value of the arena. */
+/** First and last call that touches each value of the arena, or one inside it. */
 function livesOf(calls: readonly LoweredCall[]): Map<Value, { readonly first: number; readonly last: number }> {
   const lives = new Map<Value, { first: number; last: number }>();
   calls.forEach((c, i) => {
-    for (const v of [...c.outputs, ...c.inputs]) {
+    for (const v of [...c.outputs, ...c.inputs].map(wholeOf)) {
       if (v.home.kind !== "arena") continue;
       const l = lives.get(v);
       if (l) l.last = i;

@@ -13,7 +13,7 @@ import type { Computation } from "../../../ir/kernel/computation.ts";
 import { interpret } from "../../../ir/kernel/interpret.ts";
 import type { Kernel } from "../../../ir/kernel/kernel.ts";
 import { elementsIn } from "../../../ir/layout.ts";
-import type { Lowered, Value } from "../../../ir/lowered.ts";
+import { type Lowered, offsetInWhole, type Value, wholeOf } from "../../../ir/lowered.ts";
 import type { DType } from "../../../ir/type.ts";
 
 export type Data = Float64Array | Float32Array | Int32Array | Uint8Array;
@@ -21,6 +21,8 @@ export interface Options {
   readonly schedule: (c: Computation) => Kernel;
   readonly passes?: readonly { readonly run: (k: Kernel) => Kernel }[];
   readonly layouts?: boolean;
+  /** Operands of concatenations are written where the result has them. */
+  readonly joins?: boolean;
   readonly model?: "double" | "single";
 }
 const cells = (dtype: DType, n: number, model: "double" | "single"): Data =>
@@ -34,7 +36,7 @@ export function lowerGraph(graph: Graph, o: Options): Lowered {
   const plain = decompose.run(graph);
   const graphs = [{ entry: "forward" as const, graph: o.layouts ? assignLayouts.run(plain) : plain }];
   if (o.schedule === scheduleGpu) return lower(graphs, o.schedule, scheduleGpuRows, mostInputs);
-  return lower(graphs, o.schedule, o.schedule === scheduleCpu ? scheduleRows : null);
+  return lower(graphs, o.schedule, o.schedule === scheduleCpu ? scheduleRows : null, Number.POSITIVE_INFINITY, () => 1, o.joins);
 }
 /** Values of outputs and updated variables by name; `inputs` gives inputs and variables, row-major. */
 export function runLowered(graph: Graph, inputs: Readonly<Record<string, readonly number[]>>, o: Options): Record<string, number[]> {
@@ -43,6 +45,7 @@ export function runLowered(graph: Graph, inputs: Readonly<Record<string, readonl
   const kernels = new Map(lowered.kernels.map((k) => [k.name, (o.passes ?? []).reduce((x, p) => p.run(x), k)]));
   const memory = new Map<string, Data>();
   const at = (v: Value): Data => {
+    if (v.home.kind === "inside") return at(wholeOf(v)).subarray(offsetInWhole(v));
     const key = `${v.home.kind} ${v.name}`;
     const known = memory.get(key) ?? cells(v.type.dtype, elementsIn(v.type.shape, v.type.layout), model);
     if (v.home.kind === "constant") known.set(lowered.constants.find((t) => t.name === v.name)!.data);

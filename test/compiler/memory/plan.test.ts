@@ -62,6 +62,21 @@ describe("the verifier notices", () => {
     const onTop = c.args[arg]!.offset - c.args[output]!.offset;
     expect(problems(s, moved(s.plan, "forward", call, output, onTop)).join("\n")).toContain("overwrites its operand");
   });
+  test("a part in the place of another", async () => {
+    const model = `model M(x: f32[1, 3, 8, 8]) -> y {
+      a = x |> one: Conv2d(4, kernel=1)
+      b = x |> two: Conv2d(8, kernel=1)
+      y = concat([a, b], axis=1) |> three: Conv2d(4, kernel=1)
+    }`;
+    const s = await compileStages(model);
+    const { calls } = s.lowered.entries.find((e) => e.name === "forward")!;
+    const call = calls.findIndex((c) => c.outputs[0].home.kind === "inside" && c.outputs[0].home.start === 4);
+    const output = calls[call]!.inputs.length;
+    expect(problems(s, s.plan)).toEqual([]);
+    expect(problems(s, moved(s.plan, "forward", call, output, -16)).join("\n")).toMatch(/not aligned|finds/);
+    const before = problems(s, moved(s.plan, "forward", call, output, -64)).join("\n");
+    expect(before).toMatch(/reads .*, finds/);
+  });
   test("a value behind the end of its region", async () => {
     const s = await stages;
     const small: Plan = { ...s.plan, sizes: { ...s.plan.sizes, arena: 64 } };

@@ -121,7 +121,7 @@ test("strides", () => {
 });
 test("the offset of an index is that of the numeric layout", () => {
   const shape = [5, 8, 3];
-  for (const text of ["0 1 2", "2 1 0", "0/4 1+1,1 2 0%4", "1/2 0 2 1%2", "0 2+0,1 1/4+2,3 1%4"]) {
+  for (const text of ["0 1 2", "2 1 0", "0/4 1+1,1 2 0%4", "1/2 0 2 1%2", "0 2+0,1 1/4+2,3 1%4", "0 2+1,2 1@11", "0@6 1 2"]) {
     const b = buffer("x", "in", shape, layout(text));
     const offset = simplifyIndex(flattenIndex(b, [i, j, k]), ranges);
     forEachElement(shape, b.layout, (n, physical) => {

@@ -4,7 +4,7 @@ import type { Graph } from "../../../ir/graph/graph.ts";
 import { interpret } from "../../../ir/kernel/interpret.ts";
 import type { Kernel } from "../../../ir/kernel/kernel.ts";
 import { elementsIn } from "../../../ir/layout.ts";
-import type { Value } from "../../../ir/lowered.ts";
+import { offsetInWhole, type Value, wholeOf } from "../../../ir/lowered.ts";
 import type { Program } from "../../../ir/program.ts";
 import type { DType } from "../../../ir/type.ts";
 import { load } from "../../../runtime/index.ts";
@@ -38,7 +38,8 @@ function interpretSingle({ plan, lowered }: CompiledGraphs, inputs: Given): Give
   const memory = new Map<Value, Float32Array | Int32Array | Uint8Array>();
   const out: Record<string, Float32Array | Int32Array | Uint8Array> = {};
   const cells = (dtype: DType, n: number) => new arrays[dtype](n);
-  const at = (v: Value) => {
+  const at = (v: Value): Float32Array | Int32Array | Uint8Array => {
+    if (v.home.kind === "inside") return at(wholeOf(v)).subarray(offsetInWhole(v));
     const known = memory.get(v) ?? cells(v.type.dtype, elementsIn(v.type.shape, v.type.layout));
     if (!memory.has(v) && v.home.kind === "constant") known.set(lowered.constants.find((t) => t.name === v.name)!.data);
     if (!memory.has(v) && v.home.kind === "input") known.set(arrays[v.type.dtype].from(inputs[v.home.name]!));
