@@ -107,16 +107,16 @@ export interface Fold {
 /** Constant, row by row. */
 export type Matrix = readonly (readonly number[])[];
 /**
- * The same result in fewer operations, for schedules that can: its last two axes in square blocks that go through constant
- * matrices. transform: one block, matrix X matrix', X[r, s] being the first of `reads` at [index of the other axes, r, s].
- * convolution: the block of t x t (`output` has t rows) from [n, o, i, j] on is output Z output', Z the sum over c of, place by
+ * The same result in fewer operations, for schedules that can: two of its axes, the last ones but for `axes`, in square blocks that go
+ * through constant matrices. transform: each block is matrix X matrix', X[r, s] being the first of `reads` at [...index of its first
+ * element, r, s]. convolution: the block of t x t (`output` has t rows) from [n, o, i, j] on is output Z output', Z the sum over c of, place by
  * place, the second of `reads` at [o, c, p, q] times input X input', X[r, s] being the first at [n, c, i + r, j + s]. kernel: the
  * block of all at [part, o, c] is output Z output', Z the sum over tiles of, place by place, weights Y weights' times input X input';
  * tile number t of `tiles`, images [N, rows, columns] of them in row-major order, is of part t / ceil(N * rows * columns / parts), and
  * Y[r, s] is the second of `reads` at [n, o, i + r, j + s] where it begins, X[r, s] the first at [n, c, i + r, j + s].
  */
 export type Blocks<Element = (...index: readonly Expr[]) => Expr> = { readonly reads: readonly Element[] } & (
-  | { readonly kind: "transform"; readonly matrix: Matrix }
+  | { readonly kind: "transform"; readonly matrix: Matrix; readonly axes: readonly [number, number] }
   | {
       readonly kind: "convolution";
       /** Of each group; c counts through all of them, and o of group g sums over those of g. */

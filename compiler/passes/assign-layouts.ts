@@ -78,11 +78,12 @@ function run(graph: Graph): Graph {
       if (operands[i] === "image") return image(x, original.inputs[i]!);
       return columns ? packed(x, columns) : isGrouped(node) ? relayout(x, columnsLast, "columns last") : x;
     });
+    if (result === "matrix") return { ...node, inputs };
     return withLayout({ ...node, inputs }, result === "image" ? asImage(original) : isInParts(node) ? columnsLastInParts : columnsLast);
   };
   const assign = (node: Node, original: Node): Node => {
     const roles = rolesOf(node);
-    if (roles?.result === "matrix") return product(node, original);
+    if (roles?.result === "matrix" && roles.operands[0] === "matrix") return product(node, original);
     if (isSumOfParts(node)) return withLayout(node, columnsLast);
     if (roles && isPlane(node.inputs[0]!)) return convolution(node, original, roles);
     return images.has(original) ? withLayout(node, asImage(original)) : node;

@@ -74,7 +74,7 @@ function findChains(graph: Graph, nodes: readonly Node[]): ReadonlyMap<Node, Cha
 /** The channels of a result are the columns of the weights, the second operand. Matrices are one for the whole batch. */
 function channelsOf(node: Node): Columns | null {
   const { schema } = node.op;
-  if (schema.kind !== "contraction") return null;
+  if (schema.kind !== "contraction" || node.inputs.length < 2) return null;
   return schema.result === "matrix" && node.inputs[1]!.type.shape.length > 2 ? null : node.op.columns(node);
 }
 

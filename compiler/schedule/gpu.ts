@@ -1,5 +1,5 @@
 /**
- * Loops for a GPU: tiles where a sum of products has the form, invocations that share long folds, else one invocation for each
+ * Loops for a GPU: blocks where a rule says how to go by them, tiles where a sum of products has the form, invocations that share long folds, else one invocation for each
  * four elements of memory, or for each one, halo and padding included.
  */
 
@@ -15,12 +15,14 @@ import { overPositions } from "./gpu/elements.ts";
 import { sharedFold } from "./gpu/fold.ts";
 import { product } from "./gpu/product.ts";
 import { wide } from "./gpu/wide.ts";
+import { transforms } from "./gpu/winograd.ts";
 
 /** `limits`: what the device has. */
 export function scheduleGpu(c: Computation, choose: Choose = preferred, limits: Limits = profiles.default): Kernel {
   const axes = makeAxes();
   const own: Buffer[] = [];
-  const body = product(c, axes, own, choose, limits) ?? sharedFold(c, axes, own, limits) ?? [wide(c, axes) ?? elements(c, axes)];
+  const folded = transforms(c, axes) ?? product(c, axes, own, choose, limits) ?? sharedFold(c, axes, own, limits);
+  const body = folded ?? [wide(c, axes) ?? elements(c, axes)];
   return { name: c.name, buffers: [...c.inputs, c.output, ...own], body };
 }
 

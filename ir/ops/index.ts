@@ -55,6 +55,7 @@ import {
 } from "./unary.ts";
 import { where } from "./where.ts";
 import { winogradConv2d, winogradConv2dWeightGrad, winogradWeights } from "./winograd.ts";
+import { winogradImage, winogradKernels, winogradTiles } from "./winograd-matrices.ts";
 
 export const ops = {
   // leaf
@@ -143,6 +144,9 @@ export const ops = {
   conv3dWeightGrad,
   winogradConv2d,
   winogradConv2dWeightGrad,
+  winogradTiles,
+  winogradKernels,
+  winogradImage,
   // composite
   stopGradient,
   takeGrad,

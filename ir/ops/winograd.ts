@@ -46,7 +46,7 @@ const transposed = (m: Matrix): Matrix => m[0]!.map((_, j) => m.map((row) => row
 const pick = (list: readonly Expr[], i: Expr): Expr =>
   list.reduceRight((rest, e, at) => (at === list.length - 1 ? e : k.select(k.lt(i, k.i32(at + 1)), e, rest)));
 /** An element of a constant matrix. */
-const entry = (m: Matrix, row: Expr, column: Expr): Expr =>
+export const entry = (m: Matrix, row: Expr, column: Expr): Expr =>
   pick(
     m.map((entries) => pick(entries.map(k.f32), column)),
     row,
@@ -68,7 +68,7 @@ function transformedAt(matrix: Matrix, p: Expr, q: Expr, element: (r: number, s:
 }
 
 /** Zeros around an image of which whole tiles of windows are read. */
-const haloOf = (windows: Shape, taps: number, padding: readonly number[], tile: number): readonly number[] =>
+export const haloOf = (windows: Shape, taps: number, padding: readonly number[], tile: number): readonly number[] =>
   windows.flatMap((count, a) => {
     const image = count + taps - 1 - padding[2 * a]! - padding[2 * a + 1]!;
     const read = Math.ceil(count / tile) * tile + taps - 1;
@@ -78,12 +78,12 @@ const haloOf = (windows: Shape, taps: number, padding: readonly number[], tile: 
 /** How many taps a kernel has along an axis, given its points. */
 export const tapsOf = (points: number, tile: number): number => points - tile + 1;
 
-function expectTile(name: string, tile: number, points: number): void {
+export function expectTile(name: string, tile: number, points: number): void {
   const kernel = tapsOf(points, tile);
   if (Number.isInteger(tile) && tile >= 2 && kernel >= 2 && points - 1 <= places.length) return;
   shapeError(`${name}: there is no transform of ${points} points for tiles of ${tile}`);
 }
-function expectSquare(name: string, t: TensorType): number {
+export function expectSquare(name: string, t: TensorType): number {
   const [, , height, width] = t.shape;
   if (height !== width) shapeError(`${name} expects square kernels, got ${printType(t)}`);
   return height!;
@@ -111,10 +111,10 @@ export const winogradWeights = op({
     const taps = w.type.shape[2]!;
     const matrix = winogradTransforms(tile, taps).kernel;
     const tap = (r: Expr) => (reversed ? k.sub(k.i32(taps - 1), r) : r);
-    const read = (...[o, c, r, s]: readonly Expr[]) => w(o!, c!, tap(r!), tap(s!));
+    const read = (...[o, c, , , r, s]: readonly Expr[]) => w(o!, c!, tap(r!), tap(s!));
     return (o, c, p, q) => ({
-      ...fold("sum", [taps, taps], (r, s) => k.mul(k.mul(entry(matrix, p!, r!), entry(matrix, q!, s!)), read(o!, c!, r!, s!))),
-      blocks: { kind: "transform", matrix, reads: [read] },
+      ...fold("sum", [taps, taps], (r, s) => k.mul(k.mul(entry(matrix, p!, r!), entry(matrix, q!, s!)), read(o!, c!, p!, q!, r!, s!))),
+      blocks: { kind: "transform", matrix, axes: [2, 3], reads: [read] },
     });
   },
   flops: ({ w }, _, type) => 2 * type.shape.reduce((n, d) => n * d, 1) * 2 * w.shape[2]!,
