@@ -11,7 +11,11 @@ export function workOf({ entries }: Lowered, target: Program["target"]): Readonl
   return Object.fromEntries(
     entries.map(({ name, calls }) => [
       name,
-      { flops: calls.reduce((n, c) => n + c.flops, 0), bytes: calls.reduce((n, c) => n + bytesMoved(c, bytesIn), 0) },
+      {
+        flops: calls.reduce((n, c) => n + c.flops, 0),
+        bytes: calls.reduce((n, c) => n + bytesMoved(c, bytesIn), 0),
+        calls: calls.length,
+      },
     ]),
   );
 }

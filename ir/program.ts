@@ -140,4 +140,6 @@ export interface Stats {
 export interface Work {
   readonly flops: number;
   readonly bytes: number;
+  /** Kernels that run one after the other. */
+  readonly calls: number;
 }

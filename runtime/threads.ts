@@ -5,7 +5,7 @@
  * In Node the calling thread is thread 0 and waits for the others. A page must not wait, so in a browser all threads are
  * workers and the last one to finish posts a message.
  */
-import { barrierWords, type EntryId } from "../ir/program.ts";
+import { barrierWords, type EntryId, type Program, type Work } from "../ir/program.ts";
 import { DlmError, fail, messageOf } from "./errors.ts";
 
 /** Words of shared memory, from the address `words`: number of the run, index of the entry, threads that finished, failures. */
@@ -22,9 +22,8 @@ interface Crew {
   readonly entries: readonly EntryId[];
 }
 export interface Threads {
-  /** The calling thread is thread 0. */
-  readonly leads: boolean;
-  readonly run: (entry: EntryId, lead: ((thread: number, threads: number) => void) | null) => Promise<void>;
+  /** `call`: the entry on the calling thread, which takes part in Node, and does all where others would cost more than they save. */
+  readonly run: (entry: EntryId, call: (thread: number, threads: number) => void) => Promise<void>;
   /** What the calling thread does when it has waited long at a barrier: if another is gone, the wait is over. */
   readonly overdue: () => void;
   readonly dispose: () => void;
@@ -36,6 +35,18 @@ export function whyNoThreads(): string | null {
   if (typeof SharedArrayBuffer === "undefined" || !globalThis.crossOriginIsolated)
     return "shared memory needs a cross-origin isolated page";
   return typeof Worker === "undefined" ? "there are no workers here" : null;
+}
+
+/** Milliseconds: to wake threads and to wait for the last one; a barrier between kernels. */
+const waking = 0.06;
+const meeting = 0.0015;
+/** Of a millisecond on one thread, in kernels as small as those for which the question is open. */
+const [flopsPerMs, bytesPerMs] = [20e6, 10e6];
+/** Whether a run takes less time on several threads. What is read again and again is in caches after the first time. */
+function gains({ flops, bytes, calls }: Work, { sizes }: Program, threads: number): boolean {
+  const memory = Object.values(sizes).reduce((sum, n) => sum + n, 0);
+  const alone = flops / flopsPerMs + Math.min(bytes, memory) / bytesPerMs;
+  return alone * (1 - 1 / threads) > waking + meeting * calls;
 }
 
 /** What to do where so many bytes are left for words of the runtime and scratch of further threads. */
@@ -128,7 +139,7 @@ const incomplete = ({ threads, lost }: Pool, entry: EntryId): DlmError =>
   new DlmError("threads", `${entry} cannot run: one of ${threads} threads has ended (${lost}); load the program again`);
 
 /** Starts the workers and waits until all of them sleep. */
-export async function startThreads(crew: Crew): Promise<Threads> {
+export async function startThreads(crew: Crew, program: Program): Promise<Threads> {
   const node = nodeThreads();
   const leads = node !== undefined;
   const numbers = Array.from({ length: crew.threads }, (_, t) => t).slice(leads ? 1 : 0);
@@ -146,15 +157,17 @@ export async function startThreads(crew: Crew): Promise<Threads> {
     dispose();
     throw e;
   }
-  const run: Threads["run"] = async (entry, lead) => {
+  const run: Threads["run"] = async (entry, call) => {
+    const work = program.stats.work?.[entry];
+    if (work && !gains(work, program, crew.threads)) return call(0, 1);
     if (!isComplete(pool)) throw incomplete(pool, entry);
     pool.barrier.mend();
     Atomics.store(control, ENTRY, crew.entries.indexOf(entry));
     Atomics.store(control, DONE, 0);
     Atomics.store(control, FAILED, 0);
-    await (lead ? runLeading(pool, entry, lead) : runWaiting(pool, entry));
+    await (leads ? runLeading(pool, entry, call) : runWaiting(pool, entry));
   };
-  return { leads, run, overdue: () => void isComplete(pool), dispose };
+  return { run, overdue: () => void isComplete(pool), dispose };
 }
 
 /** Of the module, where a thread may have stopped. */

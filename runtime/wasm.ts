@@ -34,7 +34,7 @@ async function startOn(program: Program, code: WasmCode, threads: number, crew: 
   const memory = allocate(program, file, code.limitsOffset, crew ? words + 64 : code.bytes, crew !== null, room);
   const instance = await instantiate(program, module, { memory, now, overdue: () => pool?.overdue() });
   const entries = program.entries.map((e) => e.name);
-  const pool = crew ? await crew.startThreads({ module, memory, words, control: code.bases.control, threads, entries }) : null;
+  const pool = crew ? await crew.startThreads({ module, memory, words, control: code.bases.control, threads, entries }, program) : null;
   return { backend: wasmBackend(program, code, memory, instance, pool), threads, notes: [] };
 }
 
@@ -52,7 +52,7 @@ function wasmBackend(
   };
   const run = async (entry: EntryId): Promise<void> => {
     try {
-      if (pool) await pool.run(entry, pool.leads ? call(entry) : null);
+      if (pool) await pool.run(entry, call(entry));
       else call(entry)(0, 1);
     } catch (e) {
       if (e instanceof WebAssembly.RuntimeError) fail("trap", `${entry} of ${program.name} stopped: ${e.message}`, e);

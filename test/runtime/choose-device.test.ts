@@ -20,7 +20,7 @@ const heavy = (program: Program, work: Work): Program => ({
   stats: { ...program.stats, work: { step: work, forward: work } },
 });
 /** So much work that a GPU is worth it. */
-const large = both.map((p) => heavy(p, { flops: 1e11, bytes: 1e8 }));
+const large = both.map((p) => heavy(p, { flops: 1e11, bytes: 1e8, calls: 1 }));
 
 const gpu = await adapter();
 /** The adapter that there is, under the name of a graphics card. */
