@@ -67,8 +67,8 @@ function addFloorMod({ b, m }: Unit, name: string): void {
 /* ---- barrier --------------------------------------------------------------------------------------------------- */
 
 export const barrierBytes = 192;
-/** Tries before a thread goes to sleep: some 20 to 50 microseconds. */
-const spins = 4000;
+/** Tries before a thread goes to sleep, some 50 to 100 microseconds: as long as it takes to be woken. */
+const spins = 40_000;
 /** Nanoseconds of sleep after which a thread asks whether it waits in vain. */
 const patience = 1_000_000_000n;
 const timedOut = 2;
