@@ -4,9 +4,23 @@
  */
 import type { Origin } from "./graph/graph.ts";
 
+/** What is decided, in words for those who wait while it is measured. */
+export const kinds = {
+  winograd: "convolutions, directly or by small tiles (Winograd)",
+  "winograd backwards": "gradients by the image, directly or by small tiles (Winograd)",
+  "winograd of a gradient by kernels": "gradients by the kernel, directly or by small tiles (Winograd)",
+  "parts of a gradient": "gradients by the kernel, in parts or all at once",
+  "tiles of a group": "how many tiles of a convolution are transformed together",
+  "rows of a block": "how many rows of a product are worked off together",
+  columns: "second factors of products, copied together (packed) or read where they lie (in place)",
+  rows: "first factors of products, copied together (gathered) or read where they lie (in place)",
+  tile: "tiles of a product on a GPU",
+  "parts of a sum": "parts of a sum on a GPU",
+} as const;
+export type Kind = keyof typeof kinds;
+
 export interface Question {
-  /** What is decided: the same word for all questions of a kind. */
-  readonly kind: string;
+  readonly kind: Kind;
   /** What is computed, with types: the same text in every program. */
   readonly about: string;
   /** Preferred first. */

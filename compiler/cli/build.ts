@@ -1,4 +1,5 @@
 /** From the files and flags of a command to a program, and from there to a loaded one. */
+import type { Question } from "../../ir/choice.ts";
 import { type Diagnostic, fail, renderDiagnostics } from "../../ir/diagnostic.ts";
 import type { Program } from "../../ir/program.ts";
 import { DlmError, type LoadOptions, type Net } from "../../runtime/index.ts";
@@ -9,19 +10,25 @@ import { type Io, note } from "./io.ts";
 import type { Arguments } from "./options.ts";
 import { type CompileSettings, dimsOption } from "./settings.ts";
 import { tensorBytes } from "./tensor-files.ts";
-import { tuningOf } from "./tuning.ts";
+import { tellTuning, tellUnused, tuningInUse } from "./tuning.ts";
 import { warnUseless, weightHelp } from "./weight-names.ts";
 
 /** Compiles a file; warnings go to standard error. */
 export async function buildFile(path: string, settings: CompileSettings, more: Partial<CompileOptions>, io: Io): Promise<Stages> {
   const source = readText(path);
   const { compileStages } = await io.toolchain();
-  const tuning = tuningOf(path, settings.tuning);
-  // It may change results by rounding, so nobody should have to guess.
-  if (tuning && settings.tuning === undefined) note(io, `schedules as measured: ${tuning.path}`);
+  const tuning = more.tuning ? null : tuningInUse(path, settings);
+  const questions: Question[] = [];
+  const onQuestion = (question: Question): void => {
+    questions.push(question);
+    more.onQuestion?.(question);
+  };
   const options = { ...optionsOf(settings), ...(tuning ? { tuning: tuning.choices } : {}) };
   const onNote = (text: string) => note(io, text);
-  const stages = await compileStages(source, { ...options, file: path, resolve: importedText, onNote, ...more });
+  const stages = await compileStages(source, { ...options, file: path, resolve: importedText, onNote, ...more, onQuestion });
+  // It may change results by rounding, so nobody should have to guess.
+  if (tuning) tellTuning(tuning, questions, io);
+  else tellUnused(settings, io);
   checkBatch(settings, stages);
   const warnings = warningsOf(stages);
   const { sources } = stages.module;

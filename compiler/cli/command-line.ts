@@ -1,9 +1,9 @@
 /** `dlm COMMAND ...`: finds the command, parses its flags, runs it. */
-import { readFileSync } from "node:fs";
 import { fail } from "../../ir/diagnostic.ts";
 import { report } from "./errors.ts";
 import { exit, type Io } from "./io.ts";
 import { type Command, commandHelp, parseArguments, suggestion, table } from "./options.ts";
+import { version } from "./version.ts";
 
 /** Commands are loaded when called: `dlm --help` need not wait for a compiler. */
 const commands: Readonly<Record<string, { readonly summary: string; readonly open: () => Promise<Command> }>> = {
@@ -60,15 +60,4 @@ async function printHelp(topic: string | undefined, asked: boolean, io: Io): Pro
   const text = topic === undefined ? general : commandHelp(await commandOf(topic));
   (asked ? io.out : io.err)(text);
   return asked ? exit.fine : exit.mistake;
-}
-
-/** Of the package; the compiled file lies one folder deeper than the source. */
-function version(): string {
-  for (const up of ["../../package.json", "../../../package.json"])
-    try {
-      return JSON.parse(readFileSync(new URL(up, import.meta.url), "utf8")).version;
-    } catch {
-      // not there: the next place
-    }
-  return "unknown";
 }

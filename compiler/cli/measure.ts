@@ -1,4 +1,5 @@
 /** A program at work on random inputs, run often enough to know what it takes. */
+import { setImmediate } from "node:timers/promises";
 import { entryOf, type Program, type Signature } from "../../ir/program.ts";
 import type { LoadOptions, Net } from "../../runtime/index.ts";
 import { type CompileOptions, type Stages, timesName } from "../compile.ts";
@@ -6,7 +7,7 @@ import { buildFile, loadProgram, weightFiles, weightsOf } from "./build.ts";
 import { defaultBatch } from "./examples.ts";
 import type { Io } from "./io.ts";
 import type { Arguments, Options } from "./options.ts";
-import { progressOf } from "./progress.ts";
+import { during, progressOf } from "./progress.ts";
 import { fillInputs } from "./run-inputs.ts";
 import { type CompileSettings, compileOptions, compileSettings, loadOptions, threadsOf, whole } from "./settings.ts";
 
@@ -34,6 +35,13 @@ export function workOf(args: Arguments): Work {
   return { path: args.files[0]!, settings, train, runs: whole(args, "runs", 1) ?? null, options, weights: weightFiles(args) };
 }
 
+/** What is measured, in words: `one training step, batch 32, T=16`. */
+export function titleOf({ module: { batch, dims } }: Stages, train: boolean): string {
+  const others = Object.entries(dims).filter(([name]) => name !== batch);
+  const sizes = [...(batch === null ? [] : [`batch ${dims[batch]}`]), ...others.map(([name, size]) => `${name}=${size}`)];
+  return [train ? "one training step" : "one inference", ...sizes].join(", ");
+}
+
 /** Times of the calls of a run, where the program was compiled with `profile`; else empty. */
 type Times = ArrayLike<number> & { readonly at: (i: number) => number | undefined };
 export interface Opened {
@@ -48,7 +56,7 @@ export async function open(work: Work, io: Io, more: Partial<CompileOptions> = {
   const { path, settings, train } = work;
   const start = io.now();
   const batch = train && settings.batch === undefined ? { batch: defaultBatch } : {};
-  const stages = await buildFile(path, settings, { train, ...batch, ...more }, io);
+  const stages = await during(io, `compiling ${path}`, (to) => buildFile(path, settings, { train, ...batch, ...more }, to));
   const compiled = io.now();
   const net = await loadProgram(stages.program, work.options, io, work.weights);
   const entry = entryToRun(stages.program, train);
@@ -72,11 +80,19 @@ const [leastRuns, mostRuns, budget] = [10, 1000, 2000] as const;
 export async function warmUp(run: () => Promise<number>): Promise<void> {
   for (let n = 0, sum = 0; n < mostRuns && (n < warmRuns || sum < warmFor); n++) sum += await run();
 }
-export async function repeated<T>(run: () => Promise<T>, runs: number | null, msOf: (result: T) => number, io: Io): Promise<T[]> {
+export async function repeated<T>(
+  run: () => Promise<T>,
+  runs: number | null,
+  msOf: (result: T) => number,
+  io: Io,
+  isStopped = () => false,
+): Promise<T[]> {
   const results: T[] = [];
   const progress = progressOf(io.columns === null ? { ...io, err: () => undefined } : io, runs ?? mostRuns, "run");
   const isEnough = (sum: number) => runs === null && results.length >= leastRuns && sum >= budget;
-  for (let sum = 0; results.length < (runs ?? mostRuns) && !isEnough(sum); ) {
+  for (let sum = 0; results.length < (runs ?? mostRuns) && !isEnough(sum) && !isStopped(); ) {
+    // signals arrive between turns of the event loop, which runs alone never end
+    await setImmediate();
     const result = await run();
     sum += msOf(result);
     results.push(result);
@@ -86,11 +102,11 @@ export async function repeated<T>(run: () => Promise<T>, runs: number | null, ms
   return results;
 }
 /** For each run the milliseconds from its start to the end of each call of the plan, after a 0. */
-export async function timesOfCalls({ run }: Opened, runs: number | null, io: Io): Promise<readonly Times[]> {
+export async function timesOfCalls({ run }: Opened, runs: number | null, io: Io, isStopped = () => false): Promise<readonly Times[]> {
   await warmUp(async () => {
     const start = io.now();
     await run();
     return io.now() - start;
   });
-  return repeated(run, runs, (times) => times.at(-1)!, io);
+  return repeated(run, runs, (times) => times.at(-1)!, io, isStopped);
 }

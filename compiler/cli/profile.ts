@@ -1,5 +1,6 @@
 /** Where the time of a run goes: a row for each call of the plan. */
 import type { Call } from "../../ir/plan.ts";
+import { median } from "./statistics.ts";
 
 export interface ProfileRow {
   /** Median over the runs, milliseconds. */
@@ -26,10 +27,6 @@ export function profileOf(calls: readonly Call[], runs: readonly ArrayLike<numbe
     line: origin?.span ? `${origin.span.file}:${origin.span.start.line}` : null,
     path: origin?.path ?? "",
   }));
-}
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? 0;
 }
 
 /** Rows that take the most time, so many at most. */

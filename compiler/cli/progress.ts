@@ -19,6 +19,18 @@ export const progressOf = (io: Io, total: number, label: string): Progress =>
 /** Erases the terminal's current line. */
 const clear = "\r\u001b[K";
 
+/** Says on a terminal what takes a while, until it is over; what the work itself has to say stays. */
+export async function during<T>(io: Io, label: string, work: (io: Io) => Promise<T>): Promise<T> {
+  if (io.columns === null) return work(io);
+  const shown = `${label} ...`.slice(0, io.columns - 1);
+  io.err(shown);
+  try {
+    return await work({ ...io, err: (text) => io.err(`${clear}${text}${text.endsWith("\n") ? shown : ""}`) });
+  } finally {
+    io.err(clear);
+  }
+}
+
 function bar(io: Io, total: number, label: string, columns: number): Progress {
   let shown = Number.NEGATIVE_INFINITY;
   return {

@@ -1,9 +1,4 @@
-export function median(values: readonly number[]): number {
-  if (values.length === 0) throw new RangeError("no values have a median");
-  const sorted = [...values].sort((a, b) => a - b);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
-}
+export { median } from "../../compiler/cli/statistics.ts";
 
 /** The largest difference of two results, in parts of the largest number of the first; infinite where they cannot be compared. */
 export function difference(expected: readonly number[], found: readonly number[]): number {

@@ -1,4 +1,5 @@
 /** Which axes of a work are rows and columns of tiles, told by strides alone, and whether `b` is worth packing. */
+import type { Kind } from "../../../ir/choice.ts";
 import { bufferElements, flattenIndex, strideOf } from "../../../ir/kernel/address.ts";
 import { at } from "../../../ir/kernel/build.ts";
 import type { Axes } from "../../../ir/kernel/computation.ts";
@@ -42,7 +43,7 @@ const rowsToPack = { wide: 24, gathered: 8 } as const;
 const columnsToGather = 16;
 
 /** Settles what is a matter of speed alone; the first option is what a count prefers. */
-export type Ask = (kind: string, options: readonly [string, ...string[]]) => string;
+export type Ask = (kind: Kind, options: readonly [string, ...string[]]) => string;
 
 /** Null when the work has not the form of a tile. */
 export function formOf(work: Work, axes: Axes, ask: Ask): Form | null {

@@ -25,6 +25,8 @@ describe("dlm bench", () => {
     const result = JSON.parse(out);
     // Every look at this clock takes a millisecond.
     expect(result).toMatchObject({ median_ms: 1, min_ms: 1, runs: 5, load_ms: 1, first_ms: 1, threads: 1, target: "wasm" });
+    expect(result).toMatchObject({ model: "Net", entry: "inference", dims: { N: 2 }, exact: false, tuning: null });
+    expect(result.version).toMatch(/^\d+\.\d+\.\d+/);
     expect(result.parameters).toBe(8 * 16 + 16 + 16 * 4 + 4);
     expect(result.flops).toBeGreaterThanOrEqual(2 * 2 * (8 * 16 + 16 * 4));
     expect(result.arena_bytes).toBeGreaterThanOrEqual(result.lower_bound_bytes);
@@ -59,9 +61,24 @@ describe("dlm bench", () => {
   test("what is printed", async () => {
     const at = folder({ "net.dlm": net });
     const { out } = await dlm(["bench", at("net.dlm"), "--runs", "4", "--profile"]);
-    expect(out).toMatch(/^Net: wasm, 1 thread\n {2}one inference {2}1 ms, the median of 4 runs\n/);
+    expect(out).toMatch(/^Net: wasm, 1 thread\n {2}one inference, batch 1 {2}1 ms, the median of 4 runs\n/);
     expect(out).toMatch(/\n +time +share +GFLOP\/s +kernel +line +layer\n/);
     expect(out).toContain(`${at("net.dlm")}:3`);
+  });
+
+  test("a training step of 32 examples, and what is compiled for long on a terminal", async () => {
+    const at = folder({ "net.dlm": net });
+    const { out, err } = await dlm(["bench", at("net.dlm"), "--runs", "1", "--train"], { columns: 200 });
+    expect(out).toContain("  one training step, batch 32  ");
+    expect(out).not.toContain("Winograd");
+    expect(err).toContain(`compiling ${at("net.dlm")} ...\r`);
+  });
+
+  test("operations of transformed convolutions are those of the direct ones, and it says so", async () => {
+    const at = folder({ "net.dlm": "model Net(x: f32[1, 32, 12, 12]) -> y { y = x |> Conv2d(32, kernel=3, padding=1) }\n" });
+    const bench = async (...flags: string[]) => (await dlm(["bench", at("net.dlm"), "--runs", "1", ...flags])).out;
+    expect(await bench()).toContain("a convolution counts as the direct one; Winograd does fewer");
+    expect(await bench("--exact")).not.toContain("Winograd");
   });
 
   test.each([
@@ -103,6 +120,14 @@ describe("the profile", () => {
       { ms: 2, share: 0.8, flops: 4e6, kernel: "a", line: "net.dlm:3", path: "l3" },
       { ms: 0.5, share: 0.2, flops: 0, kernel: "b", line: null, path: "" },
     ]);
+  });
+
+  test("of an even number of runs it is the mean of the two in the middle", () => {
+    const runs = [
+      [0, 1],
+      [0, 2],
+    ];
+    expect(profileOf([call("a", 0, 3)], runs)).toMatchObject([{ ms: 1.5 }]);
   });
 
   test("the longest come first, the rest is one row", () => {
