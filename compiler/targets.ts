@@ -43,7 +43,7 @@ function wgsl(limits: Limits): Target {
   const mostInputs = limits.maxStorageBuffersPerShaderStage - 1;
   return {
     name: "wgsl",
-    graphPasses: wgslGraphPassesFor(mostInputs),
+    graphPasses: wgslGraphPassesFor(mostInputs, limits),
     schedule: (c, choose) => scheduleGpu(c, choose, limits),
     rows: (c) => scheduleGpuRows(c, limits),
     mostInputs,

@@ -47,7 +47,7 @@ function run(graph: Graph, choose: Choose = preferred): Graph {
 }
 
 /** Kernels [O, C/groups, R, R] as [C, O/groups, R, R]: inputs and outputs change places in each group. */
-function swapped(w: Node, groups: number): Node {
+export function swapped(w: Node, groups: number): Node {
   if (groups === 1) return ops.permute({ x: w }, { axes: [1, 0, 2, 3] });
   const [outputs, channels, ...window] = w.type.shape as [number, number, number, number];
   const apart = ops.reshape({ x: w }, { shape: [groups, outputs / groups, channels, ...window] });
@@ -65,12 +65,12 @@ interface Size {
   readonly result: readonly [number, number, number, number];
 }
 /** A convolution with stride 1 by a square kernel. */
-interface Form extends Size {
+export interface Form extends Size {
   readonly isGradient: boolean;
   readonly groups: number;
   readonly padding: readonly number[];
 }
-function formOf({ op, inputs, attrs, type }: Node): Form | null {
+export function formOf({ op, inputs, attrs, type }: Node): Form | null {
   const isGradient = op === ops.conv2dInputGrad;
   if (op !== ops.conv2d && !isGradient) return null;
   const { stride, dilation, groups, padding } = attrs as { stride: number[]; dilation: number[]; groups: number; padding: number[] };
@@ -103,7 +103,7 @@ function kernelGradient(node: Node, choose: Choose): Node {
 /* ---- what it costs, in multiply-adds of a register tile -------------------------------------------------------- */
 
 /** Tiles worth looking at, for each extent of a kernel: errors grow with the number of points. */
-const tilesFor: Readonly<Record<number, readonly number[]>> = { 3: [4, 2], 5: [2] };
+export const tilesFor: Readonly<Record<number, readonly number[]>> = { 3: [4, 2], 5: [2] };
 /** Fewer channels are too short for sums, or too few for the vectors of the transforms. */
 const fewestChannels = 16;
 /** A sum of a register tile begins and ends. */
@@ -127,7 +127,7 @@ function tileFor(node: Node, form: Form, transformsEachRun: boolean, choose: Cho
   if (Math.min(channels, result[1] / form.groups) < fewestChannels) return null;
   return settle(form, (tile) => tiledCost(form, tile, transformsEachRun), choose, {
     kind: form.isGradient ? "winograd backwards" : "winograd",
-    about: `${describeNode(node)} ${transformsEachRun ? "by kernels that move" : "by kernels that stay"}`,
+    about: describeConvolution(node, transformsEachRun),
     of: { origin: node.origin },
   });
 }
@@ -140,6 +140,9 @@ function settle(size: Size, costOf: (tile: number) => number, choose: Choose, qu
   const answer = choose({ ...question, options: [first, ...others] });
   return ways.find((w) => w.name === answer)!.tile;
 }
+/** By which choices about a convolution are remembered. */
+export const describeConvolution = (node: Node, transformsEachRun: boolean): string =>
+  `${describeNode(node)} ${transformsEachRun ? "by kernels that move" : "by kernels that stay"}`;
 /** `conv2d(f32[1,64,56,56], f32[64,64,3,3]) {padding=[1,1,1,1]}`. */
 const describeNode = ({ op, inputs, attrs }: Node): string =>
   `${op.schema.name}(${inputs.map((x) => printType(x.type)).join(", ")}) {padding=[${attrs.padding}], groups=${attrs.groups}}`;
@@ -159,7 +162,7 @@ function tiledCost(
   const weights = (perWeight + (transformsEachRun ? perTransformed : 0)) * channels * outputs;
   return points * (products + transforms + weights);
 }
-const tilesOf = ({ result: [batch, , height, width] }: Pick<Size, "result">, tile: number): number =>
+export const tilesOf = ({ result: [batch, , height, width] }: Pick<Size, "result">, tile: number): number =>
   batch * Math.ceil(height / tile) * Math.ceil(width / tile);
 const partsOf = (tiles: number): number => Math.max(1, Math.min(mostParts, Math.floor(tiles / fewestTiles)));
 

@@ -8,9 +8,12 @@
  */
 import { add, at, declare, i32, local, store, within } from "../../../ir/kernel/build.ts";
 import type { Axes, Blockwise, Computation } from "../../../ir/kernel/computation.ts";
-import type { Expr, Stmt } from "../../../ir/kernel/kernel.ts";
+import { type Expr, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
+import { keyOf } from "../../../ir/kernel/linear.ts";
+import { declaredIn, mapExpr, mapStmt, mentions, substituteIn } from "../../../ir/kernel/rewrite.ts";
 import type { Matrix } from "../../../ir/op.ts";
 import { multiply } from "../contraction/transform.ts";
+import { probe } from "../contraction/work.ts";
 import { trial } from "../trial.ts";
 import { canVectorize } from "../vectorize.ts";
 import { overElements, zeroHalo } from "./elements.ts";
@@ -40,20 +43,34 @@ function loops(c: Computation, blocks: Transform, width: 1 | 4, axes: Axes): Stm
   const size = blocks.matrix.length;
   const step = (axis: number) => (blocks.axes.includes(axis) ? size : axis === order.at(-1) ? width : 1);
   const extents = order.map((axis) => Math.ceil(c.output.shape[axis]! / step(axis)));
-  const body = (place: readonly Expr[]): readonly Stmt[] => {
-    const index = c.output.shape.map((): Expr => i32(0));
-    const known = order.flatMap((axis, n): readonly Stmt[] => {
-      if (extents[n] === 1) return [];
-      const name = axes.fresh("place");
-      axes.declare({ name, extent: extents[n]! });
-      index[axis] = at({ kind: "var", type: "i32", lanes: 1, name }, step(axis));
-      return [declare(name, place[n]!)];
-    });
-    if (width === 1) return [...known, ...block(c, blocks, index, axes)];
-    const lanes = (lane: Expr) => block(c, blocks, index.with(order.at(-1)!, add(index[order.at(-1)!]!, lane)), axes);
-    return [...known, axes.loop("vector", "lane", 4, lanes)];
-  };
+  // Blocks beyond the last do nothing, so that nothing need be tested for places that there are not.
+  const inside = extents.map((n) => probe(axes, n));
+  const index = c.output.shape.map((): Expr => i32(0));
+  order.forEach((axis, n) => {
+    if (extents[n]! > 1) index[axis] = at(inside[n]!.axis, step(axis));
+  });
+  const lanes = (lane: Expr) => block(c, blocks, index.with(order.at(-1)!, add(index[order.at(-1)!]!, lane)), axes);
+  const stmts = width === 1 ? block(c, blocks, index, axes) : [axes.loop("vector", "lane", 4, lanes)];
+  const body = (place: readonly Expr[]): readonly Stmt[] =>
+    quotientsOnce(substituteIn(stmts, new Map(inside.map((p, n) => [p.name, place[n]!]))), axes);
   return overElements(extents, axes, body, zeroHalo(c.output, axes));
+}
+/** Quotients and remainders that many indices have in common, in variables before them. */
+function quotientsOnce(body: readonly Stmt[], axes: Axes): readonly Stmt[] {
+  const own = declaredIn(body);
+  const names = new Map<string, string>();
+  const found: Stmt[] = [];
+  const bind = (e: Expr): Expr => {
+    const isShared = e.kind === "binary" && (e.op === "div" || e.op === "mod") && typeOf(e) === "i32";
+    if (!isShared || [...own].some((name) => mentions(e, name))) return mapExpr(e, bind);
+    const name = names.get(keyOf(e)) ?? axes.fresh("place");
+    if (!names.has(keyOf(e))) found.push(declare(name, e));
+    names.set(keyOf(e), name);
+    return { kind: "var", type: "i32", lanes: 1, name };
+  };
+  const walk = (stmts: readonly Stmt[]): readonly Stmt[] => stmts.map((s) => mapStmt(s, bind, walk));
+  const bound = walk(body);
+  return [...found, ...bound];
 }
 
 /** The block from `first` on: columns of what is read, then rows of what is written. */

@@ -42,7 +42,7 @@ describe.each(files)("%s", (file) => {
     expect(printGraph(again)).toBe(printGraph(main));
   });
   // Transformed convolutions have a thousand terms for each element: `schedule/winograd.test.ts` looks at their values.
-  test.skipIf(names.includes("differentiate") || names.includes("winograd"))("means the same", () => equivalent(graph, results));
+  test.skipIf(names.some((n) => n === "differentiate" || n.startsWith("winograd")))("means the same", () => equivalent(graph, results));
 });
 
 test("every pass has its files", () => {
