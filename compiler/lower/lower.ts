@@ -197,7 +197,9 @@ function updatesBehindReaders(groups: readonly (Group | RowGroup)[], graph: Grap
   const read = new Set(groups.flatMap((g) => g.inputs));
   const outputs = new Set(graph.outputs.map((o) => o.value));
   const targets = new Map(graph.updates.map((u) => [u.value, u.target]));
-  const onlyWrites = (g: Group | RowGroup) => targets.has(g.root) && !read.has(g.root) && !outputs.has(g.root) && g.root.op !== copyOp;
+  const isAlone = (g: Group | RowGroup) => !("stages" in g) || g.others.length === 0;
+  const onlyWrites = (g: Group | RowGroup) =>
+    isAlone(g) && targets.has(g.root) && !read.has(g.root) && !outputs.has(g.root) && g.root.op !== copyOp;
   const last = lastReads(groups);
   const behind = new Map<number, (Group | RowGroup)[]>();
   groups.forEach((g, i) => {

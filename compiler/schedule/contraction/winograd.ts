@@ -14,6 +14,7 @@
  */
 
 import type { Choose } from "../../../ir/choice.ts";
+import { invariant } from "../../../ir/diagnostic.ts";
 import { add, at, buffer, div, i32, load, lt, min, mod, mul, outline, store, when } from "../../../ir/kernel/build.ts";
 import type { Axes, Blockwise, Computation, Evaluated } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
@@ -140,14 +141,19 @@ interface Step {
   readonly memory: Memory;
   readonly axes: Axes;
 }
-function readsPanels({ blocks, s, axes }: Step): boolean {
+function readsPanels({ c, blocks, s, axes }: Step): boolean {
   if (s.outputs < panelColumns || (s.convolutions > 1 && (s.outputs / s.convolutions) % panelColumns > 0)) return false;
   const name = axes.fresh("lane");
   axes.declare({ name, extent: 4 });
   const zero = i32(0);
   const { lets, value } = blocks.reads[1]!([{ kind: "var", type: "i32", lanes: 1, name }, zero, zero, zero], axes);
   const target = buffer("target", "scratch", [4]);
-  return lets.length === 0 && canVectorize([store(target, [{ kind: "var", type: "i32", lanes: 1, name }], value)], name, axes.ranges);
+  const isWide =
+    lets.length === 0 && canVectorize([store(target, [{ kind: "var", type: "i32", lanes: 1, name }], value)], name, axes.ranges);
+  // Other loops would transform every block again for each result: thousands of times the work.
+  const isLaidOut = c.output.layout.dims.at(-1)?.axis === 1;
+  invariant(isWide || !isLaidOut, `${c.name}: its kernels are not read by columns`);
+  return isWide;
 }
 
 function onePart(step: Step, part: Expr): readonly Stmt[] {
