@@ -119,7 +119,7 @@ test.each([
 test("a desktop has larger bindings; the program asks for as much as it needs", async () => {
   const program = await compileZoo({ name: "vgg", model: "VGG16", target: "wgsl", limits: "desktop" });
   expect(wgslOf(program).pages).toBeUndefined();
-  expect(wgslOf(program).limits).toEqual({ maxStorageBufferBindingSize: 411041792, maxBufferSize: program.sizes.parameters });
+  expect(wgslOf(program).limits).toEqual({ maxStorageBufferBindingSize: 411041792, maxBufferSize: program.sizes.prepared });
 });
 test("workgroups of the compatibility mode have at most 128 invocations", async () => {
   const program = await compileSmall("mlp MLP", { ...smalls["mlp MLP"]!, target: "wgsl", limits: "compat" });
