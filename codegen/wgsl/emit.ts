@@ -88,7 +88,7 @@ export function globalOffsets(
   return { offsets: own.map((b, i) => [b.name, offsets[i]!] as const), bytes };
 }
 
-/** Prints each kernel once for every way in which its buffers coincide. */
+/** Prints each dispatch of a kernel once for every way in which its buffers coincide. Names tell them apart: those of kernels have no dots. */
 function shaderTable(plan: Plan, { maxComputeWorkgroupsPerDimension }: Limits) {
   const shaders: { name: string; code: string }[] = [];
   const byText = new Map<string, number>();
@@ -113,6 +113,7 @@ function shaderTable(plan: Plan, { maxComputeWorkgroupsPerDimension }: Limits) {
     return made;
   };
   invariant(new Set(plan.kernels.map((k) => k.name)).size === plan.kernels.length, `${plan.name}: two kernels have one name`);
+  invariant(!plan.kernels.some((k) => k.name.includes(".")), `${plan.name}: a kernel has a dot in its name`);
   return { shaders, add };
 }
 

@@ -1,7 +1,7 @@
 /**
  * One kernel for each dispatch. A dispatch spreads one grid, and begins when the one before is complete:
  *
- *     kernel k(in x, out y) {             kernel k_0(in x, out y) {     kernel k_1(in x, out y) {
+ *     kernel k(in x, out y) {             kernel k.0(in x, out y) {     kernel k.1(in x, out y) {
  *       var s = x[0]                        var s = x[0]                  var s = x[0]
  *       grid i in 8 { y[i] = s }     =>     grid i in 8 { y[i] = s }      grid j in 4 { y[j + 8] = s * 2.0 }
  *       grid j in 4 { ... }               }                             }
@@ -20,7 +20,7 @@ export function splitDispatches(k: Kernel): Kernel[] {
   return dispatched.map((p, i) => {
     const body = [...valuesFor(k, phases, p), ...p.body];
     const used = usedBuffers(body);
-    const name = dispatched.length === 1 ? k.name : `${k.name}_${i}`;
+    const name = dispatched.length === 1 ? k.name : `${k.name}.${i}`;
     return { name, buffers: k.buffers.filter((b) => used.has(b.name)), body };
   });
 }

@@ -269,7 +269,7 @@ export const primitives: Readonly<Partial<Record<keyof typeof ops, Primitive>>> 
 };
 
 /** What ONNX cannot say; the operands of these are not looked at. */
-export const unsayable: ReadonlySet<Node["op"]> = new Set<Node["op"]>([ops.randomUniform, ops.randomNormal]);
+export const unsayable: ReadonlySet<Node["op"]> = new Set<Node["op"]>([ops.randomUniform, ops.randomNormal, ops.randomNumber]);
 export const refuse = (node: Node): never =>
   fail("export", "random numbers cannot be exported: ONNX has none that depend on a seed alone", node.origin?.span ?? null, {
     help: "give the random values to the model as an input",

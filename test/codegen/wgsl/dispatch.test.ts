@@ -58,7 +58,7 @@ const phases = kernel(
 
 test("a dispatch spreads one grid and has the values that it needs", () => {
   const parts = splitDispatches(phases);
-  expect(parts.map((p) => p.name)).toEqual(["phases_0", "phases_1", "phases_2"]);
+  expect(parts.map((p) => p.name)).toEqual(["phases.0", "phases.1", "phases.2"]);
   expect(parts.map((p) => p.buffers.map((b) => b.name))).toEqual([
     ["x", "y"],
     ["y", "total"],
