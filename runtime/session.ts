@@ -92,7 +92,10 @@ export interface Started {
 }
 /** What a backend on a GPU offers besides. */
 export interface OnGpu {
-  /** Like `Backend.run`, from inputs that are not in memory of the host. Calls `issued` when the next call may be made. */
+  /**
+   * Like `Backend.run`, from inputs that are not in memory of the host. Calls `issued` when the next call may be made: where that
+   * one builds on what the device may still refuse, as `prepare`, not before the device has accepted it.
+   */
   readonly run: (call: GpuCall, issued: () => void) => Promise<readonly Uint8Array<ArrayBuffer>[]>;
   /** The same, with outputs that stay on the device. */
   readonly runToBuffers: (call: GpuCall, to: GpuOutputs, issued: () => void) => Promise<Record<string, GpuBuffer>>;
@@ -298,7 +301,8 @@ class Session implements Net {
     });
     const done = this.#tail.then(this.#revive).then(() => call(release));
     this.#tail = released;
-    this.#done = Promise.all([this.#done, done.then(release, release)]);
+    // Undefined: a result would hold that of every call before.
+    this.#done = Promise.all([this.#done, done.then(release, release)]).then(() => undefined);
     return done;
   }
 

@@ -1,5 +1,5 @@
 /** One call: inputs, entries and the way back of outputs in one encoder, which is submitted once. */
-import type { EntryId, Field, Program } from "../../ir/program.ts";
+import { type EntryId, entryOf, type Field, type Program } from "../../ir/program.ts";
 import { sizeOf } from "../../ir/type.ts";
 import { fail } from "../errors.ts";
 import { typeOf } from "../field.ts";
@@ -25,20 +25,31 @@ export interface Machine {
   readonly pictures: () => Promise<Pictures>;
 }
 
-/** Runs entries and reads outputs. `issued` is called when all that the call asks of the device is in its queue. */
+/** Runs entries and reads outputs. `issued` is called when all that the call asks of the device is in its queue, see `issue`. */
 export async function runToHost(m: Machine, call: GpuCall, issued: () => void): Promise<readonly Uint8Array<ArrayBuffer>[]> {
   const pictures = await picturesFor(m, call);
   await m.staging.ready();
   const parts = inParts(call.outputs.map((f) => readOf(m, call, f)));
   const results: (readonly Uint8Array<ArrayBuffer>[])[] = [];
   for (const [i, reads] of parts.entries()) {
-    const result = submit(m, i === 0 ? call : nothing, reads, pictures);
-    if (i === parts.length - 1) issued();
-    results.push(await result);
+    const { values, accepted } = submit(m, i === 0 ? call : nothing, reads, pictures);
+    if (i === parts.length - 1) issue(i === 0 ? call : nothing, accepted, issued);
+    const [found] = await Promise.all([values, accepted]);
+    results.push(found);
   }
   return results.flat();
 }
 const nothing: GpuCall = { entries: [], sources: [], outputs: [] };
+/**
+ * Later calls need what `prepare` leaves, and a step whose buffers are refused is none: such calls are issued when the device has
+ * accepted them, if it does.
+ */
+function issue(call: GpuCall, accepted: Promise<void>, issued: () => void): void {
+  if (call.entries.some((id) => entryOf(id) === "prepare") || givenFor(call).length) void accepted.then(issued, () => undefined);
+  else issued();
+}
+/** Inputs that are buffers of the caller's. */
+const givenFor = ({ sources }: GpuCall): readonly string[] => sources.flatMap(([f, { given }]) => (isBuffer(given) ? [f.name] : []));
 
 /** Runs entries and copies outputs to buffers: those given, or new ones. */
 export async function runToBuffers(m: Machine, call: GpuCall, to: GpuOutputs, issued: () => void): Promise<Record<string, GpuBuffer>> {
@@ -54,7 +65,7 @@ export async function runToBuffers(m: Machine, call: GpuCall, to: GpuOutputs, is
     device.queue.submit([encoder.finish()]);
     return targets;
   });
-  issued();
+  issue(call, accepted, issued);
   try {
     await accepted;
   } catch (e) {
@@ -176,18 +187,27 @@ function inParts(reads: readonly Read[]): Read[][] {
 /** Mapped ranges begin at multiples of eight bytes. */
 const alignUp = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 
-function submit(m: Machine, call: GpuCall, reads: readonly Read[], pictures: Pictures | null): Promise<readonly Uint8Array<ArrayBuffer>[]> {
+interface Submitted {
+  readonly values: Promise<readonly Uint8Array<ArrayBuffer>[]>;
+  readonly accepted: Promise<void>;
+}
+function submit(m: Machine, call: GpuCall, reads: readonly Read[], pictures: Pictures | null): Submitted {
   const { device, staging } = m;
   const bytes = reads.reduce((n, r) => n + alignUp(r.bytes), 0);
   const { value, accepted } = scoped(m.program, device, () => {
     const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
     const back = bytes > 0 ? staging.take(bytes) : null;
-    if (back) copyBack(encoder, reads, back);
-    device.queue.submit([encoder.finish()]);
+    try {
+      if (back) copyBack(encoder, reads, back);
+      device.queue.submit([encoder.finish()]);
+    } catch (e) {
+      back?.destroy();
+      throw e;
+    }
     return back;
   });
-  const values = value ? staging.read(value, bytes, (mapped) => slices(reads, mapped)) : [];
-  return Promise.all([values, accepted]).then(([found]) => found);
+  const values = value ? staging.read(value, bytes, (mapped) => slices(reads, mapped)) : Promise.resolve([]);
+  return { values, accepted };
 }
 function copyBack(encoder: GPUCommandEncoder, reads: readonly Read[], back: GPUBuffer): void {
   let at = 0;

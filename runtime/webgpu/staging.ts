@@ -28,6 +28,12 @@ export function stagingRing(device: GPUDevice): Staging {
   const map = async <T>(buffer: GPUBuffer, bytes: number, read: (mapped: ArrayBuffer) => T): Promise<T> => {
     try {
       await nudged(device, buffer.mapAsync(mapModeRead, 0, bytes));
+    } catch (e) {
+      // There may never have been memory behind it.
+      buffer.destroy();
+      throw e;
+    }
+    try {
       return read(buffer.getMappedRange(0, bytes));
     } finally {
       buffer.unmap();

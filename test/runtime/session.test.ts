@@ -1,4 +1,5 @@
 /** The protocol of entries: what runs when, what is refused, what a checkpoint keeps. */
+import { queryObjects } from "node:v8";
 import { expect, test } from "vitest";
 import { DlmError, load, parseSafetensors, writeSafetensors } from "../../runtime/index.ts";
 import { floatEntry } from "./entries.ts";
@@ -66,6 +67,16 @@ test("calls that overlap run one after another", async () => {
   const outputs = await Promise.all([1, 2, 3].map((v) => net.run({ x: [v, v, v, v] })));
   expect(outputs.map((o) => o.y![0])).toEqual([10011, 10012, 10013]);
   expect(r.log.filter((l) => l === "write x" || l === "run forward").join()).toBe(Array(3).fill("write x,run forward").join());
+});
+
+test("a session keeps nothing of calls that are done", async () => {
+  const net = await load(programOf(recorder().code), { weights });
+  const arrays = (): number => queryObjects(Array, { format: "count" });
+  const few = async (): Promise<void> => void (await net.counters());
+  await few();
+  const before = arrays();
+  for (let i = 0; i < 2000; i++) await few();
+  expect(arrays() - before).toBeLessThan(1000);
 });
 
 test("a failed call does not stop later ones", async () => {

@@ -82,6 +82,53 @@ onGpu("buffers that do not fit are refused before anything runs", async () => {
   for (const device of [gpuDevice, other]) device.destroy();
 });
 
+onGpu("calls that overlap one that the device refuses prepare for themselves", async () => {
+  const gpuDevice = await ownDevice();
+  const net = await load(program, { weights, gpuDevice });
+  const destroyed = bufferOf(gpuDevice, new Float32Array(4));
+  destroyed.destroy();
+  const [refused, good] = await Promise.allSettled([net.run({ x: destroyed }), net.run({ x: [1, 1, 2, 2] })]);
+  expect(refused.status).toBe("rejected");
+  expect(good).toMatchObject({ value: { y: Float32Array.of(1006, 1007, 1011, 1013) } });
+  await net.dispose();
+  gpuDevice.destroy();
+});
+
+onGpu("a buffer that could not be mapped or used is not kept for later runs", async () => {
+  const gpuDevice = await ownDevice();
+  const net = await load(program, { weights, gpuDevice });
+  const run = async () => (await net.run({ x: [1, 1, 2, 2] })).y![0];
+  const staged: GPUBuffer[] = [];
+  const create = gpuDevice.createBuffer.bind(gpuDevice);
+  let unmappable = true;
+  gpuDevice.createBuffer = (d) => {
+    const buffer = create(d);
+    staged.push(buffer);
+    if (unmappable) buffer.mapAsync = async () => Promise.reject(new Error("no memory"));
+    return buffer;
+  };
+  expect((await failure(run)).message).toContain("no memory");
+  unmappable = false;
+  expect(await run()).toBe(1006);
+  expect(staged.length).toBe(2);
+  const submit = gpuDevice.queue.submit.bind(gpuDevice.queue);
+  let destroyed = 0;
+  const destroy = staged[1]!.destroy.bind(staged[1]);
+  staged[1]!.destroy = () => {
+    destroyed++;
+    return destroy();
+  };
+  gpuDevice.queue.submit = () => {
+    throw new Error("not now");
+  };
+  expect((await failure(run)).message).toContain("not now");
+  expect(destroyed).toBe(1);
+  gpuDevice.queue.submit = submit;
+  expect(await run()).toBe(1006);
+  await net.dispose();
+  gpuDevice.destroy();
+});
+
 onGpu("errors of the caller's own work on a shared device are not the net's", async () => {
   const gpuDevice = await ownDevice();
   const seen: string[] = [];
