@@ -63,6 +63,8 @@ function fieldFor(fields: readonly Field[], picture: Picture): Field {
     fail("input", `${first.name} is a picture, and ${typeOf(first)} takes none: f32[C,H,W] and f32[1,C,H,W] of 1 to 4 channels do`);
   const fitting = fields.find(({ shape }) => shape.at(-2) === height && shape.at(-1) === width);
   if (fitting) return fitting;
+  if (width === 0 && height === 0)
+    fail("input", `${first.name} is a picture without pixels: it was closed or transferred, or is not loaded yet`);
   const sizes = [...new Set(fields.map(({ shape }) => `${shape.at(-1)}x${shape.at(-2)}`))].join(" or ");
   return fail("input", `${first.name} is a picture of ${width}x${height} pixels, expected ${sizes}: resize it, as createImageBitmap does`);
 }

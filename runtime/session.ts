@@ -13,7 +13,7 @@ import {
 import type { Shape } from "../ir/type.ts";
 import { DlmError, fail } from "./errors.ts";
 import { Source } from "./field.ts";
-import type { GpuBuffer } from "./gpu-types.ts";
+import type { AnyGpuBuffer, GpuBuffer } from "./gpu-types.ts";
 import { bytesOf, type Entry, fileTypeOf, writeSafetensors } from "./safetensors.ts";
 import { decode, encode, encodeInputs, type Inputs, isNumbers, type OutputValues } from "./tensor.ts";
 import { checkpointName, type Given } from "./weights.ts";
@@ -99,7 +99,7 @@ export interface OnGpu {
   readonly run: (call: GpuCall, issued: () => void) => Promise<readonly Uint8Array<ArrayBuffer>[]>;
   /** The same, with outputs that stay on the device. */
   readonly runToBuffers: (call: GpuCall, to: GpuOutputs, issued: () => void) => Promise<Record<string, GpuBuffer>>;
-  readonly bufferLength: (given: object, field: Field) => number;
+  readonly bufferLength: (given: AnyGpuBuffer, field: Field) => number;
   /** Looks after the device: null when it is at work, else a new one, with what its variables shall be. */
   readonly revive: () => Promise<Revival | null>;
   /** A checkpoint of now, from which `revive` may continue. */

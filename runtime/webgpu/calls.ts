@@ -4,10 +4,10 @@ import { sizeOf } from "../../ir/type.ts";
 import { fail } from "../errors.ts";
 import { typeOf } from "../field.ts";
 import { isBuffer } from "../foreign.ts";
-import type { GpuBuffer, Picture } from "../gpu-types.ts";
+import type { AnyGpuBuffer, GpuBuffer, Picture } from "../gpu-types.ts";
 import type { GpuCall, GpuOutputs } from "../session.ts";
 import { type Clock, timesName } from "./clock.ts";
-import { scoped } from "./device.ts";
+import { type Suspects, scoped } from "./device.ts";
 import { type Buffers, bytesOn, fieldSpans, fromStored, type Span, usage } from "./memory.ts";
 import type { Pictures } from "./pictures.ts";
 import type { Staging } from "./staging.ts";
@@ -48,6 +48,12 @@ function issue(call: GpuCall, accepted: Promise<void>, issued: () => void): void
   if (call.entries.some((id) => entryOf(id) === "prepare") || givenFor(call).length) void accepted.then(issued, () => undefined);
   else issued();
 }
+/** `outputs`: those that go to buffers of the caller's. */
+function suspectsOf({ steps }: Machine, call: GpuCall, outputs: readonly Field[] = []): Suspects | null {
+  const names = [...givenFor(call), ...outputs.map((f) => f.name)];
+  const inOne = call.entries.every((id) => (steps[id]?.pipelines.length ?? 0) <= (steps[id]?.submitted ?? 0));
+  return names.length ? { names, nothingRan: inOne } : null;
+}
 /** Inputs that are buffers of the caller's. */
 const givenFor = ({ sources }: GpuCall): readonly string[] => sources.flatMap(([f, { given }]) => (isBuffer(given) ? [f.name] : []));
 
@@ -56,15 +62,20 @@ export async function runToBuffers(m: Machine, call: GpuCall, to: GpuOutputs, is
   const wanted = wantedOutputs(m.program, call.outputs, to);
   const pictures = await picturesFor(m, call);
   const { device } = m;
-  const { value, accepted } = scoped(m.program, device, () => {
-    const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
-    const targets = wanted.map((f) => (to === "gpu" ? outputBuffer(device, f) : (to[f.name] as GPUBuffer)));
-    for (const [i, f] of wanted.entries())
-      for (const { buffer, offset, at, bytes } of fieldSpans(m.buffers, f))
-        encoder.copyBufferToBuffer(buffer, offset, targets[i]!, at, bytes);
-    device.queue.submit([encoder.finish()]);
-    return targets;
-  });
+  const { value, accepted } = scoped(
+    m.program,
+    device,
+    () => {
+      const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
+      const targets = wanted.map((f) => (to === "gpu" ? outputBuffer(device, f) : (to[f.name] as GPUBuffer)));
+      for (const [i, f] of wanted.entries())
+        for (const { buffer, offset, at, bytes } of fieldSpans(m.buffers, f))
+          encoder.copyBufferToBuffer(buffer, offset, targets[i]!, at, bytes);
+      device.queue.submit([encoder.finish()]);
+      return targets;
+    },
+    suspectsOf(m, call, to === "gpu" ? [] : wanted),
+  );
   issue(call, accepted, issued);
   try {
     await accepted;
@@ -86,19 +97,23 @@ function wantedOutputs(program: Program, outputs: readonly Field[], to: GpuOutpu
   if (unknown.length)
     fail("option", `${program.name} has no output ${unknown.join(", ")}; its outputs are ${all.map((f) => f.name).join(", ")}`);
   const wanted = all.filter((f) => to[f.name] !== undefined);
-  for (const f of wanted) checkBuffer(f, to[f.name]!, "copyDst", (bytes) => bytes >= bytesOn(f));
+  for (const f of wanted) {
+    const given: object = to[f.name]!;
+    if (!isBuffer(given)) return fail("option", `outputs.${f.name} is no GPUBuffer`);
+    checkBuffer(f, given, "copyDst", (bytes) => bytes >= bytesOn(f));
+  }
   return wanted;
 }
 
 /** In elements; only a buffer of the length of the input is taken. */
-export function bufferLength(field: Field, given: object): number {
+export function bufferLength(field: Field, given: AnyGpuBuffer): number {
   checkBuffer(field, given, "copySrc", () => true);
-  return (given as GPUBuffer).size / 4;
+  return given.size / 4;
 }
 const names = { copySrc: "COPY_SRC", copyDst: "COPY_DST" } as const;
-function checkBuffer(field: Field, given: object, needed: keyof typeof names, fits: (bytes: number) => boolean): void {
-  if (!isBuffer(given)) fail("option", `outputs.${field.name} is no GPUBuffer`);
-  const { size, usage: has } = given;
+function checkBuffer(field: Field, given: AnyGpuBuffer, needed: keyof typeof names, fits: (bytes: number) => boolean): void {
+  const { size, usage: has, mapState } = given;
+  if (mapState !== "unmapped") fail("input", `the GPUBuffer for ${field.name} is mapped: unmap() it first`);
   if ((has & usage[needed]) === 0) fail("input", `the GPUBuffer for ${field.name} lacks the usage ${names[needed]}`);
   if (!fits(size))
     fail("input", `the GPUBuffer for ${field.name} has ${size} bytes, expected ${4 * sizeOf(field.shape)} for ${typeOf(field)}`);
@@ -194,18 +209,23 @@ interface Submitted {
 function submit(m: Machine, call: GpuCall, reads: readonly Read[], pictures: Pictures | null): Submitted {
   const { device, staging } = m;
   const bytes = reads.reduce((n, r) => n + alignUp(r.bytes), 0);
-  const { value, accepted } = scoped(m.program, device, () => {
-    const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
-    const back = bytes > 0 ? staging.take(bytes) : null;
-    try {
-      if (back) copyBack(encoder, reads, back);
-      device.queue.submit([encoder.finish()]);
-    } catch (e) {
-      back?.destroy();
-      throw e;
-    }
-    return back;
-  });
+  const { value, accepted } = scoped(
+    m.program,
+    device,
+    () => {
+      const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
+      const back = bytes > 0 ? staging.take(bytes) : null;
+      try {
+        if (back) copyBack(encoder, reads, back);
+        device.queue.submit([encoder.finish()]);
+      } catch (e) {
+        back?.destroy();
+        throw e;
+      }
+      return back;
+    },
+    suspectsOf(m, call),
+  );
   const values = value ? staging.read(value, bytes, (mapped) => slices(reads, mapped)) : Promise.resolve([]);
   return { values, accepted };
 }

@@ -33,7 +33,7 @@ export async function openDevice(program: Program, code: WgslCode, source: GpuSo
 }
 
 /** Devices of WebGPU's compatibility mode run programs that are compiled for its limits. */
-async function findAdapter(gpu: GpuSource): Promise<GPUAdapter | null> {
+export async function findAdapter(gpu: GpuSource): Promise<GPUAdapter | null> {
   const options = { powerPreference: "high-performance" } as const;
   const adapter = (await gpu.requestAdapter(options)) ?? (await gpu.requestAdapter({ ...options, featureLevel: "compatibility" }));
   return adapter as GPUAdapter | null;
@@ -114,12 +114,17 @@ const kinds = ["out-of-memory", "internal", "validation"] as const;
  * What `work` gives, and a promise that fails with what the device has against it. `work` asks the device without waiting, so
  * that the errors found are its own, also where others use the device.
  */
-export function scoped<T>(program: Program, device: GPUDevice, work: () => T): { readonly value: T; readonly accepted: Promise<void> } {
+export function scoped<T>(
+  program: Program,
+  device: GPUDevice,
+  work: () => T,
+  suspects: Suspects | null = null,
+): { readonly value: T; readonly accepted: Promise<void> } {
   for (const kind of kinds) device.pushErrorScope(kind);
   const popped = (): Promise<(GPUError | null)[]> => Promise.all(kinds.map(() => device.popErrorScope().catch(() => null)));
   try {
     const value = work();
-    const accepted = popped().then((errors) => refuse(program, errors));
+    const accepted = popped().then((errors) => refuse(program, suspects, errors));
     // Where something else fails first, nobody asks.
     accepted.catch(() => undefined);
     return { value, accepted };
@@ -129,10 +134,22 @@ export function scoped<T>(program: Program, device: GPUDevice, work: () => T): {
   }
 }
 /** In the order in which scopes end: innermost first. */
-function refuse(program: Program, [validation, internal, memory]: readonly (GPUError | null)[]): void {
-  if (memory) fail("memory", `the GPU has no memory for ${program.name}, ${needs(program)}: ${memory.message}`);
+function refuse(program: Program, suspects: Suspects | null, [validation, internal, memory]: readonly (GPUError | null)[]): void {
+  if (memory) fail("memory", `the GPU has no memory for ${program.name}, ${needs(program)}: ${memory.message.trim()}`);
   const error = validation ?? internal;
-  if (error) fail("device", `the GPU refuses ${program.name}: a GPU error: ${error.message}`);
+  const text = () => `a GPU error: ${error?.message.trim()}`;
+  if (validation && suspects) {
+    const { names, nothingRan } = suspects;
+    const which = names.length === 1 ? `the GPUBuffer for ${names[0]}` : `one of the buffers given for ${names.join(", ")}`;
+    fail(nothingRan ? "input" : "device", `${which} is destroyed, mapped or of another device: ${text()}`);
+  }
+  if (error) fail("device", `the GPU refuses ${program.name}: ${text()}`);
+}
+/** Inputs and outputs whose buffers the caller gave, which is where an error of validation comes from. */
+export interface Suspects {
+  readonly names: readonly string[];
+  /** All of the call is one submit, which the device takes or refuses as a whole. */
+  readonly nothingRan: boolean;
 }
 const needs = ({ sizes }: Program): string =>
   `which takes ${Math.ceil(Object.values(sizes).reduce((a, b) => a + b, 0) / 2 ** 20)} MiB (a smaller batch takes less)`;

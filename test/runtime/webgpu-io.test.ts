@@ -75,8 +75,18 @@ onGpu("buffers that do not fit are refused before anything runs", async () => {
   expect((await failure(() => net.run({ x: unreadable }))).message).toBe("the GPUBuffer for x lacks the usage COPY_SRC");
   const other = await ownDevice();
   const foreign = await failure(() => net.run({ x: bufferOf(other, new Float32Array(4)) }));
-  expect(foreign).toMatchObject({ code: "device" });
-  expect(foreign.message).toContain("a GPU error");
+  expect(foreign).toMatchObject({ code: "input" });
+  expect(foreign.message).toMatch(/^the GPUBuffer for x is destroyed, mapped or of another device: a GPU error: .*\S$/s);
+  const mapped = gpuDevice.createBuffer({ size: 16, usage: toDevice, mappedAtCreation: true });
+  expect(await failure(() => net.run({ x: mapped }))).toMatchObject({
+    code: "input",
+    message: "the GPUBuffer for x is mapped: unmap() it first",
+  });
+  const to = await failure(() => net.run({ x: [1, 1, 2, 2] }, { outputs: { y: bufferOf(other, new Float32Array(4)) } }));
+  expect(to).toMatchObject({ code: "input", message: expect.stringMatching(/^the GPUBuffer for y is destroyed/) });
+  const input = bufferOf(gpuDevice, new Float32Array(4));
+  const either = await failure(() => net.run({ x: input }, { outputs: { y: bufferOf(other, new Float32Array(4)) } }));
+  expect(either.message).toMatch(/^one of the buffers given for x, y is destroyed/);
   expect((await net.run({ x: [1, 1, 2, 2] })).y![0]).toBe(1006);
   await net.dispose();
   for (const device of [gpuDevice, other]) device.destroy();
@@ -300,6 +310,7 @@ test.each<[Inputs, string]>([
     { image: { size: 4, usage: 0, mapState: "unmapped" } },
     "image is a GPUBuffer, which only a program compiled to wgsl takes: read it into an array first",
   ],
+  [{ image: { width: 0, height: 0 } }, "image is a picture without pixels: it was closed or transferred, or is not loaded yet"],
   [{ image: new Date() as unknown as Picture }, "image is Date, expected a flat array of numbers for f32[1,3,2,3]"],
   [{ picture }, "unknown input picture; the inputs are image: f32[1,3,2,3]"],
 ])("refused on other targets: %o", async (inputs, message) => {

@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { Program } from "../../ir/program.ts";
 import { type LoadOptions, load, type Recover } from "../../runtime/index.ts";
 import { failure, field, gain, trainable } from "./fixtures.ts";
-import { dispatch, kernel, onGpu, ownDevice, program, spying, weights, wgsl } from "./webgpu-fixtures.ts";
+import { bufferOf, dispatch, kernel, onGpu, ownDevice, program, spying, weights, wgsl } from "./webgpu-fixtures.ts";
 
 const input = { x: [1, 1, 2, 2] };
 const outputs = { y: Float32Array.of(1006, 1007, 1011, 1013) };
@@ -103,6 +103,19 @@ onGpu("steps are not lost silently", async () => {
   const again = await load(training, { checkpoint: file, gpu: spying().source });
   expect((await again.step(batch)).loss).toBe(2);
   await again.dispose();
+});
+
+onGpu("nor is one whose buffer the device refused, after which others go on", async () => {
+  const { net, devices } = await loadTraining();
+  const destroyed = bufferOf(devices[0]!, Float32Array.of(1, 2, 3, 4));
+  destroyed.destroy();
+  const [refused, good] = await Promise.allSettled([net.step({ ...batch, x: destroyed }), net.evaluate(batch)]);
+  expect(refused).toMatchObject({ reason: { code: "input", message: expect.stringMatching(/^the GPUBuffer for x is destroyed/) } });
+  expect(good.status).toBe("fulfilled");
+  await lose(devices[0]);
+  expect((await net.step(batch)).loss).toBe(1);
+  expect(net.notes).toEqual([`${note} the initial values of seed 0`]);
+  await net.dispose();
 });
 
 onGpu("without any checkpoint too", async () => {
