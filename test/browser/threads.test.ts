@@ -2,7 +2,7 @@
 import { afterAll, expect, test } from "vitest";
 import { artefactOf } from "../../runtime/index.ts";
 import { batch } from "../examples/formula.ts";
-import { compileExample } from "../examples/support.ts";
+import { compileExample, spread } from "../examples/support.ts";
 import { openChromium } from "./chromium.ts";
 import { workInPage } from "./net.ts";
 import { numbersOf, type Task, work } from "./task.ts";
@@ -12,7 +12,7 @@ afterAll(() => chromium?.close());
 const inPage = test.skipIf(!chromium);
 
 const size = 4;
-const program = await compileExample("lenet", { set: { channels: "[4, 6]", hidden: "32" }, dims: { N: size } });
+const program = spread(await compileExample("lenet", { set: { channels: "[4, 6]", hidden: "32" }, dims: { N: size } }));
 const { image } = batch(2, size);
 const task = (threads: number): Task => ({
   options: { threads, seed: 5 },

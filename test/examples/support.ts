@@ -43,9 +43,15 @@ export function formulaWeights(program: Program): Uint8Array<ArrayBuffer> {
   return writeSafetensors(saved.map((v) => floatEntry(v.name, v.shape, initial(v.name, v.shape))));
 }
 
+/** The program without a word of how much it computes: threads share even runs that are too short to gain by it. */
+export function spread(program: Program): Program {
+  const { work: _, ...stats } = program.stats;
+  return { ...program, stats };
+}
+
 /** Loads, hands to `use`, and frees. */
 export async function withNet<T>(program: Program, options: LoadOptions, use: (net: Net) => Promise<T>): Promise<T> {
-  const net = await load(program, { ...options, ...(program.target === "wgsl" && gpu ? { gpu } : {}) });
+  const net = await load(spread(program), { ...options, ...(program.target === "wgsl" && gpu ? { gpu } : {}) });
   try {
     return await use(net);
   } finally {

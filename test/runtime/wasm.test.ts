@@ -177,6 +177,18 @@ test.each([1, 2])("a module that wants more than memory is refused, with %i thre
   expect(e.message).toContain("the module of tiny cannot be linked");
 });
 
+test.each([
+  [{ flops: 1e9, bytes: 1e6, calls: 1 }, 2],
+  [{ flops: 1e4, bytes: 1e4, calls: 1 }, 1],
+  [{ flops: 1e7, bytes: 1e4, calls: 1000 }, 1],
+])("of two threads, a run of %j has %i", async (work, threads) => {
+  const counting = assemble(entry("forward", `(f32.store (i32.const ${at(y)}) (f32.convert_i32_s (local.get $T)))`));
+  const counted = only(wasm(counting), { entries: [{ name: "forward", inputs: [x], outputs: [y] }] });
+  const net = await load({ ...counted, stats: { ...counted.stats, work: { forward: work } } }, { threads: 2 });
+  expect((await net.run({ x: [0, 0, 0, 0] })).y![0]).toBe(threads);
+  await net.dispose();
+});
+
 test("outputs of a shared memory are copies", async () => {
   const net = await load(crewProgram(), { threads: 2 });
   const { z } = await net.run({ z: new Float32Array(64) });
