@@ -20,6 +20,10 @@ export interface Base {
   /** Of a training step: the gradients that reach the optimizer. */
   readonly gradients: Gradients;
   readonly valueOf: (numbers: readonly number[]) => Promise<Values>;
+  /** Values of the graph by their place in its order. */
+  readonly numbers: ReadonlyMap<Node, number>;
+  /** Noise is compared with this. */
+  readonly floor: number;
   readonly tolerance: number;
 }
 type Gradients = ReadonlyMap<string, ArrayLike<number>>;
@@ -37,7 +41,9 @@ export interface Row {
 export async function openBase(job: Job, built: Built, start: Base["start"], inputs: Base["inputs"], tolerance: number): Promise<Base> {
   const ran = await runFrom(built, start, inputs, job);
   const gradients = await gradientsOf(job, built.target, start, inputs);
-  return { job, built, start, inputs, ran, gradients, tolerance, valueOf: remembered(job, built, start, inputs) };
+  const numbers = new Map(topological(built.subject.graph).map((n, i) => [n, i]));
+  const known = remembered(job, built, start, inputs);
+  return { job, built, start, inputs, ran, gradients, tolerance, valueOf: known, numbers, floor: gradientFloor(gradients) };
 }
 
 /** By a second program, which gives them as outputs. */
@@ -54,7 +60,8 @@ const mostElements = 2 ** 24;
 function remembered(job: Job, { target, subject }: Built, start: Base["start"], inputs: Base["inputs"]): Base["valueOf"] {
   const known = new Map<number, ArrayLike<number>>();
   const all = watchable(subject.graph);
-  const fits = elementsOf(subject.graph, all) <= mostElements;
+  const order = topological(subject.graph);
+  const fits = all.reduce((sum, n) => sum + elementsOf(order[n]!), 0) <= mostElements;
   return async (numbers) => {
     const missing = numbers.filter((n) => !known.has(n));
     if (missing.length > 0) {
@@ -65,10 +72,7 @@ function remembered(job: Job, { target, subject }: Built, start: Base["start"], 
     return known;
   };
 }
-const elementsOf = (graph: Graph, numbers: readonly number[]): number => {
-  const order = topological(graph);
-  return numbers.reduce((sum, n) => sum + sizeOf(order[n]!.type.shape), 0);
-};
+const elementsOf = ({ type }: Node): number => sizeOf(type.shape);
 async function look(job: Job, target: Target, start: Base["start"], inputs: Base["inputs"], numbers: readonly number[]): Promise<Values> {
   const built = await build({ ...job, io: quiet(job.io) }, target, { numbers, gradients: false });
   return (await runFrom(built, start, inputs, job)).seen.values;
@@ -96,17 +100,17 @@ function outputRows(base: Base, ran: Ran): Row[] {
 }
 function gradientRows(base: Base, found: Gradients): Row[] {
   const { gradients } = base.built.subject;
-  const floor = gradientFloor(base);
+  const { floor } = base;
   return [...base.gradients].map(([param, expected]) =>
     rowOf(base, "gradient", param, gradients.get(param)!, found.get(param)!, expected, { floor }),
   );
 }
 /**
  * Parameters, states and what optimizers remember, after the step. An optimizer may divide a gradient by its size: an element whose
- * gradient is nothing but rounding then moves either way, and does not count.
+ * gradient is little but rounding then moves either way, and is left out.
  */
 function variableRows(base: Base, found: Variables, gradients: Gradients): Row[] {
-  const { job, built, gradients: expectedGradients, tolerance } = base;
+  const { job, built, gradients: expectedGradients } = base;
   if (!job.train) return [];
   return built.subject.graph.updates.flatMap(({ target, value }) => {
     const kind = rowKinds[target.op.schema.name];
@@ -116,15 +120,17 @@ function variableRows(base: Base, found: Variables, gradients: Gradients): Row[]
     const [values, expected] = [found.get(key)!, base.ran.variables.get(key)!];
     const param = kind === "slot" ? name.slice(0, name.lastIndexOf(".")) : name;
     const [g, e] = [gradients.get(param), expectedGradients.get(param)];
-    const isClear = (i: number) => Math.abs(g![i]! - e![i]!) <= 10 * tolerance * Math.abs(e![i]!);
+    const isClear = (i: number) => Math.abs(g![i]! - e![i]!) <= clearGradient * Math.abs(e![i]!);
     const counts = g && e && e.length === expected.length ? { counts: isClear } : {};
     return [rowOf(base, kind, name, value, values, expected, counts)];
   });
 }
+/** How far a gradient may be off, relative to itself, where what an optimizer makes of it is compared. */
+export const clearGradient = 1e-3;
 const rowKinds: Readonly<Record<string, RowKind>> = { param: "parameter", state: "state", slot: "slot" };
 
 function rowOf(
-  { built, tolerance }: Base,
+  { numbers, tolerance }: Base,
   kind: RowKind,
   name: string,
   node: Node,
@@ -132,23 +138,24 @@ function rowOf(
   expected: ArrayLike<number>,
   more: Omit<Rule, "tolerance"> = {},
 ): Row {
-  const number = topological(built.subject.graph).indexOf(node);
-  return { kind, name, node, number, agreement: agreementOf(found, expected, { tolerance, ...more }) };
+  return { kind, name, node, number: numbers.get(node)!, agreement: agreementOf(found, expected, { tolerance, ...more }) };
 }
-/** The gradient of a bias before a batch norm is zero plus noise: rounding of what is as large as the largest gradient. */
-const gradientFloor = ({ gradients, tolerance }: Base): number =>
-  Math.max(1e-3, rounding / tolerance) * Math.max(0, ...[...gradients.values()].map(rms));
-const rounding = 5e-6;
+/**
+ * The gradient of a bias before a batch norm is zero plus noise: what single precision makes of a sum whose terms are as large as
+ * the largest gradient, some millionths of it. So the rms of a gradient counts as at least this share of the largest: with the
+ * default tolerance, 5e-6 of that passes.
+ */
+const gradientFloor = (gradients: Gradients): number => gradientShare * Math.max(0, ...[...gradients.values()].map(rms));
+export const gradientShare = 5e-2;
 
 /* ---- values inside ------------------------------------------------------------------------------------------------- */
 
 const observer =
   (base: Base, target: Target): Observe =>
   async (numbers) => {
-    const { job, start, inputs, tolerance } = base;
+    const { job, start, inputs, tolerance, floor } = base;
     const expected = await base.valueOf(numbers);
     const found = await look(job, target, start, inputs, numbers);
-    const floor = gradientFloor(base);
     return new Map(numbers.map((n) => [n, agreementOf(found.get(n)!, expected.get(n)!, { tolerance, floor })]));
   };
 
@@ -172,13 +179,16 @@ export async function valueRows(base: Base, target: Target): Promise<readonly Ro
   return rows;
 }
 function portions(graph: Graph): readonly (readonly number[])[] {
-  const parts: number[][] = [[]];
+  const order = topological(graph);
+  const parts: number[][] = [];
+  let room = 0;
   for (const n of watchable(graph)) {
-    const last = parts.at(-1)!;
-    if (last.length > 0 && elementsOf(graph, [...last, n]) > mostElements) parts.push([n]);
-    else last.push(n);
+    const size = elementsOf(order[n]!);
+    if (parts.length > 0 && size <= room) parts.at(-1)!.push(n);
+    else parts.push([n]);
+    room = (parts.at(-1)!.length === 1 ? mostElements : room) - size;
   }
-  return parts.filter((p) => p.length > 0);
+  return parts;
 }
 
 /** The first of all values that differs; what lies before it has been looked at. */

@@ -5,7 +5,7 @@ import { printType, type Shape, type TensorType, tensor } from "../../ir/type.ts
 import { type Agreement, agrees } from "../compare/agreement.ts";
 import type { Located } from "../compare/locate.ts";
 import { phaseOf } from "../compare/watch.ts";
-import type { Base, Compared, Row, RowKind } from "./diff-compare.ts";
+import { type Base, type Compared, clearGradient, type Row, type RowKind } from "./diff-compare.ts";
 import { short } from "./progress.ts";
 import type { Target } from "./settings.ts";
 import { columns, plural } from "./weights-list.ts";
@@ -30,6 +30,7 @@ export function describeDiff(base: Base, differences: readonly Difference[], ini
     ...(found.length > 0 ? [renderDiagnostics(found, base.built.stages.module.sources)] : []),
     head(base, differences, initial),
     resultTable(base, differences),
+    ...differences.flatMap((d) => leftOutText(d) ?? []),
     ...(differences.some((d) => d.values.length > 0) ? [valueTable(differences)] : []),
   ];
   return `${parts.join("\n\n")}\n`;
@@ -175,6 +176,18 @@ function worstOf({ rows }: Difference, group: readonly Row[]): string {
   return `${short(worst.agreement.error)}${agrees(worst.agreement) ? "" : " !"}${own.length > 1 && !agrees(worst.agreement) ? ` ${worst.name}` : ""}`;
 }
 
+/** Elements that say nothing of a target are left out, but not in silence; null: there are none. */
+function leftOutText({ target, rows }: Difference): string | null {
+  const updated = rows.filter((r) => r.kind === "parameter" || r.kind === "slot").map((r) => r.agreement);
+  const leftOut = updated.reduce((n, a) => n + a.leftOut, 0);
+  if (leftOut === 0) return null;
+  const all = updated.reduce((n, a) => n + a.elements, leftOut);
+  return (
+    `${target}: ${leftOut.toLocaleString("en")} of ${plural(all, "element")} of updated parameters and the optimizer's values are not ` +
+    `compared:\ntheir gradients are off by more than ${clearGradient} of themselves, and rounding decides which way such a step goes`
+  );
+}
+
 /** Every operation in order, with its line. */
 function valueTable(differences: readonly Difference[]): string {
   const lines = differences[0]!.values.map((row, i) => [
@@ -242,5 +255,6 @@ const jsonAgreement = (a: Agreement, shape: Shape) => ({
   expected: jsonNumber(a.expected),
   beyond: a.beyond,
   elements: a.elements,
+  left_out: a.leftOut,
 });
 const jsonNumber = (x: number): number | string => (Number.isFinite(x) ? x : String(x));

@@ -4,7 +4,17 @@ import { DlmError } from "../../runtime/index.ts";
 import { type Agreement, agreementOf, agrees } from "../compare/agreement.ts";
 import { outputsOnly } from "../compare/watch.ts";
 import { weightFiles, weightsOf } from "./build.ts";
-import { type Base, type Compared, compareTarget, firstDifference, locateDifference, openBase, valueRows } from "./diff-compare.ts";
+import {
+  type Base,
+  type Compared,
+  clearGradient,
+  compareTarget,
+  firstDifference,
+  gradientShare,
+  locateDifference,
+  openBase,
+  valueRows,
+} from "./diff-compare.ts";
 import { type Difference, describeDiff, type Initial, jsonDiff } from "./diff-report.ts";
 import { type Built, build, type Job, quiet, using, variablesIn } from "./diff-run.ts";
 import { readText } from "./files.ts";
@@ -49,7 +59,11 @@ export const diffCommand: Command = {
     "All targets get the same inputs, weights and seed. They are compared with reference, which computes in double precision,\n" +
     "or else with the first of the list. Where outputs differ, values inside are compared too, and the first operation that is\n" +
     "wrong is shown with its line; exit 1. Inputs that are not given are random. Without a GPU wgsl is left out, unless --targets\n" +
-    "names it. `--targets wasm,reference` with and without --exact tells what Winograd's convolutions cost in accuracy.",
+    "names it.\n" +
+    `With --train, a gradient is compared with its rms or ${gradientShare} of the largest rms of the gradients, whichever is larger: that of a\n` +
+    "bias before a batch norm is zero but for rounding of the others. Updated elements whose gradients are off by more than\n" +
+    `${clearGradient} of themselves are left out and counted: rounding decides which way an optimizer takes them.\n` +
+    "`--targets wasm,reference` with and without --exact tells what Winograd's convolutions cost in accuracy.",
   files: "one",
   options,
   run: diff,

@@ -14,6 +14,8 @@ export interface Agreement {
   /** Elements beyond the tolerance, of those that were compared. */
   readonly beyond: number;
   readonly elements: number;
+  /** Elements that were not compared. */
+  readonly leftOut: number;
 }
 export interface Rule {
   readonly tolerance: number;
@@ -33,7 +35,16 @@ export function agreementOf(found: ArrayLike<number>, expected: ArrayLike<number
     if (e > tolerance) beyond++;
     if (e > error) [error, index] = [e, i];
   }
-  return { error, index, found: found[index] ?? 0, expected: expected[index] ?? 0, scale, beyond, elements };
+  return {
+    error,
+    index,
+    found: found[index] ?? 0,
+    expected: expected[index] ?? 0,
+    scale,
+    beyond,
+    elements,
+    leftOut: expected.length - elements,
+  };
 }
 export const agrees = ({ beyond }: Agreement): boolean => beyond === 0;
 

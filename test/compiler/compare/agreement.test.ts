@@ -26,5 +26,10 @@ test.each([
 test("infinite values do not make finite ones small; a floor makes noise small; elements that do not count are left out", () => {
   expect(agreementOf([inf, 1.1], [inf, 1], { tolerance: 0.01 }).error).toBeCloseTo(0.1);
   expect(agreementOf([1e-9], [0], { tolerance: 1e-4, floor: 1e-3 })).toMatchObject({ error: 1e-6, beyond: 0 });
-  expect(agreementOf([5, 1], [1, 1], { tolerance: 0.1, counts: (i) => i > 0 })).toMatchObject({ error: 0, elements: 1, index: 0 });
+  expect(agreementOf([5, 1], [1, 1], { tolerance: 0.1, counts: (i) => i > 0 })).toMatchObject({
+    error: 0,
+    elements: 1,
+    leftOut: 1,
+    index: 0,
+  });
 });
