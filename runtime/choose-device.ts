@@ -9,8 +9,10 @@
  * what is unknown about a GPU is assumed to be slow: being wrong towards WebAssembly costs some speed, the other way a start of seconds.
  */
 import { type EntryId, entryOf, type Program, type Signature } from "../ir/program.ts";
+import { messageOf } from "./errors.ts";
 import type { GpuSource } from "./gpu-types.ts";
 import type { LoadOptions } from "./index.ts";
+import { findAdapter } from "./webgpu/device.ts";
 
 /** Milliseconds, and a second's work in units of a millisecond. */
 export const machine = {
@@ -46,8 +48,10 @@ export async function chooseDevice(wasm: Program, wgsl: Program, options: LoadOp
   const times = (a: number, b: number, other: string) => `an estimated ${short(a)} ms a ${kindOfRun(wasm)}, on ${other} ${short(b)} ms`;
   const stay = (why: string): Choice => ({ program: wasm, otherwise: null, reason: `runs on WebAssembly: ${why}` });
   if (gpuDevice) return { program: wgsl, otherwise: null, reason: "runs on WebGPU: gpuDevice is given" };
+  const source = gpu ?? (globalThis.navigator?.gpu as GpuSource | undefined);
+  if (!source) return stay("there is no WebGPU here");
   if (onWasm <= onGpu) return stay(times(onWasm, onGpu, "WebGPU"));
-  const refused = await whyNoGpu(gpu ?? (globalThis.navigator?.gpu as GpuSource | undefined));
+  const refused = await whyNoGpu(source);
   if (refused) return stay(refused);
   return { program: wgsl, otherwise: wasm, reason: `runs on WebGPU: ${times(onGpu, onWasm, "WebAssembly")}` };
 }
@@ -90,11 +94,14 @@ interface Adapter {
   readonly isFallbackAdapter?: boolean;
 }
 /** Null where there is a GPU that computes. */
-async function whyNoGpu(gpu: GpuSource | undefined): Promise<string | null> {
-  if (!gpu) return "there is no WebGPU here";
-  const adapter = (await gpu.requestAdapter({ powerPreference: "high-performance" })) as Adapter | null;
-  if (!adapter) return "WebGPU finds no GPU";
-  return isSoftware(adapter) ? "WebGPU has a driver in software only, which is slower" : null;
+async function whyNoGpu(gpu: GpuSource): Promise<string | null> {
+  try {
+    const adapter = (await findAdapter(gpu)) as Adapter | null;
+    if (!adapter) return "WebGPU finds no GPU";
+    return isSoftware(adapter) ? "WebGPU has a driver in software only, which is slower" : null;
+  } catch (e) {
+    return `WebGPU fails to look for a GPU: ${messageOf(e)}`;
+  }
 }
 const softwareDrivers = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b/i;
 export function isSoftware({ info, isFallbackAdapter }: Adapter): boolean {

@@ -4,12 +4,10 @@ import { fail } from "./errors.ts";
 import type { LoadOptions } from "./index.ts";
 
 export function checkProgram(program: unknown): void {
-  const help = "expected a program, as compile and programFromArtefact give";
   if (program instanceof Promise) fail("artefact", "load got a promise: await the program first");
-  if (!isObject(program)) fail("artefact", `load got ${describe(program)}, ${help}`);
-  const { format, entries, variables, code } = program;
+  const { format, entries, variables, code }: Readonly<Record<string, unknown>> = isObject(program) ? program : {};
   if (format !== "dlm" || !Array.isArray(entries) || !Array.isArray(variables) || !isObject(code))
-    fail("artefact", `load got ${describe(program)} that is no program, ${help}`);
+    fail("artefact", `load got ${describe(program)}, expected a program, as compile and programFromArtefact give`);
   for (const { name } of entries)
     if (!entryNames.includes(entryOf(String(name) as EntryId))) fail("artefact", `the program has the unknown entry ${describe(name)}`);
 }
@@ -52,8 +50,9 @@ export function checkOptions(options: unknown): void {
     const { is, expected } = checks[name as keyof LoadOptions];
     if (!is(value)) fail("option", `${name} is ${describe(value)}, expected ${expected}`);
   }
-  const { weights, checkpoint } = options as LoadOptions;
-  if (weights && checkpoint) fail("option", "weights and checkpoint exclude each other: a checkpoint holds the weights");
+  const { weights, checkpoint, device, gpuDevice } = options as LoadOptions;
+  if (gpuDevice && device === "wasm") fail("option", 'gpuDevice and device "wasm" exclude each other');
+  if (weights && checkpoint) fail("option", "weights and checkpoint exclude each other");
 }
 
 function unknownOption(name: string): never {

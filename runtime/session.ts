@@ -301,8 +301,9 @@ class Session implements Net {
     });
     const done = this.#tail.then(this.#revive).then(() => call(release));
     this.#tail = released;
-    // Undefined: a result would hold that of every call before.
-    this.#done = Promise.all([this.#done, done.then(release, release)]).then(() => undefined);
+    // Resolves to nothing: a list of results would hold those of every call before.
+    const before = this.#done;
+    this.#done = done.then(release, release).then(() => before);
     return done;
   }
 

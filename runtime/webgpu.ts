@@ -76,8 +76,9 @@ async function setUp(
     for (const buffer of allBuffers(buffers)) buffer.destroy();
   });
   await accepted;
-  const [steps, clock] = await Promise.all([makeSteps(program, code, device, buffers, onProgress), makeClock(program, code, device)]);
-  end.add(() => clock?.dispose());
+  const clock = await makeClock(program, code, device);
+  if (clock) end.add(clock.dispose);
+  const steps = await makeSteps(program, code, device, buffers, onProgress);
   const staging = stagingRing(device);
   end.add(staging.dispose);
   let opening: Promise<Pictures> | undefined;
@@ -87,7 +88,11 @@ async function setUp(
     return pictures;
   };
   const pictures = (): Promise<Pictures> => {
-    opening ??= open();
+    opening ??= open().catch((e) => {
+      // The next call may have better luck.
+      opening = undefined;
+      throw e;
+    });
     return opening;
   };
   return { program, device, buffers, steps, clock, staging, pictures };

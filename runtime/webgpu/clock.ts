@@ -28,8 +28,15 @@ export async function makeClock(program: Program, { calls, entries }: WgslCode, 
     sets: Array.from({ length: Math.ceil(most / mostQueries) }, () => device.createQuerySet({ type: "timestamp", count: mostQueries })),
     resolved: device.createBuffer({ label: "times", size: most * bytesEach, usage: usage.queryResolve | usage.copySrc }),
   }));
-  await accepted;
   const { sets, resolved } = value;
+  const dispose = (): void => {
+    for (const set of sets) set.destroy();
+    resolved.destroy();
+  };
+  await accepted.catch((e) => {
+    dispose();
+    throw e;
+  });
   return {
     encode: (encoder, steps, from, to) => {
       for (let i = from; i < to; i++) encodeTimed(encoder, steps, i, sets);
@@ -42,10 +49,7 @@ export async function makeClock(program: Program, { calls, entries }: WgslCode, 
       return resolved;
     },
     times: (entry, bytes) => new Uint8Array(timesOf(calls[entry] ?? [], new BigUint64Array(bytes)).buffer),
-    dispose: () => {
-      for (const set of sets) set.destroy();
-      resolved.destroy();
-    },
+    dispose,
   };
 }
 

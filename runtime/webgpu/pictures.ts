@@ -59,16 +59,21 @@ async function makeReader(program: Program, device: GPUDevice, buffers: Buffers,
     module: device.createShaderModule({ label: field.name, code: planesShader(channelsOf(field)!, height, width) }),
   }));
   const { texture, module } = value;
-  const pipeline = await device.createComputePipelineAsync({ label: field.name, layout: "auto", compute: { module } });
-  await accepted;
-  const group = device.createBindGroup({
-    layout: pipeline.getBindGroupLayout(0),
-    entries: [
-      { binding: 0, resource: texture.createView() },
-      { binding: 1, resource: { buffer, offset, size: bytes } },
-    ],
-  });
-  return { texture, pipeline, group };
+  try {
+    const pipeline = await device.createComputePipelineAsync({ label: field.name, layout: "auto", compute: { module } });
+    await accepted;
+    const group = device.createBindGroup({
+      layout: pipeline.getBindGroupLayout(0),
+      entries: [
+        { binding: 0, resource: texture.createView() },
+        { binding: 1, resource: { buffer, offset, size: bytes } },
+      ],
+    });
+    return { texture, pipeline, group };
+  } catch (e) {
+    texture.destroy();
+    throw e;
+  }
 }
 
 /** ImageData goes as it is; what the device does not copy (no browser takes all kinds) is read through a canvas. */

@@ -58,6 +58,17 @@ describe("device: auto", () => {
     const without = await opened(large, { gpu: { requestAdapter: async () => null } });
     expect([without.device, without.notes]).toEqual(["wasm", ["runs on WebAssembly: WebGPU finds no GPU"]]);
   });
+  test("little work asks for nothing and compares nothing where there is no WebGPU", async () => {
+    expect((await opened(both)).notes).toEqual(["runs on WebAssembly: there is no WebGPU here"]);
+  });
+  test("a WebGPU that fails is none; one of the compatibility mode is found", async () => {
+    const failing = await opened(large, { gpu: { requestAdapter: async () => Promise.reject(new Error("blocked by policy")) } });
+    expect([failing.device, failing.notes]).toEqual(["wasm", ["runs on WebAssembly: WebGPU fails to look for a GPU: blocked by policy"]]);
+    const software = { info: { description: "llvmpipe" } };
+    const requestAdapter: GpuSource["requestAdapter"] = async (o) => (o?.featureLevel === "compatibility" ? software : null);
+    const compatible = await opened(large, { gpu: { requestAdapter } });
+    expect(compatible.notes).toEqual(["runs on WebAssembly: WebGPU has a driver in software only, which is slower"]);
+  });
   test.skipIf(!gpu)("and where the GPU is made of software", async () => {
     const net = await opened(large, { gpu: gpu! });
     expect([net.device, net.notes]).toEqual(["wasm", ["runs on WebAssembly: WebGPU has a driver in software only, which is slower"]]);

@@ -5,7 +5,7 @@ import { failure, programOf, recorder } from "./fixtures.ts";
 
 test.each([
   [null, "load got null, expected a program, as compile and programFromArtefact give"],
-  [{}, "load got an object that is no program, expected a program, as compile and programFromArtefact give"],
+  [{}, "load got an object, expected a program, as compile and programFromArtefact give"],
   ["net.json", 'load got "net.json", expected a program, as compile and programFromArtefact give'],
   [Promise.resolve(), "load got a promise: await the program first"],
 ])("a program that is %o", async (program, message) => {
@@ -30,6 +30,7 @@ test.each([
   [{ weight: 1 }, "load has no option weight; did you mean weights?"],
   [{ Device: "wasm" }, "load has no option Device; did you mean device?"],
   [{ gpuDevice: {} }, "gpuDevice is an object, expected a GPUDevice"],
+  [{ device: "wasm", gpuDevice: { queue: {} } }, 'gpuDevice and device "wasm" exclude each other'],
   [{ recover: true }, 'recover is true, expected "auto", "checkpoint", "never"'],
   [
     { colour: 1 },

@@ -1,5 +1,5 @@
 /** Inputs and outputs that never come to the host, and pictures. */
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
 import type { Program } from "../../ir/program.ts";
 import { type GpuBuffer, gpuNeeds, type Inputs, load, type Picture } from "../../runtime/index.ts";
 import { failure, field, programOf, recorder, x } from "./fixtures.ts";
@@ -248,6 +248,42 @@ onGpu("other pictures are copied by the device; an input that is a picture may b
   });
   await net.dispose();
   gpuDevice.destroy();
+});
+
+onGpu("what a picture failed to get is freed, and asked for again by the next one", async () => {
+  const gpuDevice = await ownDevice();
+  const net = await load(echo(3), { gpuDevice });
+  const create = gpuDevice.createComputePipelineAsync.bind(gpuDevice);
+  const texture = gpuDevice.createTexture.bind(gpuDevice);
+  let freed = 0;
+  gpuDevice.createTexture = (d) => {
+    const made = texture(d);
+    const destroy = made.destroy.bind(made);
+    made.destroy = () => {
+      freed++;
+      return destroy();
+    };
+    return made;
+  };
+  gpuDevice.createComputePipelineAsync = () => Promise.reject(new Error("no pipeline"));
+  expect((await failure(() => net.run({ image: picture }))).message).toContain("no pipeline");
+  expect(freed).toBe(1);
+  gpuDevice.createComputePipelineAsync = create;
+  near((await net.run({ image: picture })).out!, expected[3]!);
+  await net.dispose();
+  expect(freed).toBe(2);
+  gpuDevice.destroy();
+});
+
+onGpu("a part of the runtime that did not arrive is asked for again", async () => {
+  vi.doMock("../../runtime/webgpu/pictures.ts", () => {
+    throw new Error("no network");
+  });
+  const net = await load(echo(3), { gpu });
+  expect(await failure(() => net.run({ image: picture }))).toMatchObject({ code: "device" });
+  vi.doUnmock("../../runtime/webgpu/pictures.ts");
+  near((await net.run({ image: picture })).out!, expected[3]!);
+  await net.dispose();
 });
 
 onGpu("a picture chooses among several sizes", async () => {
