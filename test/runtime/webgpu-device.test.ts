@@ -4,7 +4,7 @@ import type { Program } from "../../ir/program.ts";
 import { artefactOf, type GpuSource, load, programFromArtefact } from "../../runtime/index.ts";
 import { encodeSteps } from "../../runtime/webgpu/steps.ts";
 import { failure, field, programOf, x, y } from "./fixtures.ts";
-import { affine, dispatch, forward, kernel, onGpu, prepare, program, spying, submits, sum, weights, wgsl } from "./webgpu-fixtures.ts";
+import { affine, dispatch, forward, gpu, kernel, onGpu, prepare, program, spying, submits, sum, weights, wgsl } from "./webgpu-fixtures.ts";
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -105,6 +105,30 @@ onGpu("too little memory is told, with what the program takes, at load and in a 
   state.starve = false;
   expect((await net.run({ x: [1, 1, 2, 2] })).y![0]).toBe(1006);
   await net.dispose();
+});
+
+onGpu("a start that fails frees what it has made on a device of the caller's", async () => {
+  const adapter = (await gpu.requestAdapter()) as GPUAdapter;
+  const gpuDevice = await adapter.requestDevice({ requiredFeatures: ["timestamp-query"] });
+  const alive = new Set<GPUBuffer | GPUQuerySet>();
+  const counted = <D, T extends GPUBuffer | GPUQuerySet>(create: (d: D) => T) => {
+    return (d: D): T => {
+      const made = create(d);
+      const destroy = made.destroy.bind(made);
+      made.destroy = () => {
+        alive.delete(made);
+        return destroy();
+      };
+      alive.add(made);
+      return made;
+    };
+  };
+  gpuDevice.createBuffer = counted(gpuDevice.createBuffer.bind(gpuDevice));
+  gpuDevice.createQuerySet = counted(gpuDevice.createQuerySet.bind(gpuDevice));
+  gpuDevice.createComputePipelineAsync = () => Promise.reject(new Error("no pipeline"));
+  expect((await failure(() => load(measured(), { weights, gpuDevice }))).message).toContain("the GPU refuses the kernel");
+  expect(alive.size).toBe(0);
+  gpuDevice.destroy();
 });
 
 onGpu("what is read back in parts is the same", async () => {
