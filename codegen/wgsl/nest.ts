@@ -22,7 +22,7 @@ export function nestOf(k: Kernel, mostGroups: number): Nest {
   const invocations = threads.map((l, i): [string, string] => [l.axis, `i32(invocation.${"xyz"[threads.length - 1 - i]})`]);
   const workgroupSize = dimensions(threads);
   const fits = grid.length <= 3 && grid.every((l) => l.extent <= mostGroups);
-  const groups = fits ? direct(grid) : linearized(k, grid, mostGroups);
+  const groups = fits ? direct(grid) : linearized(grid, mostGroups);
   return { ...groups, axes: new Map([...groups.axes, ...invocations]), workgroupSize };
 }
 /** The innermost loop is x. */
@@ -34,12 +34,11 @@ const direct = (grid: readonly For[]): Groups => ({
   guard: [],
   workgroups: dimensions(grid),
 });
-/** All iterations are numbered, in rows of workgroups. */
-function linearized(k: Kernel, grid: readonly For[], mostGroups: number): Groups {
+/** All iterations are numbered, in rows of workgroups: as few as may be, or a square where no rows keep to the limit, which is refused later. */
+function linearized(grid: readonly For[], mostGroups: number): Groups {
   const count = grid.reduce((n, l) => n * l.extent, 1);
-  const rows = Math.ceil(count / mostGroups);
+  const rows = count > mostGroups ** 2 ? Math.ceil(Math.sqrt(count)) : Math.ceil(count / mostGroups);
   const columns = Math.ceil(count / rows);
-  invariant(rows <= mostGroups, `${k.name}: ${count} workgroups are more than a device has`);
   const axes = new Map<string, string>();
   let inner = 1;
   for (const l of [...grid].reverse()) {

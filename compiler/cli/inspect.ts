@@ -123,8 +123,10 @@ const printers: Record<Exclude<Stage, "ast">, Printer> = {
       .join("\n\n");
   },
   plan: ({ plan }, entry) => printPlan({ ...plan, entries: plan.entries.filter((e) => isWanted(e.name, entry)) }),
-  wat: async ({ plan, program }) =>
-    (await import("../../codegen/wasm/emit.ts")).printWat(plan, { relaxed: program.code.kind === "wasm" && program.code.relaxed !== null }),
+  wat: async ({ plan, program: { code } }) => {
+    if (code.kind !== "wasm") return fail("flag", "`--emit wat` needs `--target wasm`", null);
+    return (await import("../../codegen/wasm/emit.ts")).printWat(plan, { relaxed: code.relaxed !== null });
+  },
   wgsl: ({ program }) => printShaders(program),
   program: ({ program }) => describeProgram(program),
 };

@@ -23,6 +23,17 @@ test.each([
 ])("options %o", async (options, message) => {
   expect(await mistake(options)).toContain(message);
 });
+test("a limit that leaves too few workgroups is the caller's mistake", async () => {
+  const limited = (most: number) => ({ target: "wgsl", batch: 4096, limits: { maxComputeWorkgroupsPerDimension: most } });
+  const message = await mistake(limited(2));
+  expect(message).toMatch(
+    /error\[limit\]: forward needs \d+ workgroups of a dimension \(kernel \w+\), maxComputeWorkgroupsPerDimension is 2/,
+  );
+  const needed = Number(/needs (\d+)/.exec(message)![1]);
+  expect(needed).toBeGreaterThan(2);
+  expect((await compile(source, limited(needed) as CompileOptions)).target).toBe("wgsl");
+  expect(await mistake(limited(needed - 1))).toContain(`needs ${needed} workgroups`);
+});
 test("every mistake is listed", async () => {
   expect((await mistake({ target: 1, zzz: 2 })).match(/error\[flag\]/g)).toHaveLength(2);
 });

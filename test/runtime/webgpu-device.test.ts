@@ -117,7 +117,8 @@ onGpu("a start that fails frees what it has made on a device of the caller's", a
       const destroy = made.destroy.bind(made);
       made.destroy = () => {
         alive.delete(made);
-        return destroy();
+        destroy();
+        return undefined;
       };
       alive.add(made);
       return made;

@@ -166,6 +166,15 @@ describe("inspect", () => {
     expect({ code, err }).toEqual({ code: 0, err: "" });
     expect(out).toContain(text);
   });
+  test.each([
+    ["wat", "wasm", "wgsl"],
+    ["wat", "wasm", "reference"],
+    ["wgsl", "wgsl", "wasm"],
+  ])("--emit %s needs --target %s, not %s", async (stage, wanted, target) => {
+    const at = folder({ "a.dlm": affine });
+    const { code, out, err } = await dlm(["inspect", at("a.dlm"), "--emit", stage, "--target", target]);
+    expect({ code, out, err }).toEqual({ code: 1, out: "", err: `error[flag]: \`--emit ${stage}\` needs \`--target ${wanted}\`\n` });
+  });
   test("--print-after shows one pass on one entry, or offers the passes", async () => {
     const at = folder({ "a.dlm": affine });
     const { code, out } = await dlm(["inspect", at("a.dlm"), "--print-after", "cse", "--entry", "forward"]);
