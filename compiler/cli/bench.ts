@@ -10,7 +10,7 @@ import { measureOptions, open, repeated, timesOfCalls, titleOf, type Work, warmU
 import { type Arguments, type Command, table } from "./options.ts";
 import { describeProfile, type ProfileRow, profileOf } from "./profile.ts";
 import { bytes, milliseconds, scaled } from "./progress.ts";
-import { jsonOption } from "./settings.ts";
+import { jsonOption, noteUselessFlags } from "./settings.ts";
 import { median } from "./statistics.ts";
 import { tuningInUse } from "./tuning.ts";
 import { version } from "./version.ts";
@@ -48,6 +48,7 @@ interface Measured {
 }
 async function bench(args: Arguments, io: Io): Promise<number> {
   const work = workOf(args);
+  noteUselessFlags(args, [work.settings.target], io);
   if (args.has("profile") && work.settings.target === "reference")
     fail("flag", "`--profile` needs `--target wasm` or `wgsl`", null, { help: "on the reference `dlm bench` measures whole runs" });
   // The heavy parts are there before the clock starts.

@@ -13,7 +13,16 @@ import { makeFolder, writeAtomically } from "./files.ts";
 import { exit, type Io, note } from "./io.ts";
 import { type Arguments, type Command, table } from "./options.ts";
 import { bytes, scaled } from "./progress.ts";
-import { compileOptions, compileSettings, jsonOption, loadOptions, type Target, targetOf, targets } from "./settings.ts";
+import {
+  compileOptions,
+  compileSettings,
+  jsonOption,
+  loadOptions,
+  noteUselessFlags,
+  type Target,
+  targetList,
+  targets,
+} from "./settings.ts";
 import { warnUseless, weightHelp } from "./weight-names.ts";
 
 export const compileCommand: Command = {
@@ -50,6 +59,7 @@ async function compile(args: Arguments, io: Io): Promise<number> {
     fail("flag", "`--standalone` is not available yet", null, { help: "the files of a plain compile need the package dlm beside them" });
   const chosen = targetsOf(args.get("target") ?? "wasm");
   const settings = compileSettings({ ...args, get: (name) => (name === "target" ? chosen[0] : args.get(name)) }, { several: true });
+  noteUselessFlags(args, chosen, io);
   const stem = basename(path, extname(path));
   const built: Stages[] = [];
   for (const [i, target] of chosen.entries()) {
@@ -69,12 +79,12 @@ async function compile(args: Arguments, io: Io): Promise<number> {
   makeFolder(folder);
   for (const [name, content] of Object.entries(files)) writeAtomically(join(folder, name), content);
   const sizes = Object.entries(files).map(([name, content]) => sizeOfFile(name, content));
-  io.out(args.has("json") ? `${jsonSummary(sizes, built[0]!)}\n` : summary(folder, sizes, built));
+  io.out(args.has("json") ? `${jsonSummary(sizes, built)}\n` : summary(folder, sizes, built));
   return exit.fine;
 }
 
 function targetsOf(text: string): readonly Target[] {
-  const asked = text.split(",").map((t) => targetOf(t.trim()));
+  const asked = targetList("target", text);
   const all = targets.filter((t) => asked.includes(t));
   if (all.includes("reference"))
     fail("flag", "the reference target runs inside the compiler: it cannot be written", null, { help: "compile to wasm or wgsl" });
@@ -143,7 +153,15 @@ function describe(stages: Stages): string {
     ["code", bytes(stats.codeBytes)],
   ])}\n`;
 }
-function jsonSummary(files: readonly FileSize[], stages: Stages): string {
+/** The figures of the first target, and of each by its name. */
+function jsonSummary(files: readonly FileSize[], built: readonly Stages[]): string {
+  return JSON.stringify({
+    files: Object.fromEntries(files.map((f) => [f.name, { bytes: f.bytes, gzip: f.gzip }])),
+    ...jsonFigures(built[0]!),
+    targets: Object.fromEntries(built.map((b) => [b.program.target, jsonFigures(b)])),
+  });
+}
+function jsonFigures(stages: Stages) {
   const { program } = stages;
   const bindings = figuresOf(stages).map(({ dims, flops, arenaBytes, lowerBoundBytes }) => ({
     dims,
@@ -151,8 +169,7 @@ function jsonSummary(files: readonly FileSize[], stages: Stages): string {
     arena_bytes: arenaBytes,
     lower_bound_bytes: lowerBoundBytes,
   }));
-  return JSON.stringify({
-    files: Object.fromEntries(files.map((f) => [f.name, { bytes: f.bytes, gzip: f.gzip }])),
+  return {
     parameters: program.stats.parameters,
     flops: program.stats.flops,
     memory_bytes: peakBytes(program),
@@ -160,5 +177,5 @@ function jsonSummary(files: readonly FileSize[], stages: Stages): string {
     lower_bound_bytes: program.stats.lowerBoundBytes,
     code_bytes: program.stats.codeBytes,
     ...(bindings.length > 0 ? { bindings } : {}),
-  });
+  };
 }

@@ -31,8 +31,9 @@ import {
   jsonOption,
   loadOptions,
   normalisationOf,
+  noteUselessFlags,
   type Target,
-  targetOf,
+  targetList,
   targets,
   threadsOf,
 } from "./settings.ts";
@@ -77,6 +78,7 @@ async function diff(args: Arguments, io: Io): Promise<number> {
   const images = { normalisation: normalisationOf(args), resize: args.has("resize") };
   const [typed, weights, threads] = [await givenInputs(args), weightsOf(args), threadsOf(args, 1)];
   const { base: first, others, optional } = await targetsOf(args, io);
+  noteUselessFlags(args, [first, ...others], io);
   const dims = { ...bindDimensions(readText(path), path, settings, typed), ...settings.dims };
   const job: Job = { path, settings, dims, train: trains, threads, io };
   const built = await build(job, first, outputsOnly);
@@ -133,7 +135,7 @@ interface Chosen {
 }
 async function targetsOf(args: Arguments, io: Io): Promise<Chosen> {
   const text = args.get("targets");
-  const list = text === undefined ? targets : [...new Set(text.split(",").map((t) => targetOf(t.trim())))];
+  const list = text === undefined ? targets : targetList("targets", text);
   if (list.length < 2) fail("flag", `\`--targets ${text}\` is one target`, null, { help: "give two or more: --targets wasm,reference" });
   const base = list.includes("reference") ? "reference" : list[0]!;
   const others = list.filter((t) => t !== base);

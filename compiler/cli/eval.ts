@@ -29,6 +29,7 @@ import {
   jsonOption,
   loadOptions,
   normalisationOf,
+  noteUselessFlags,
   threadsOf,
 } from "./settings.ts";
 
@@ -51,6 +52,7 @@ export const evalCommand: Command = {
 
 async function evaluate(args: Arguments, io: Io): Promise<number> {
   const settings = compileSettings(args);
+  noteUselessFlags(args, [settings.target], io);
   const [normalisation, weights] = [normalisationOf(args), weightsOf(args)];
   const threads = threadsOf(args, defaultThreads());
   valOf(args);

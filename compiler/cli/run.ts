@@ -18,6 +18,7 @@ import {
   jsonOption,
   loadOptions,
   normalisationOf,
+  noteUselessFlags,
   threadsOf,
   whole,
 } from "./settings.ts";
@@ -50,6 +51,7 @@ export const runCommand: Command = {
 async function run(args: Arguments, io: Io): Promise<number> {
   const [path] = args.files as [string];
   const settings = compileSettings(args, { several: true });
+  noteUselessFlags(args, [settings.target], io);
   const typed = await givenInputs(args);
   const labels = args.get("labels");
   const names = labels === undefined ? foundLabels(args) : labelsOf(readText(labels));

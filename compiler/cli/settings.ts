@@ -5,6 +5,7 @@ import { type ProfileName, profileNames } from "../../ir/limits.ts";
 import type { Dims } from "../../ir/program.ts";
 import { mostBindings } from "../compile-options.ts";
 import type { Normalisation } from "../formats/feed.ts";
+import { type Io, note } from "./io.ts";
 import type { Arguments, Options } from "./options.ts";
 
 export const targets = ["wasm", "wgsl", "reference"] as const;
@@ -78,8 +79,33 @@ export function compileSettings(args: Arguments, { several = false } = {}): Comp
   };
 }
 
-export const targetOf = (text: string): Target =>
-  targets.find((t) => t === text) ?? fail("flag", `unknown target \`${text}\``, null, { help: `targets are: ${targets.join(", ")}` });
+export const targetOf = (text: string): Target => targets.find((t) => t === text) ?? noTarget(text);
+function noTarget(text: string): never {
+  const parts = text.split(",").map((t) => t.trim());
+  if (parts.length > 1 && parts.every((part) => targets.some((t) => t === part)))
+    fail("flag", `\`--target ${text}\` names several targets, here there is one`, null, {
+      help: `write --target ${parts[0]}; \`dlm compile\` takes wasm,wgsl, \`dlm diff\` compares targets`,
+    });
+  const help = text.toLowerCase() === "webgpu" ? "did you mean `wgsl`?" : `targets are: ${targets.join(", ")}`;
+  return fail("flag", `unknown target \`${text}\``, null, { help });
+}
+/** Targets of a list, each once. */
+export function targetList(option: string, text: string): readonly Target[] {
+  const list = text.split(",").map((t) => targetOf(t.trim()));
+  const again = list.find((t, i) => list.indexOf(t) < i);
+  return again ? fail("flag", `\`--${option} ${text}\` names ${again} twice`, null, { help: "name each target once" }) : list;
+}
+
+/** Flags that are about one target. */
+const targetFlags: readonly (readonly [flag: string, target: Target])[] = [
+  ["threads", "wasm"],
+  ["relaxed", "wasm"],
+  ["limits", "wgsl"],
+];
+export function noteUselessFlags(args: Arguments, used: readonly Target[], io: Io): void {
+  for (const [flag, target] of targetFlags)
+    if (args.has(flag) && !used.includes(target)) note(io, `--${flag} is about ${target} and does nothing on ${used.join(" or ")}`);
+}
 
 const limitsOf = (text: string): ProfileName =>
   profileNames.find((p) => p === text) ??

@@ -33,6 +33,7 @@ import {
   jsonOption,
   loadOptions,
   normalisationOf,
+  noteUselessFlags,
   threadsOf,
   whole,
 } from "./settings.ts";
@@ -71,6 +72,7 @@ export const trainCommand: Command = {
 async function train(args: Arguments, io: Io): Promise<number> {
   const resumed = resumeOf(args);
   const settings = compileSettings(args);
+  noteUselessFlags(args, [settings.target], io);
   const plan = planOf(args);
   const build = await buildTraining(args.files[0]!, settings, settings.batch ?? resumed?.state.batch ?? defaultBatch, io);
   const examples = await examplesOf(args, settings, plan, build);

@@ -72,6 +72,11 @@ describe("compile", () => {
       { dims: { N: 5, T: 1 }, flops: 5, arena_bytes: 0, lower_bound_bytes: 0 },
     ]);
     expect(await json("--dim", "N=2")).not.toHaveProperty("bindings");
+    const { targets, code_bytes } = await json("--target", "wasm,wgsl");
+    expect(Object.keys(targets)).toEqual(["wasm", "wgsl"]);
+    expect(targets.wasm.code_bytes).toBe(code_bytes);
+    expect(targets.wgsl.code_bytes).toBeGreaterThan(0);
+    expect(targets.wgsl.code_bytes).not.toBe(code_bytes);
   });
 });
 
