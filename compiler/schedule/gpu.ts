@@ -1,6 +1,6 @@
 /**
- * Loops for a GPU: blocks where a rule says how to go by them, tiles where a sum of products has the form, invocations that share long folds, else one invocation for each
- * four elements of memory, or for each one, halo and padding included.
+ * Loops for a GPU: a transformed convolution by its tiles, a product by tiles where a sum of products has the form, invocations
+ * that share long folds, else one invocation for each four elements of memory, or for each one, halo and padding included.
  */
 
 import { type Choose, preferred } from "../../ir/choice.ts";
