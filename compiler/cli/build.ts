@@ -8,6 +8,7 @@ import { exists, readText } from "./files.ts";
 import { gpuSource } from "./gpu.ts";
 import { type Io, note } from "./io.ts";
 import type { Arguments } from "./options.ts";
+import { lateProgress } from "./progress.ts";
 import { type CompileSettings, dimsOption } from "./settings.ts";
 import { tensorBytes } from "./tensor-files.ts";
 import { tellTuning, tellUnused, tuningInUse } from "./tuning.ts";
@@ -69,12 +70,18 @@ export async function loadProgram(program: Program, options: LoadOptions, io: Io
   const { weights, allowMissing = [] } = options;
   const net = await naming(
     file,
-    async () => load(program, program.code.kind === "wgsl" ? { ...options, gpu: await gpuSource() } : options),
+    async () => load(program, program.code.kind === "wgsl" ? { gpu: await gpuSource(), ...kernelProgress(io), ...options } : options),
     (named) => weightHelp(program, weights ?? [], allowMissing, named),
   );
   if (weights && file !== null) warnUseless(program, weights, allowMissing, file, io);
   for (const text of net.notes) note(io, text);
   return net;
+}
+
+/** Kernels are compiled by the GPU's driver, which some take long for. */
+export function kernelProgress(io: Io): Required<Pick<LoadOptions, "onProgress">> {
+  const tell = lateProgress(io, "GPU kernel");
+  return { onProgress: ({ done, total }) => tell(done, total) };
 }
 
 /** The files of `--weights`, for messages. */

@@ -5,7 +5,7 @@ import { numbersOf } from "../../runtime/safetensors.ts";
 import { graphsFor, type Look, type Seen, type Subject, sortOut, subjectOf } from "../compare/watch.ts";
 import type { Stages } from "../compile.ts";
 import type { TensorData } from "../formats/array.ts";
-import { buildFile, loadProgram } from "./build.ts";
+import { buildFile, kernelProgress, loadProgram } from "./build.ts";
 import type { Io } from "./io.ts";
 import type { CompileSettings, Target } from "./settings.ts";
 
@@ -76,7 +76,7 @@ export const runFrom = (
   values: Readonly<Record<string, TensorData>>,
   { threads, io }: Job,
 ): Promise<Ran> =>
-  using(program, { checkpoint: start, threads }, quiet(io), null, async (net) => {
+  using(program, { checkpoint: start, threads, ...kernelProgress(io) }, quiet(io), null, async (net) => {
     const outputs = entryOf(entry.name) === "step" ? ((await net.step(values)).watched ?? {}) : await net.run(values);
     return { seen: sortOut(outputs), variables: variablesIn(await net.checkpoint()) };
   });

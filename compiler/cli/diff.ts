@@ -3,7 +3,7 @@ import { CompileError, fail } from "../../ir/diagnostic.ts";
 import { DlmError } from "../../runtime/index.ts";
 import { type Agreement, agreementOf, agrees } from "../compare/agreement.ts";
 import { outputsOnly } from "../compare/watch.ts";
-import { weightFiles, weightsOf } from "./build.ts";
+import { kernelProgress, weightFiles, weightsOf } from "./build.ts";
 import {
   type Base,
   type Compared,
@@ -116,7 +116,8 @@ async function initialValues(
   { target, program }: Built,
   seed: number,
 ): Promise<readonly Initial[]> {
-  const found = variablesIn(await using(program, { seed, threads: job.threads }, quiet(job.io), null, (net) => net.checkpoint()));
+  const loading = { seed, threads: job.threads, ...kernelProgress(job.io) };
+  const found = variablesIn(await using(program, loading, quiet(job.io), null, (net) => net.checkpoint()));
   return [...variablesIn(start)].flatMap(([name, expected]): Initial[] => {
     const agreement: Agreement = agreementOf(found.get(name)!, expected, { tolerance });
     if (agrees(agreement)) return [];

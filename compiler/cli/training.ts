@@ -8,7 +8,7 @@ import type { Companion, Split } from "../formats/source.ts";
 import { type RunState, writeCheckpoint } from "./checkpoint-folder.ts";
 import { describeScore, type Evaluation, evaluateSplit, meanOf, type Score } from "./evaluate.ts";
 import type { Io } from "./io.ts";
-import { clock, type Progress, progressOf } from "./progress.ts";
+import { clock, lateProgress, type Progress, progressOf } from "./progress.ts";
 import type { TrainLog } from "./train-log.ts";
 
 /** Where training examples come from; null feeds: a program that needs none. */
@@ -143,11 +143,17 @@ function checkFinite({ loss }: StepResult, step: number, odd: () => string | nul
 
 async function validate(t: Training, step: number, epoch: number, progress: Progress, io: Io): Promise<Score | null> {
   if (!t.validation) return null;
-  const score = await evaluateSplit(t.validation.evaluation, t.validation.split, io, null);
+  const { evaluation, split } = t.validation;
+  const score = await evaluateSplit(evaluation, split, io, validationProgress(io, split.count));
   const { loss, metrics, examples } = score;
   t.log.add({ step, epoch, validation: { loss, metrics, examples } });
   progress.line(`epoch ${epoch}: validation ${describeScore(score)}`);
   return score;
+}
+
+function validationProgress(io: Io, total: number): Progress {
+  const tell = lateProgress(io, "validation example");
+  return { update: (done) => tell(done, total), line: () => undefined, end: () => tell(total, total) };
 }
 
 async function save(t: Training, step: number): Promise<void> {
