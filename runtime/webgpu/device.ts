@@ -57,7 +57,7 @@ function requireOffered(program: Program, { limits, features = [] }: WgslCode, w
   if (problems.length === 0) return;
   const ways = [
     ...(help ? [help] : []),
-    ...(short.length && !help ? ["compile it with other limits (option limits)"] : []),
+    ...(short.length && !help ? ["compile it with other limits (option limits, of dlm --limits)"] : []),
     ...missing.map((f) => (f === "timestamp-query" ? "compile it without profile" : `compile it without ${f}`)),
     "compile it to wasm",
   ];
