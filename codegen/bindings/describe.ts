@@ -21,6 +21,7 @@ export const declaredNames = [
   "Picture",
   "GpuBuffer",
   "GpuOutputs",
+  "AnyProgram",
 ] as const;
 
 /** The program's name as an identifier that is free in the binding. */

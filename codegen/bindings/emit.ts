@@ -5,6 +5,8 @@
  *     import { LeNet } from "./out/net.js";
  *     const net = await LeNet.load({ threads: 4 });
  *     const { logits } = await net.run({ image });
+ *
+ * `LeNet.program()` is the program that `load` would load: `gpuNeeds` tells what a device of the caller's must have for it.
  */
 import type { Project, SourceFile, VariableDeclarationKind } from "ts-morph";
 import { invariant } from "../../ir/diagnostic.ts";
@@ -62,7 +64,7 @@ function writeDts(
   const forward = signaturesOf(program, "forward");
   const step = signaturesOf(program, "step");
   const ofGpu = onGpu ? ["GpuBuffer", "GpuOutputs"] : [];
-  const namedImports = [...ofGpu, "LoadOptions", { name: "Net", alias: "LoadedNet" }, "Picture"];
+  const namedImports = [...ofGpu, "LoadOptions", { name: "Net", alias: "LoadedNet" }, "Picture", { name: "Program", alias: "AnyProgram" }];
   file.addImportDeclaration({ isTypeOnly: true, namedImports, moduleSpecifier: runtime });
   addTensor(file);
   const sizes = bindingsOf(program);
@@ -87,11 +89,18 @@ function writeDts(
     isExported: true,
     hasDeclareKeyword: true,
     declarationKind: constant,
-    declarations: [{ name, type: `{ readonly load: (options?: LoadOptions) => Promise<${name}> }` }],
+    declarations: [
+      { name, type: `{ readonly load: (options?: LoadOptions) => Promise<${name}>; readonly program: ${programType(programs)} }` },
+    ],
     docs: [inComment(program.doc ?? `The model ${program.name}.`)],
   });
   file.addExportAssignment({ isExportEquals: false, expression: name });
   return `// ${banner}\n${file.getFullText()}`;
+}
+/** For `gpuNeeds`, before anything is loaded. */
+function programType(programs: readonly Program[]): string {
+  const devices = manifestsOf(programs, "").map(({ device }) => JSON.stringify(device));
+  return `(${devices.length > 1 ? `device: ${devices.join(" | ")}` : ""}) => Promise<AnyProgram>`;
 }
 function addTensor(file: SourceFile): void {
   file.addStatements("declare const shape: unique symbol;");
@@ -161,9 +170,11 @@ function writeJs(project: Project, programs: readonly Program[], { runtime, stem
   file.addStatements((w) => {
     w.writeLine(`/** ${inComment(program.doc ?? `The model ${program.name}.`)} */`).write(`export const ${name} = `);
     w.inlineBlock(() => {
-      w.write("async load(options = {}) ").block(() => {
+      w.write("async load(options = {}) ").inlineBlock(() => {
         w.writeLine(defaults).writeLine("return load(await programs(given.device), given);");
       });
+      w.write(",").newLine();
+      w.writeLine(manifests.length > 1 ? programMethod : `program: () => program(${JSON.stringify(manifests[0]!.device)}),`);
     });
     w.write(";").newLine();
   });
@@ -180,6 +191,10 @@ const readFunction = `async function read(name) {
   if (!response.ok) throw new Error(\`\${url}: \${response.status} \${response.statusText}\`);
   return new Uint8Array(await response.arrayBuffer());
 }`;
+const programMethod = `async program(device) {
+  if (!Object.hasOwn(manifests, device)) throw new Error(\`there is no program for the device \${device}\`);
+  return program(device);
+},`;
 const programFunctions = `const opened = {};
 /** The program for a device, read once; a failure is tried again. */
 function program(device) {

@@ -19,6 +19,8 @@ test("both programs are read, and one is chosen; with `device` only that one is 
   // without the shaders a program for WebGPU cannot be read
   const run = `import { Double } from "./net.js";
 import { renameSync } from "node:fs";
+const kinds = [(await Double.program("wasm")).code.kind, (await Double.program("webgpu")).code.kind];
+const unknown = await Double.program("cuda").catch((e) => e.message);
 const net = await Double.load();
 const { y } = await net.run({ x: [1, 2, 3, 4] });
 const refusal = await Double.load({ device: "webgpu" }).catch((e) => e.code);
@@ -28,9 +30,20 @@ const alone = await again.Double.load({ device: "wasm" });
 const missing = await again.Double.load().catch((e) => e.code);
 renameSync("gone.json", "net.wgsl.json");
 const found = await again.Double.load();
-console.log(JSON.stringify([[...y], net.device, net.notes.length, refusal, alone.device, alone.notes, missing, found.device]));
+console.log(JSON.stringify([[...y], net.device, net.notes.length, refusal, alone.device, alone.notes, missing, found.device, kinds, unknown]));
 `;
   writeFileSync(at("run.mjs"), run);
   const out = execFileSync(join(root, "node_modules/.bin/tsx"), ["run.mjs"], { encoding: "utf8", cwd: at(".") });
-  expect(JSON.parse(out)).toEqual([[2, 4, 6, 8], "wasm", 1, "unsupported", "wasm", [], "ENOENT", "wasm"]);
+  expect(JSON.parse(out)).toEqual([
+    [2, 4, 6, 8],
+    "wasm",
+    1,
+    "unsupported",
+    "wasm",
+    [],
+    "ENOENT",
+    "wasm",
+    ["wasm", "wgsl"],
+    "there is no program for the device cuda",
+  ]);
 });
