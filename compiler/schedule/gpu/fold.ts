@@ -11,7 +11,7 @@ import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { mentions, visitExpr, visitExprs } from "../../../ir/kernel/rewrite.ts";
-import type { Limits } from "../../../ir/limits.ts";
+import { type Limits, wordBytes } from "../../../ir/limits.ts";
 import { sizeOf } from "../../../ir/type.ts";
 import { named, positionOf, type Running, running } from "../accumulate.ts";
 import { probe } from "../contraction/work.ts";
@@ -46,9 +46,10 @@ export function sharedFold(c: Computation, axes: Axes, own: Buffer[], limits: Li
   const count = sizeOf(physicalExtents(output));
   const alongTerms = readsAlong(c, fold, axes);
   if (!alongTerms && count >= manyElements) return null;
-  const most = Math.min(mostInvocations, limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
-  const d = alongTerms ? byTerms(terms, most) : byElements(count, terms, most);
   const r = running(fold.op, typeOf(termAt(fold, output.shape.map(zero), fold.axes.map(zero), axes).value));
+  const memory = limits.maxComputeWorkgroupStorageSize / (wordBytes * r.parts.length);
+  const most = Math.min(mostInvocations, limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX, memory);
+  const d = alongTerms ? byTerms(terms, most) : byElements(count, terms, most);
   const s: Shared = { c, fold, r, d, terms, count, axes, own };
   // Inputs, the result, and parts of sums are bound.
   const mayPart = r.parts.length === 1 && r.parts[0]!.type !== "bool" && c.inputs.length + 2 <= limits.maxStorageBuffersPerShaderStage;
@@ -140,10 +141,10 @@ function overElements({ c, d, count, axes }: Shared, body: (index: readonly Expr
 }
 function byTerms(terms: number, most: number): Division {
   const share = powerOfTwo(terms / fewestTerms, most);
-  return { elements: Math.max(1, workgroup / share), share, alongTerms: true };
+  return { elements: Math.max(1, powerOfTwo(workgroup, most) / share), share, alongTerms: true };
 }
 function byElements(count: number, terms: number, most: number): Division {
-  const elements = powerOfTwo(count, line);
+  const elements = powerOfTwo(count, Math.min(line, most));
   return { elements, share: powerOfTwo(terms / fewestTerms, most / elements), alongTerms: false };
 }
 /** The largest power of two up to both. */

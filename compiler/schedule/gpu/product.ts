@@ -34,7 +34,7 @@ import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { mentions } from "../../../ir/kernel/rewrite.ts";
-import type { Limits } from "../../../ir/limits.ts";
+import { type Limits, wordBytes } from "../../../ir/limits.ts";
 import { sizeOf } from "../../../ir/type.ts";
 import type { Ask } from "../contraction/form.ts";
 import { positionOf } from "../contraction/reduction.ts";
@@ -58,7 +58,7 @@ export function product(c: Computation, axes: Axes, own: Buffer[], choose: Choos
   const works = phases(whole, axes);
   for (const [i, work] of works.entries()) {
     const beside = i === works.length - 1 ? zeroHalo(c.output, axes) : nothing;
-    const plan = sizeOf(work.fold) > 0 ? planOf(work, mayPart, axes, ask) : null;
+    const plan = sizeOf(work.fold) > 0 ? planOf(work, mayPart, limits.maxComputeWorkgroupStorageSize / wordBytes, axes, ask) : null;
     if (plan) loops.push(...tiles(plan, beside, axes, memory));
     else if (sizeOf(work.fold) === 0) loops.push(overElements(work.extents, axes, (index) => work.finish(index, f32(0)), beside));
     else return null;
@@ -87,13 +87,14 @@ const fewestTerms = 8;
 /** Terms of a block, longest first. */
 const depths = [16, 8] as const;
 
-function planOf(work: Work, mayPart: boolean, axes: Axes, ask: Ask): Plan | null {
+/** `words`: what a workgroup has memory for. */
+function planOf(work: Work, mayPart: boolean, words: number, axes: Axes, ask: Ask): Plan | null {
   if (sizeOf(work.fold) < fewestTerms) return null;
   for (const w of [work, ...grouped(work, axes)]) {
     const form = formOf(w, axes);
     const { depth, blocks } = blocksOf(w.fold);
     const count = sizeOf(blocks);
-    const shape = form && shapeFor(extentsOf(form), mayPart ? count : 1, ask);
+    const shape = form && shapeFor(extentsOf(form), mayPart ? count : 1, words / depth, ask);
     if (!shape) continue;
     return { ...form, shape, depth, blocks, parts: mayPart ? partsOf(groupsOf(extentsOf(form), shape), count, ask) : 1 };
   }

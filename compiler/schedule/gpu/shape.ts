@@ -44,14 +44,15 @@ const leastUse = 1 / 4;
 /** Fewer rows or columns share too little. */
 const fewest = 4;
 
-/** Null where tiles would be nearly empty. `blocks`: those of a sum. */
-export function shapeFor(e: Extents, blocks: number, ask: Ask): Shape | null {
+/** Null where tiles would be nearly empty. `blocks`: those of a sum. `most`: rows and columns that a workgroup has memory for. */
+export function shapeFor(e: Extents, blocks: number, most: number, ask: Ask): Shape | null {
   if (e.rows < fewest || e.columns < fewest) return null;
   const useful = shapes.filter((s) => e.rows * e.columns >= leastUse * groupsOf({ ...e, batch: 1 }, s) * rowsOf(s) * columnsOf(s));
-  const [best, ...others] = useful.sort((a, b) => costOf(e, a, blocks) - costOf(e, b, blocks));
+  const fitting = useful.filter((s) => rowsOf(s) + columnsOf(s) <= most);
+  const [best, ...others] = fitting.sort((a, b) => costOf(e, a, blocks) - costOf(e, b, blocks));
   if (!best) return null;
   const name = others.length > 0 ? ask("tile", [nameOf(best), ...others.slice(0, 2).map(nameOf)]) : nameOf(best);
-  return useful.find((s) => nameOf(s) === name) ?? best;
+  return fitting.find((s) => nameOf(s) === name) ?? best;
 }
 export const groupsOf = (e: Extents, s: Shape): number => e.batch * Math.ceil(e.rows / rowsOf(s)) * Math.ceil(e.columns / columnsOf(s));
 /** Work of all tiles, with that which idle workgroups could do. */
