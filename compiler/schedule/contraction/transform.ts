@@ -171,8 +171,7 @@ export function transformBlocks(
       const end = orZero(c.output, [...index, p, q], axes, (safe) => c.finish(safe, value, axes));
       return [...end.lets, store(c.output, [...index, p, q], end.value)];
     };
-    const read = (r: Expr, s: Expr) =>
-      orZero(c.output, [...index, i32(0), i32(0)], axes, (safe) => reads[0]!([...safe, r, s], axes));
+    const read = (r: Expr, s: Expr) => orZero(c.output, [...index, i32(0), i32(0)], axes, (safe) => reads[0]!([...safe, r, s], axes));
     return sandwich({ matrix, read, write }, between, lane, axes);
   };
   return [
