@@ -47,6 +47,12 @@ test("entries of several bindings, and the dimensions of these, come back", asyn
   expect(await read(artefactOf(program))).toEqual(program);
 });
 
+test("what runs cost comes back", async () => {
+  const { stats } = trainable(wasm);
+  const program = trainable(wasm, { stats: { ...stats, work: { forward: { flops: 8, bytes: 64, calls: 2 } } } });
+  expect(await read(artefactOf(program))).toEqual(program);
+});
+
 test("the files may have another stem", async () => {
   const files = artefactOf(trainable(wasm), "lenet");
   expect(Object.keys(files)).toEqual(["lenet.json", "lenet.wasm", "lenet.relaxed.wasm"]);
