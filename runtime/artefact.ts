@@ -85,7 +85,6 @@ const readEntryId: Reader<EntryId> = (x, place) => {
   return x as EntryId;
 };
 const readSignature: Reader<Signature> = record({ name: readEntryId, inputs: list(readField), outputs: list(readField) });
-const readWork: Reader<Work> = record({ flops: number, bytes: number, calls: number });
 const readStats: Reader<Stats> = record(
   {
     parameters: number,
@@ -94,7 +93,11 @@ const readStats: Reader<Stats> = record(
     lowerBoundBytes: number,
     codeBytes: number,
   },
-  { work: recordOf(readEntryId, readWork) as Reader<Readonly<Record<string, Work>>> },
+  {
+    work: recordOf(readEntryId, record({ flops: number, bytes: number, calls: number }) satisfies Reader<Work>) as Reader<
+      Readonly<Record<string, Work>>
+    >,
+  },
 );
 
 /** `code` in the manifest: numbers, and names of files. */
