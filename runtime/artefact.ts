@@ -53,7 +53,7 @@ export async function programFromArtefact(manifest: unknown, files: (name: strin
   const { format, version } = record({ format: any, version: any })(manifest, "the manifest");
   if (format !== "dlm") bad(`its format is ${JSON.stringify(format)}, expected "dlm"`);
   if (version !== current) {
-    const newer = Number(version) > current ? ", made by a newer dlm" : "";
+    const newer = typeof version === "number" && version > current ? ", made by a newer dlm" : "";
     bad(`its version is ${JSON.stringify(version)}${newer}; this runtime reads version ${current}`);
   }
   const { code: reference, ...head } = readHead(manifest, "net");
