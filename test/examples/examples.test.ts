@@ -28,7 +28,7 @@ interface Setting {
 /** The interpreter and a software GPU are too slow for the sizes of the examples as they stand. */
 const settings: readonly Setting[] = [
   { target: "reference", variants: ["tiny", "small", "default"], threads: 1 },
-  { target: "wgsl", variants: ["small", "default"], threads: 1 },
+  { target: "wgsl", variants: ["tiny", "small", "default"], threads: 1 },
   { target: "wasm", variants: ["small"], threads: 1 },
   { target: "wasm", variants: ["default"], threads: 2 },
 ];
