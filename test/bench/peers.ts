@@ -5,6 +5,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join, resolve } from "node:path";
+import { command } from "./command.ts";
 import { refusal } from "./engines.ts";
 import { installed } from "./install.ts";
 import type { Job } from "./job.ts";
@@ -101,10 +102,4 @@ async function main(): Promise<void> {
   if (rows.some(({ outcomes }) => [...outcomes.values()].some((o) => o.kind === "differs"))) process.exitCode = 1;
 }
 
-process.once("SIGINT", () => process.exit(130));
-try {
-  await main();
-} catch (error) {
-  console.error(`error: ${error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
-}
+await command(main);

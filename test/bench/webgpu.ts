@@ -7,6 +7,7 @@ import { cpus } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type AdapterKind, openChromium } from "../browser/chromium.ts";
+import { command } from "./command.ts";
 import { installed } from "./install.ts";
 import { prepare, programPath } from "./prepare.ts";
 import { chosen, count } from "./settings.ts";
@@ -110,10 +111,4 @@ async function main(): Promise<void> {
   if (differ.length > 0) process.exitCode = 1;
 }
 
-process.once("SIGINT", () => process.exit(130));
-try {
-  await main();
-} catch (error) {
-  console.error(`error: ${error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
-}
+await command(main);

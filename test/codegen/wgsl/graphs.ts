@@ -4,13 +4,11 @@ import { emitWgsl, type WgslCode } from "../../../codegen/wgsl/emit.ts";
 import { scheduleCpu } from "../../../compiler/schedule/cpu.ts";
 import { scheduleGpu } from "../../../compiler/schedule/gpu.ts";
 import { wgslKernelPasses } from "../../../compiler/schedule/passes.ts";
-import { topological } from "../../../ir/graph/graph.ts";
 import { parseGraph } from "../../../ir/graph/parse.ts";
 import { bufferElements } from "../../../ir/kernel/address.ts";
 import { elementType, type Kernel } from "../../../ir/kernel/kernel.ts";
 import { verifyKernel } from "../../../ir/kernel/verify.ts";
-import { sizeOf } from "../../../ir/type.ts";
-import { lowerGraph, noise, runLowered } from "../../compiler/lower/run.ts";
+import { leavesOf, lowerGraph, noise, runLowered } from "../../compiler/lower/run.ts";
 import { nullDevice, runWgsl, softwareDevice, validate } from "../gpu.ts";
 import { interpretSingle, type Memory, planOf } from "../support.ts";
 
@@ -21,14 +19,6 @@ export interface Case {
   /** Whether a software adapter runs it: it takes long to compile some. */
   readonly runs: boolean;
 }
-const inputsOf = (graph: ReturnType<typeof parseGraph>) =>
-  Object.fromEntries(
-    topological(graph).flatMap((n, i) => {
-      if (n.op.schema.kind !== "leaf") return [];
-      const values = noise(sizeOf(n.type.shape), i);
-      return [[String(n.attrs.name), n.type.dtype === "i32" ? values.map((v) => Math.round(v * 50)) : values]];
-    }),
-  );
 const expectClose = (got: ArrayLike<number>, want: ArrayLike<number>, tolerance: number, what: string): void => {
   const worst = Array.from(want, (w, i) => Math.abs(got[i]! - w) / Math.max(1, Math.abs(w))).reduce((a, b) => Math.max(a, b), 0);
   expect(worst, what).toBeLessThan(tolerance);
@@ -39,7 +29,7 @@ const device = await softwareDevice();
 export const checkGraphs = (cases: Readonly<Record<string, Case>>) =>
   describe.each(Object.entries(cases))("%s", (_, { text, complaints, runs }) => {
     const graph = parseGraph(text);
-    const inputs = inputsOf(graph);
+    const inputs = leavesOf(graph);
     const made = lowerGraph(graph, { schedule: scheduleGpu, layouts: true }).kernels;
     const final = made.map((k) => wgslKernelPasses.reduce((x, p) => p.run(x), k));
 

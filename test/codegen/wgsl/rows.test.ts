@@ -1,32 +1,7 @@
 /** Stages that go by the same rows in one kernel: of odd shapes. */
+import { backward, integers, normalised, places, similarity, softmax } from "../../compiler/schedule/row-graphs.ts";
 import { checkGraphs } from "./graphs.ts";
 
-const softmax = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
-    %0 = softmax(%x) {axis=1} : f32[${rows},${n}]
-    return y = %0
-  }`;
-const normalised = (shape: string, rest: string, width: string, axes: string) => `graph g(%x: f32[${shape}]) {
-    @w = param "w" f32[${width}]
-    %0 = mean(%x) {axes=[${axes}], keepdims=true} : f32[${rest}]
-    %1 = variance(%x) {axes=[${axes}], keepdims=true} : f32[${rest}]
-    %2 = sub(%x, %0) : f32[${shape}]
-    %3 = full() {value=0.00001, dtype="f32", shape=[]} : f32[]
-    %4 = add(%1, %3) : f32[${rest}]
-    %5 = sqrt(%4) : f32[${rest}]
-    %6 = div(%2, %5) : f32[${shape}]
-    %7 = mul(%6, @w) : f32[${shape}]
-    return y = %7
-  }`;
-/** Forward and what gradients need of it: values that others read are further results. */
-const backward = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}], %dy: f32[${rows},${n}]) {
-    %0 = softmax(%x) {axis=1} : f32[${rows},${n}]
-    %1 = mul(%dy, %0) : f32[${rows},${n}]
-    %2 = reduce_sum(%1) {axes=[1], keepdims=true} : f32[${rows},1]
-    %3 = sub(%dy, %2) : f32[${rows},${n}]
-    %4 = mul(%0, %3) : f32[${rows},${n}]
-    %5 = reduce_sum(%4) {axes=[0], keepdims=false} : f32[${n}]
-    return columns = %5
-  }`;
 const crossEntropy = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}], %id: i32[${rows}]) {
     %0 = log_softmax(%x) {axis=1} : f32[${rows},${n}]
     %1 = reshape(%id) {shape=[${rows},1]} : i32[${rows},1]
@@ -37,39 +12,6 @@ const crossEntropy = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]
     %6 = reduce_sum(%5) {axes=[1]} : f32[${rows}]
     %7 = neg(%6) : f32[${rows}]
     return loss = %7
-  }`;
-/** A row's largest element and its place without axes kept, and what depends on both. */
-const places = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
-    %0 = argmax(%x) {axis=1} : i32[${rows}]
-    %1 = reduce_max(%x) {axes=[1]} : f32[${rows}]
-    %2 = cast(%0) {to="f32"} : f32[${rows}]
-    %3 = mul(%1, %2) : f32[${rows}]
-    %4 = reshape(%3) {shape=[${rows},1]} : f32[${rows},1]
-    %5 = sub(%x, %4) : f32[${rows},${n}]
-    %6 = exp(%5) : f32[${rows},${n}]
-    return y = %6
-  }`;
-const integers = (rows: number, n: number) => `graph g(%x: i32[${rows},${n}]) {
-    %0 = reduce_max(%x) {axes=[1], keepdims=true} : i32[${rows},1]
-    %1 = sub(%x, %0) : i32[${rows},${n}]
-    %2 = reduce_sum(%1) {axes=[1], keepdims=true} : i32[${rows},1]
-    %3 = mul(%1, %2) : i32[${rows},${n}]
-    return y = %3
-  }`;
-/** Cosine similarity of rows, whose rows are numbered by two axes, then one of joined ones. */
-const similarity = `graph g(%x: f32[3,5,40], %z: f32[15,40]) {
-    %0 = mul(%x, %x) : f32[3,5,40]
-    %1 = reduce_sum(%0) {axes=[2], keepdims=true} : f32[3,5,1]
-    %2 = sqrt(%1) : f32[3,5,1]
-    %3 = div(%x, %2) : f32[3,5,40]
-    %4 = reshape(%3) {shape=[15,40]} : f32[15,40]
-    %5 = mul(%z, %z) : f32[15,40]
-    %6 = reduce_sum(%5) {axes=[1], keepdims=true} : f32[15,1]
-    %7 = sqrt(%6) : f32[15,1]
-    %8 = div(%z, %7) : f32[15,40]
-    %9 = mul(%4, %8) : f32[15,40]
-    %10 = reduce_sum(%9) {axes=[1]} : f32[15]
-    return y = %10
   }`;
 /** Every element is read where another one stands, too: by another invocation. */
 const turned = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {

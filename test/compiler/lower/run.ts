@@ -14,7 +14,7 @@ import { interpret } from "../../../ir/kernel/interpret.ts";
 import type { Kernel } from "../../../ir/kernel/kernel.ts";
 import { elementsIn } from "../../../ir/layout.ts";
 import { type Lowered, offsetInWhole, type Value, wholeOf } from "../../../ir/lowered.ts";
-import type { DType } from "../../../ir/type.ts";
+import { type DType, sizeOf } from "../../../ir/type.ts";
 
 export type Data = Float64Array | Float32Array | Int32Array | Uint8Array;
 export interface Options {
@@ -71,3 +71,13 @@ function seed(n: Node, inputs: Readonly<Record<string, readonly number[]>>, memo
 /** Deterministic values in [-0.5, 0.5). */
 export const noise = (n: number, seed: number): number[] =>
   Array.from({ length: n }, (_, i) => Math.fround((Math.sin((i + 1) * (12.9898 + seed)) * 43758.5453) % 0.5));
+
+/** Numbers for what a graph reads, by name. */
+export const leavesOf = (graph: Graph) =>
+  Object.fromEntries(
+    topological(graph).flatMap((n, i) => {
+      if (n.op.schema.kind !== "leaf") return [];
+      const values = noise(sizeOf(n.type.shape), i);
+      return [[String(n.attrs.name), n.type.dtype === "i32" ? values.map((v) => Math.round(v * 50)) : values]];
+    }),
+  );

@@ -2,74 +2,14 @@
 import { describe, expect, test } from "vitest";
 import { scheduleCpu } from "../../../compiler/schedule/cpu.ts";
 import { wasmKernelPasses } from "../../../compiler/schedule/passes.ts";
-import { topological } from "../../../ir/graph/graph.ts";
 import { parseGraph } from "../../../ir/graph/parse.ts";
 import { bufferElements } from "../../../ir/kernel/address.ts";
 import { elementType, type Kernel } from "../../../ir/kernel/kernel.ts";
 import { verifyKernel } from "../../../ir/kernel/verify.ts";
-import { sizeOf } from "../../../ir/type.ts";
 import { interpretSingle, renamed, runThreads, runWasm } from "../../codegen/support.ts";
-import { lowerGraph, noise, runLowered } from "../lower/run.ts";
+import { leavesOf, lowerGraph, noise, runLowered } from "../lower/run.ts";
+import { backward, integers, normalised, places, similarity, softmax } from "./row-graphs.ts";
 
-const softmax = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
-    %0 = softmax(%x) {axis=1} : f32[${rows},${n}]
-    return y = %0
-  }`;
-const normalised = (shape: string, rest: string, width: number, axes: string) => `graph g(%x: f32[${shape}]) {
-    @w = param "w" f32[${width}]
-    %0 = mean(%x) {axes=[${axes}], keepdims=true} : f32[${rest}]
-    %1 = variance(%x) {axes=[${axes}], keepdims=true} : f32[${rest}]
-    %2 = sub(%x, %0) : f32[${shape}]
-    %3 = full() {value=0.00001, dtype="f32", shape=[]} : f32[]
-    %4 = add(%1, %3) : f32[${rest}]
-    %5 = sqrt(%4) : f32[${rest}]
-    %6 = div(%2, %5) : f32[${shape}]
-    %7 = mul(%6, @w) : f32[${shape}]
-    return y = %7
-  }`;
-/** Forward and what gradients need of it: values that others read are further results. */
-const backward = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}], %dy: f32[${rows},${n}]) {
-    %0 = softmax(%x) {axis=1} : f32[${rows},${n}]
-    %1 = mul(%dy, %0) : f32[${rows},${n}]
-    %2 = reduce_sum(%1) {axes=[1], keepdims=true} : f32[${rows},1]
-    %3 = sub(%dy, %2) : f32[${rows},${n}]
-    %4 = mul(%0, %3) : f32[${rows},${n}]
-    %5 = reduce_sum(%4) {axes=[0], keepdims=false} : f32[${n}]
-    return columns = %5
-  }`;
-/** A row's largest element and its place without axes kept, and what depends on both. */
-const places = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
-    %0 = argmax(%x) {axis=1} : i32[${rows}]
-    %1 = reduce_max(%x) {axes=[1]} : f32[${rows}]
-    %2 = cast(%0) {to="f32"} : f32[${rows}]
-    %3 = mul(%1, %2) : f32[${rows}]
-    %4 = reshape(%3) {shape=[${rows},1]} : f32[${rows},1]
-    %5 = sub(%x, %4) : f32[${rows},${n}]
-    %6 = exp(%5) : f32[${rows},${n}]
-    return y = %6
-  }`;
-const integers = (rows: number, n: number) => `graph g(%x: i32[${rows},${n}]) {
-    %0 = reduce_max(%x) {axes=[1], keepdims=true} : i32[${rows},1]
-    %1 = sub(%x, %0) : i32[${rows},${n}]
-    %2 = reduce_sum(%1) {axes=[1], keepdims=true} : i32[${rows},1]
-    %3 = mul(%1, %2) : i32[${rows},${n}]
-    return y = %3
-  }`;
-/** Cosine similarity of rows, whose rows are numbered by two axes, then one of joined ones. */
-const similarity = `graph g(%x: f32[3,5,40], %z: f32[15,40]) {
-    %0 = mul(%x, %x) : f32[3,5,40]
-    %1 = reduce_sum(%0) {axes=[2], keepdims=true} : f32[3,5,1]
-    %2 = sqrt(%1) : f32[3,5,1]
-    %3 = div(%x, %2) : f32[3,5,40]
-    %4 = reshape(%3) {shape=[15,40]} : f32[15,40]
-    %5 = mul(%z, %z) : f32[15,40]
-    %6 = reduce_sum(%5) {axes=[1], keepdims=true} : f32[15,1]
-    %7 = sqrt(%6) : f32[15,1]
-    %8 = div(%z, %7) : f32[15,40]
-    %9 = mul(%4, %8) : f32[15,40]
-    %10 = reduce_sum(%9) {axes=[1]} : f32[15]
-    return y = %10
-  }`;
 /** Two readers of one row: a softmax, and a normalisation of the same values. */
 const shared = `graph g(%x: f32[24,33]) {
     %a = exp(%x) : f32[24,33]
@@ -104,18 +44,10 @@ const cases: Record<string, Case> = {
   "rows numbered in two ways": { text: similarity, kernels: 1 },
   "two readers": { text: shared, kernels: 2 },
 };
-const inputsOf = (graph: ReturnType<typeof parseGraph>) =>
-  Object.fromEntries(
-    topological(graph).flatMap((n, i) => {
-      if (n.op.schema.kind !== "leaf") return [];
-      const values = noise(sizeOf(n.type.shape), i);
-      return [[String(n.attrs.name), n.type.dtype === "i32" ? values.map((v) => Math.round(v * 50)) : values]];
-    }),
-  );
 
 describe.each(Object.entries(cases))("%s", (_, { text, kernels }) => {
   const graph = parseGraph(text);
-  const inputs = inputsOf(graph);
+  const inputs = leavesOf(graph);
 
   test("as many kernels as expected", () => {
     expect(lowerGraph(graph, { schedule: scheduleCpu }).kernels.length).toBe(kernels);
