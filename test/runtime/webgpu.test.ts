@@ -159,6 +159,8 @@ onGpu("every kernel that is compiled is told, equal ones once", async () => {
 onGpu("calls overlap on the device and keep their order; dispose waits for all of them", async () => {
   const { source, devices } = spying();
   const net = await load(program, { weights, gpu: source });
+  // A call that prepares keeps the others waiting until the device has taken it.
+  await net.run({ x: [0, 0, 0, 0] });
   const seen = submits(devices[0]!);
   const first = net.run({ x: [1, 1, 1, 1] });
   const others = Array.from({ length: 9 }, (_, i) => net.run({ x: Array(4).fill(i + 2) }));
