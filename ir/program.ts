@@ -63,7 +63,10 @@ export interface Signature {
   readonly inputs: readonly Field[];
   readonly outputs: readonly Field[];
 }
-/** One WGSL dispatch: a shader and the places bound to it, in binding order. */
+/**
+ * One WGSL dispatch: a shader and the places bound to it, in binding order. Shaders declare every binding as
+ * `var<storage, read_write>`, of exactly so many bytes.
+ */
 export interface Dispatch {
   readonly shader: number;
   readonly bindings: readonly { readonly region: Region; readonly offset: number; readonly bytes: number }[];

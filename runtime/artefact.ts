@@ -20,7 +20,7 @@ import {
 } from "../ir/program.ts";
 import { dtypes, sizeOf } from "../ir/type.ts";
 import { fail, messageOf } from "./errors.ts";
-import { elementBytes, storedBytes } from "./field.ts";
+import { elementBytes } from "./field.ts";
 import { bad, flag, list, number, oneOf, orNull, positive, type Reader, record, recordOf, text, whole } from "./reader.ts";
 
 const current = 1;
@@ -159,9 +159,7 @@ async function readCode(reference: Reference, sizes: Program["sizes"], files: (n
     }
     case "wgsl": {
       const shaders = readShaders(parseJson(await file(reference.file)), reference.file);
-      for (const r of regions) checkPages(r, shaders.pages?.[r] ?? [0], sizes);
-      for (const d of Object.values(shaders.entries).flat()) checkDispatch(d, shaders, sizes);
-      return { kind: "wgsl", ...shaders };
+      return (await import("./webgpu/artefact.ts")).checkedCode({ kind: "wgsl", ...shaders }, sizes);
     }
   }
 }
@@ -169,21 +167,6 @@ async function readCode(reference: Reference, sizes: Program["sizes"], files: (n
 function checkInside({ name, dtype, shape, region, offset }: Field, target: "wasm" | "wgsl", sizes: Program["sizes"]): void {
   const width = target === "wgsl" ? 4 : elementBytes[dtype];
   if (offset % width || offset + sizeOf(shape) * width > sizes[region]) bad(`${name} is not inside the region ${region}`);
-}
-
-/** Bindings begin at multiples of this. */
-const bindingAlignment = 256;
-function checkPages(region: Region, starts: readonly number[], sizes: Program["sizes"]): void {
-  const isInOrder = starts.every((start, i) => (i === 0 ? start === 0 : start > starts[i - 1]! && start < sizes[region]));
-  if (starts.length === 0 || !isInOrder || starts.some((s) => s % bindingAlignment)) bad(`the region ${region} has no such pages`);
-}
-function checkDispatch({ shader, bindings }: Dispatch, { shaders, pages }: ReturnType<typeof readShaders>, sizes: Program["sizes"]): void {
-  if (shader >= shaders.length) bad(`a dispatch uses shader ${shader} of ${shaders.length}`);
-  for (const { region, offset, bytes } of bindings) {
-    const next = pages?.[region]?.find((start) => start > offset);
-    if (offset + bytes > storedBytes(sizes[region])) bad(`a binding is not inside the region ${region}`);
-    if (next !== undefined && offset + bytes > next) bad(`a binding lies in two pages of the region ${region}`);
-  }
 }
 
 function parseJson(file: Uint8Array): unknown {

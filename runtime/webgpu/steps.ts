@@ -24,15 +24,14 @@ export async function makeSteps(
   buffers: Buffers,
   onProgress: OnProgress = () => undefined,
 ): Promise<Readonly<Record<string, Steps>>> {
-  const layouts = memo((access: string) => bindGroupLayout(device, access));
-  const accesses = code.shaders.map((s) => accessOf(s.code));
-  const pipelines = await makePipelines(program, code, device, (shader) => layouts(accesses[shader]!), onProgress);
+  const layouts = memo((bindings: number) => bindGroupLayout(device, bindings));
+  const bound = new Map(Object.values(code.entries).flatMap((all) => all.map((d) => [d.shader, d.bindings.length])));
+  const pipelines = await makePipelines(program, code, device, (shader) => layouts(bound.get(shader) ?? 0), onProgress);
   const groups = memo((key: string) => {
-    const { access, bindings } = JSON.parse(key) as GroupKey;
-    return device.createBindGroup({ layout: layouts(access), entries: resources(buffers, bindings) });
+    const bindings = JSON.parse(key) as Dispatch["bindings"];
+    return device.createBindGroup({ layout: layouts(bindings.length), entries: resources(buffers, bindings) });
   });
-  const groupOf = ({ shader, bindings }: Dispatch): GPUBindGroup =>
-    groups(JSON.stringify({ access: accesses[shader]!, bindings } satisfies GroupKey));
+  const groupOf = ({ bindings }: Dispatch): GPUBindGroup => groups(JSON.stringify(bindings));
   const { value, accepted } = scoped(program, device, () =>
     Object.entries(code.entries).map(([id, dispatches]): [string, Steps] => [
       id,
@@ -76,31 +75,15 @@ export function encodeSteps(pass: GPUComputePassEncoder, { pipelines, groups, wo
   }
 }
 
-interface GroupKey {
-  readonly access: string;
-  readonly bindings: Dispatch["bindings"];
-}
 const resources = (buffers: Buffers, bindings: Dispatch["bindings"]): GPUBindGroupEntry[] =>
   bindings.map(({ region, offset: from, bytes: size }, binding) => {
     const { start, buffer } = pageAt(buffers, region, from);
     return { binding, resource: { buffer, offset: from - start, size } };
   });
 
-/** Access of each storage binding in binding order: "r" or "w" (read and write), as the shader declares it. */
-function accessOf(code: string): string {
-  const found = [...code.matchAll(/@binding\((\d+)\)\s*var<\s*storage\s*(?:,\s*(\w+)\s*)?>/g)];
-  return found
-    .sort((a, b) => Number(a[1]) - Number(b[1]))
-    .map((m) => (m[2] === "read_write" ? "w" : "r"))
-    .join("");
-}
-const bindGroupLayout = (device: GPUDevice, access: string): GPUBindGroupLayout =>
+const bindGroupLayout = (device: GPUDevice, bindings: number): GPUBindGroupLayout =>
   device.createBindGroupLayout({
-    entries: [...access].map((a, binding) => ({
-      binding,
-      visibility: computeStage,
-      buffer: { type: a === "w" ? "storage" : "read-only-storage" },
-    })),
+    entries: Array.from({ length: bindings }, (_, binding) => ({ binding, visibility: computeStage, buffer: { type: "storage" } })),
   });
 
 type Shader = WgslCode["shaders"][number];

@@ -114,6 +114,11 @@ const badShaders: readonly (readonly [what: string, file: unknown, message: stri
     { ...shaders, entries: { forward: [{ ...dispatch, bindings: [{ region: "io", offset: 1536, bytes: 4 }] }] } },
     "not inside the region io",
   ],
+  [
+    "a shader with different bindings",
+    { ...shaders, entries: { forward: [dispatch], step: [{ ...dispatch, bindings: [] }] } },
+    "dispatches of shader 0 bind 1 and 0 buffers",
+  ],
   ["an unknown entry", { ...shaders, entries: { backward: [] } }, "a key of net.wgsl.json.entries is"],
   ["a limit that is a text", { ...shaders, limits: { maxBufferSize: "1" } }, 'limits.maxBufferSize is "1"'],
 ];

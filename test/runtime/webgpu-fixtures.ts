@@ -39,17 +39,17 @@ export const kernel = (name: string, bindings: readonly string[], body: string) 
 
 export const sum = kernel(
   "sum",
-  ["var<storage, read> gain: array<f32, 4>", "var<storage, read_write> total: array<f32, 1>"],
+  ["var<storage, read_write> gain: array<f32, 4>", "var<storage, read_write> total: array<f32, 1>"],
   "total[0] = gain[0] + gain[1] + gain[2] + gain[3];",
 );
 export const affine = kernel(
   "affine",
   [
-    "var<storage, read> gain: array<f32, 4>",
-    "var<storage> bias: array<f32, 1>",
+    "var<storage, read_write> gain: array<f32, 4>",
+    "var<storage, read_write> bias: array<f32, 1>",
     "var<storage, read_write> x: array<f32, 4>",
     "var<storage, read_write> y: array<f32, 4>",
-    "var<storage, read> total: array<f32, 1>",
+    "var<storage, read_write> total: array<f32, 1>",
   ],
   "y[i] = gain[i] * x[i] + bias[0] + total[0] * 100.0;",
 );

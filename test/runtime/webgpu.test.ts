@@ -106,7 +106,7 @@ onGpu("bindings that do not fit are refused at load", async () => {
 onGpu("an error during a run is reported, not swallowed", async () => {
   const alias = dispatch(0, [
     ["parameters", gain.offset, 16],
-    ["parameters", 512, 4],
+    ["parameters", gain.offset, 4],
   ]);
   const net = await load(programOf(wgsl([sum], { forward: [alias] }), { entries: [{ name: "forward", inputs: [], outputs: [y] }] }), {
     weights,

@@ -1,6 +1,7 @@
 /**
- * Every shader of the zoo, of prediction and of training, is valid for two implementations of WGSL: Dawn and naga. All train
- * blocks are there at a small size, and one model of each kind of network at its own, where other schedules are chosen.
+ * Every shader of the zoo, of prediction and of training, is valid for two implementations of WGSL, Dawn and naga, and declares
+ * what its dispatches bind. All train blocks are there at a small size, and one model of each kind of network at its own, where
+ * other schedules are chosen.
  */
 import { describe, expect, test } from "vitest";
 import type { Program } from "../../runtime/index.ts";
@@ -8,6 +9,8 @@ import { nullDevice, validate } from "../codegen/gpu.ts";
 import { openNaga } from "../naga/naga.ts";
 import { compileSmall, smalls } from "./smalls.ts";
 import { type Choice, compileZoo } from "./support.ts";
+
+type Wgsl = Extract<Program["code"], { kind: "wgsl" }>;
 
 const device = await nullDevice();
 const naga = await openNaga();
@@ -23,7 +26,27 @@ async function refusals({ code }: Program): Promise<readonly string[]> {
     const why = naga?.(s.code) ?? null;
     return why === null ? [] : [`${s.name}, naga: ${why}\n${s.code}`];
   });
-  return [...dawn, ...others];
+  return [...dawn, ...others, ...mismatches(code)];
+}
+
+/** Dispatches whose shaders declare other bindings than they have, or read-only ones. */
+function mismatches({ shaders, entries }: Wgsl): readonly string[] {
+  const declared = shaders.map(({ code }) => declarations(code));
+  return Object.values(entries).flatMap((dispatches) =>
+    dispatches.flatMap(({ shader, bindings }) => {
+      const [has, wants] = [bindings.map((b) => `read_write ${b.bytes}`).join(", "), declared[shader]!.join(", ")];
+      return has === wants ? [] : [`${shaders[shader]!.name} declares ${wants} and is bound to ${has}`];
+    }),
+  );
+}
+/** Access and bytes of each binding, in order. */
+function declarations(code: string): readonly string[] {
+  const found = [...code.matchAll(/@binding\((\d+)\)\s*var<storage(?:, (\w+))?> \w+: array<(?:vec(\d)<)?([fiu])(\d\d)>?, (\d+)>/g)];
+  expect(found.length).toBe(code.split("@binding(").length - 1);
+  return found
+    .map(([, at, access, lanes = "1", , bits, n]) => [Number(at), `${access} ${(Number(lanes) * Number(bits) * Number(n)) / 8}`] as const)
+    .sort(([a], [b]) => a - b)
+    .map(([, text]) => text);
 }
 
 const mark = naga ? "" : " (naga skipped: it is not installed)";
