@@ -20,7 +20,7 @@ export interface AnyGpuDevice {
   readonly features: { readonly has: (feature: string) => boolean };
   readonly queue: object;
 }
-/** Of the kernels of a program, so many are compiled. */
+/** Of the kernels that are being compiled, so many are done; begins anew where a later call needs others. */
 export type OnProgress = (progress: { readonly done: number; readonly total: number }) => void;
 /** An ImageBitmap, ImageData, VideoFrame, canvas, OffscreenCanvas, or the element of an image or video. */
 export type Picture =

@@ -6,6 +6,7 @@ import { checkOptions, checkProgram } from "./options.ts";
 import { checkSeed, type Net, openSession, type Started } from "./session.ts";
 import { startWasm } from "./wasm.ts";
 import type { Origin, Recover } from "./webgpu/recovery.ts";
+import type { Warm } from "./webgpu/warm.ts";
 import { type FileBytes, type Given, matchCheckpoint, matchWeights, type Weights } from "./weights.ts";
 
 export type { Program } from "../ir/program.ts";
@@ -44,8 +45,13 @@ export interface LoadOptions {
    * frees what the program has on it and leaves the device alone.
    */
   readonly gpuDevice?: AnyGpuDevice;
-  /** Told for each kernel that a GPU has compiled; most of a first start on WebGPU is that. */
+  /** Told for each kernel that a GPU has compiled, at load and by the first call that needs others; most of a first start is that. */
   readonly onProgress?: OnProgress;
+  /**
+   * The calls whose kernels are compiled ahead on WebGPU, default ["run"]: `load` waits for those of the first, the others follow in the
+   * background, in this order. The first call that needs further ones waits for them, and fails where the GPU refuses one.
+   */
+  readonly warm?: Warm;
   /**
    * What a net on WebGPU does when its device was lost; default "auto". Until then it keeps the bytes of `weights`, or with
    * "checkpoint" a copy of the last checkpoint.

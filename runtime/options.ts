@@ -19,6 +19,7 @@ interface Check {
 const isBytes = (x: unknown): boolean => x instanceof Uint8Array || x instanceof ArrayBuffer;
 const isFile = (x: unknown): boolean => isObject(x) && typeof x.prefix === "string" && isBytes(x.data);
 const devices = ["auto", "wasm", "webgpu"];
+const calls = ["run", "step", "evaluate"];
 const recoveries = ["auto", "checkpoint", "never"];
 const oneOf = (texts: readonly string[]): string => texts.map((t) => `"${t}"`).join(", ");
 const isObject = (x: unknown): x is Readonly<Record<string, unknown>> => typeof x === "object" && x !== null;
@@ -38,6 +39,7 @@ const checks: Readonly<Record<keyof LoadOptions, Check>> = {
   gpu: { is: isObject, expected: "an object like navigator.gpu" },
   gpuDevice: { is: (x) => isObject(x) && "queue" in x, expected: "a GPUDevice" },
   onProgress: { is: (x) => typeof x === "function", expected: "a function" },
+  warm: { is: (x) => Array.isArray(x) && x.every((c) => calls.includes(c)), expected: `a list of ${oneOf(calls)}` },
   recover: { is: (x) => recoveries.includes(x as string), expected: oneOf(recoveries) },
 };
 

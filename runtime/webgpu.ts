@@ -1,5 +1,5 @@
-/** Programs as WGSL on WebGPU: all pipelines and bind groups are made at start, a run is one submit. */
-import { entryOf, type Program } from "../ir/program.ts";
+/** Programs as WGSL on WebGPU: pipelines and bind groups are made at start or by the first call that needs them, a run is one submit. */
+import { type EntryId, entryOf, type Program } from "../ir/program.ts";
 import { DlmError } from "./errors.ts";
 import type { AnyGpuDevice, GpuSource, OnProgress } from "./gpu-types.ts";
 import type { GpuCall, OnGpu, Started } from "./session.ts";
@@ -10,7 +10,9 @@ import { allBuffers, makeBuffers, writeField } from "./webgpu/memory.ts";
 import type { Pictures } from "./webgpu/pictures.ts";
 import { type Keeper, keeper, type Origin } from "./webgpu/recovery.ts";
 import { stagingRing } from "./webgpu/staging.ts";
-import { makeSteps } from "./webgpu/steps.ts";
+import { stepsMaker } from "./webgpu/steps.ts";
+import { type Warm, warmEntries } from "./webgpu/warm.ts";
+import type { Given } from "./weights.ts";
 
 export type { GpuSource } from "./gpu-types.ts";
 
@@ -18,22 +20,31 @@ export interface GpuOptions {
   readonly gpu?: GpuSource;
   readonly gpuDevice?: AnyGpuDevice;
   readonly onProgress?: OnProgress;
+  readonly warm?: Warm;
 }
 
 export const startWebGpu = (program: Program, code: WgslCode, options: GpuOptions, origin: Origin): Promise<Started> =>
-  start(program, code, options, keeper(program, origin));
+  start(program, code, options, origin.given, keeper(program, origin));
 
-async function start(program: Program, code: WgslCode, options: GpuOptions, kept: Keeper): Promise<Started> {
-  const { gpu, gpuDevice, onProgress } = options;
+async function start(program: Program, code: WgslCode, options: GpuOptions, given: Given, kept: Keeper): Promise<Started> {
+  const { gpu, gpuDevice, onProgress, warm = ["run"] } = options;
   const opened = gpuDevice ? shareDevice(program, code, gpuDevice) : await openDevice(program, code, gpu);
   const health = watch(program.name, opened);
   const end = ending(opened, health);
-  const machine = await setUp(program, code, opened, onProgress, end).catch(async (e) => {
-    const error = await health.failure("the GPU cannot be set up", e);
-    end.all();
-    throw error;
-  });
-  const onGpu = gpuPart({ machine, health, owned: opened.owned, kept, again: () => start(program, code, options, kept), dispose: end.all });
+  const [first, ...later] = warmEntries(program, warm, given);
+  const machine = await setUp(program, code, opened, onProgress, end)
+    .then(async (m) => {
+      await m.make(first);
+      return m;
+    })
+    .catch(async (e) => {
+      const error = await health.failure("the GPU cannot be set up", e);
+      end.all();
+      throw error;
+    });
+  inBackground(machine, later, end);
+  const again = (from: Given) => start(program, code, options, from, kept);
+  const onGpu = gpuPart({ machine, health, owned: opened.owned, kept, again, dispose: end.all });
   return {
     backend: {
       write: (field, bytes) => writeField(machine.device, machine.buffers, field, bytes),
@@ -64,6 +75,18 @@ function ending({ device, owned, source }: Opened, health: Health): Ending {
   };
 }
 
+/** One after the other. What fails is made again by the call that needs it, which tells. */
+function inBackground({ make }: Machine, lists: readonly (readonly EntryId[])[], end: Ending): void {
+  let ended = false;
+  end.add(() => {
+    ended = true;
+  });
+  const work = async (): Promise<void> => {
+    for (const entries of lists) if (!ended) await make(entries).catch(() => undefined);
+  };
+  void work();
+}
+
 async function setUp(
   program: Program,
   code: WgslCode,
@@ -78,7 +101,7 @@ async function setUp(
   await accepted;
   const clock = await makeClock(program, code, device);
   if (clock) end.add(clock.dispose);
-  const steps = await makeSteps(program, code, device, buffers, onProgress);
+  const { made: steps, make } = stepsMaker(program, code, device, buffers, onProgress);
   const staging = stagingRing(device);
   end.add(staging.dispose);
   let opening: Promise<Pictures> | undefined;
@@ -95,7 +118,7 @@ async function setUp(
     });
     return opening;
   };
-  return { program, device, buffers, steps, clock, staging, pictures };
+  return { program, device, buffers, steps, make, clock, staging, pictures };
 }
 
 interface Parts {
@@ -104,13 +127,17 @@ interface Parts {
   readonly owned: boolean;
   readonly kept: Keeper;
   /** Starts the program on a new device. */
-  readonly again: () => Promise<Started>;
+  readonly again: (given: Given) => Promise<Started>;
   readonly dispose: () => void;
 }
 function gpuPart({ machine, health, owned, kept, again, dispose }: Parts): OnGpu {
   const tally = stepsOf(kept);
   const watched = async <T>(call: GpuCall, issued: () => void, work: (issued: () => void) => Promise<T>): Promise<T> => {
     health.check();
+    const name = call.entries.at(-1) ?? "reading";
+    await machine.make(call.entries).catch(async (e) => {
+      throw await health.failure(name, e);
+    });
     const ran = tally.of(call);
     try {
       return await work(() => {
@@ -120,7 +147,7 @@ function gpuPart({ machine, health, owned, kept, again, dispose }: Parts): OnGpu
     } catch (e) {
       // Inputs are refused before anything runs; after all else a step may have run.
       if (!(e instanceof DlmError) || e.code !== "input") ran();
-      throw await health.failure(call.entries.at(-1) ?? "reading", e);
+      throw await health.failure(name, e);
     }
   };
   return {
@@ -132,7 +159,7 @@ function gpuPart({ machine, health, owned, kept, again, dispose }: Parts): OnGpu
       if (why === null) return null;
       const { given, seed, note } = kept.resume(why, tally.steps(), !owned);
       dispose();
-      const started = await again();
+      const started = await again(given);
       return { started: { ...started, notes: [note] }, given, seed };
     },
     keep: (checkpoint) => {

@@ -80,8 +80,14 @@ export async function loadProgram(program: Program, options: LoadOptions, io: Io
 
 /** Kernels are compiled by the GPU's driver, which some take long for. */
 export function kernelProgress(io: Io): Required<Pick<LoadOptions, "onProgress">> {
-  const tell = lateProgress(io, "GPU kernel");
-  return { onProgress: ({ done, total }) => tell(done, total) };
+  let tell = lateProgress(io, "GPU kernel");
+  return {
+    onProgress: ({ done, total }) => {
+      // What a later call needs is work of its own.
+      if (done === 1) tell = lateProgress(io, "GPU kernel");
+      tell(done, total);
+    },
+  };
 }
 
 /** The files of `--weights`, for messages. */

@@ -76,7 +76,7 @@ export const runFrom = (
   values: Readonly<Record<string, TensorData>>,
   { threads, io }: Job,
 ): Promise<Ran> =>
-  using(program, { checkpoint: start, threads, ...kernelProgress(io) }, quiet(io), null, async (net) => {
+  using(program, { checkpoint: start, threads, warm: [], ...kernelProgress(io) }, quiet(io), null, async (net) => {
     const outputs = entryOf(entry.name) === "step" ? ((await net.step(values)).watched ?? {}) : await net.run(values);
     return { seen: sortOut(outputs), variables: variablesIn(await net.checkpoint()) };
   });

@@ -88,7 +88,7 @@ async function diff(args: Arguments, io: Io): Promise<number> {
   const { values, invented, scaled: notes } = fillInputs(built.entry.inputs, given, images);
   for (const text of [...invented, ...notes]) note(io, text);
   const seed = settings.seed ?? 0;
-  const loading = { ...(weights ? { weights } : {}), seed, allowMissing: args.all("allow-missing"), threads };
+  const loading = { ...(weights ? { weights } : {}), seed, allowMissing: args.all("allow-missing"), threads, warm: [] };
   const start = await using(built.program, loading, io, weightFiles(args), (net) => net.checkpoint());
   const base = await openBase(job, built, start, values, tolerance);
   const initial: Initial[] = [];
@@ -116,7 +116,7 @@ async function initialValues(
   { target, program }: Built,
   seed: number,
 ): Promise<readonly Initial[]> {
-  const loading = { seed, threads: job.threads, ...kernelProgress(job.io) };
+  const loading = { seed, threads: job.threads, warm: [], ...kernelProgress(job.io) };
   const found = variablesIn(await using(program, loading, quiet(job.io), null, (net) => net.checkpoint()));
   return [...variablesIn(start)].flatMap(([name, expected]): Initial[] => {
     const agreement: Agreement = agreementOf(found.get(name)!, expected, { tolerance });

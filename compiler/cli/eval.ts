@@ -65,7 +65,13 @@ async function evaluate(args: Arguments, io: Io): Promise<number> {
   noteData(source, feedOf(inputs, source, normalisation, hintsOf(args, settings).size), io);
   warnMissing(source, weights !== null, args, io);
   if (weights) warnInitial(build, weights, io);
-  const common = { seed: settings.seed ?? 0, threads, allowMissing: args.all("allow-missing"), missing: "error" } as const;
+  const common = {
+    seed: settings.seed ?? 0,
+    threads,
+    allowMissing: args.all("allow-missing"),
+    missing: "error",
+    warm: ["evaluate"],
+  } as const;
   const net = await loadEvaluation(build, { ...common, ...(weights ? { weights } : {}) }, args, io);
   try {
     const evaluation = { net, source, normalisation, smaller: build.smaller, options: { threads } };

@@ -73,7 +73,7 @@ async function evaluateRemainder(e: Evaluation, split: Split, from: number, whol
     note(io, `${left}: the last ${count} of ${split.count} examples are left out`);
     return;
   }
-  const net = await loadProgram(program, { ...e.options, checkpoint: await e.net.checkpoint() }, io);
+  const net = await loadProgram(program, { ...e.options, checkpoint: await e.net.checkpoint(), warm: ["evaluate"] }, io);
   try {
     const feed = feedOf(entryOf(program, "evaluate").inputs, e.source, e.normalisation);
     mean.add(await net.evaluate(feed.read(split, range(from, count))), count);

@@ -58,7 +58,7 @@ export async function open(work: Work, io: Io, more: Partial<CompileOptions> = {
   const batch = train && settings.batch === undefined ? { batch: defaultBatch } : {};
   const stages = await during(io, `compiling ${path}`, (to) => buildFile(path, settings, { train, ...batch, ...more }, to));
   const compiled = io.now();
-  const net = await loadProgram(stages.program, work.options, io, work.weights);
+  const net = await loadProgram(stages.program, { ...work.options, warm: [train ? "step" : "run"] }, io, work.weights);
   const entry = entryToRun(stages.program, train);
   return { stages, net, entry, compileMs: compiled - start, loadMs: io.now() - compiled, run: runOf(net, entry) };
 }

@@ -33,13 +33,13 @@ export async function during<T>(io: Io, label: string, work: (io: Io) => Promise
 
 /** What is over sooner has no progress of its own. */
 const quietFor = 3000;
-/** As `progressOf`, of work that is often over at once: only from some seconds on. The total may become known with the first news. */
+/** As `progressOf`, of work that is often over at once: only from some seconds on. The total may grow. */
 export function lateProgress(io: Io, label: string): (done: number, total: number) => void {
   const start = io.now();
-  let shown: Progress | null = null;
+  let [shown, of]: [Progress | null, number] = [null, 0];
   return (done, total) => {
     if (!shown && (done >= total || io.now() - start < quietFor)) return;
-    shown ??= progressOf(io, total, label);
+    if (!shown || total !== of) [shown, of] = [progressOf(io, total, label), total];
     shown.update(done, () => "");
     if (done >= total) shown.end();
   };

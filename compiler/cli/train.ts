@@ -140,7 +140,7 @@ async function examplesOf(args: Arguments, settings: CompileSettings, { data, no
 }
 
 function loadOptionsOf(args: Arguments, { weights, threads }: Plan, { seed }: RunState, checkpoint: Uint8Array | null) {
-  const common = { seed, threads, allowMissing: args.all("allow-missing") };
+  const common = { seed, threads, allowMissing: args.all("allow-missing"), warm: ["step"] } as const;
   return { ...common, ...(weights ? { weights } : {}), ...(checkpoint ? { checkpoint } : {}) };
 }
 

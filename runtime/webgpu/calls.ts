@@ -18,7 +18,9 @@ export interface Machine {
   readonly program: Program;
   readonly device: GPUDevice;
   readonly buffers: Buffers;
+  /** Those made so far, by id. */
   readonly steps: Readonly<Record<string, Steps>>;
+  readonly make: (entries: readonly EntryId[]) => Promise<void>;
   /** Null: the program was not compiled to be measured. */
   readonly clock: Clock | null;
   readonly staging: Staging;

@@ -1,11 +1,9 @@
-/** What each entry dispatches: pipelines and bind groups made once, and a flat list that is encoded again for every run. */
-import type { Dispatch, Program } from "../../ir/program.ts";
-import { fail, messageOf } from "../errors.ts";
+/** What each entry dispatches: pipelines and bind groups made when an entry is needed, and a flat list that is encoded again for every run. */
+import type { Dispatch, EntryId, Program } from "../../ir/program.ts";
 import type { OnProgress } from "../gpu-types.ts";
 import { scoped, type WgslCode } from "./device.ts";
 import { type Buffers, pageAt } from "./memory.ts";
-
-const computeStage = 0x4;
+import { memo, type PipelineMaker, pipelineMaker } from "./pipelines.ts";
 
 /** Three lists with an element for each dispatch; `workgroups` has three numbers each. */
 export interface Steps {
@@ -15,36 +13,63 @@ export interface Steps {
   /** So many dispatches are submitted at once. */
   readonly submitted: number;
 }
+export interface StepsMaker {
+  /** Those made so far, by id. */
+  readonly made: Readonly<Record<string, Steps>>;
+  /** Makes those of entries, all at once. What failed is made again the next time. */
+  readonly make: (entries: readonly EntryId[]) => Promise<void>;
+}
 
-/** Pipelines all at once, equal ones once; bind groups, equal ones once. */
-export async function makeSteps(
+export function stepsMaker(
   program: Program,
   code: WgslCode,
   device: GPUDevice,
   buffers: Buffers,
-  onProgress: OnProgress = () => undefined,
-): Promise<Readonly<Record<string, Steps>>> {
-  const layouts = memo((bindings: number) => bindGroupLayout(device, bindings));
-  const bound = new Map(Object.values(code.entries).flatMap((all) => all.map((d) => [d.shader, d.bindings.length])));
-  const pipelines = await makePipelines(program, code, device, (shader) => layouts(bound.get(shader) ?? 0), onProgress);
-  const groups = memo((key: string) => {
-    const bindings = JSON.parse(key) as Dispatch["bindings"];
-    return device.createBindGroup({ layout: layouts(bindings.length), entries: resources(buffers, bindings) });
+  onProgress: OnProgress | undefined,
+): StepsMaker {
+  const pipelines = pipelineMaker(code, device, onProgress);
+  const made: Record<string, Steps> = {};
+  const making = memo(async (id: EntryId): Promise<void> => {
+    made[id] = await makeSteps(program, id, code.entries[id] ?? [], { device, buffers, pipelines });
   });
-  const groupOf = ({ bindings }: Dispatch): GPUBindGroup => groups(JSON.stringify(bindings));
-  const { value, accepted } = scoped(program, device, () =>
-    Object.entries(code.entries).map(([id, dispatches]): [string, Steps] => [
-      id,
-      {
-        pipelines: dispatches.map(({ shader }) => pipelines[shader]!),
-        groups: dispatches.map(groupOf),
-        workgroups: Uint32Array.from(dispatches.flatMap((d) => d.workgroups)),
-        submitted: dispatchesAtOnce(program, id, dispatches.length),
-      },
-    ]),
-  );
+  return {
+    made,
+    make: async (entries) => {
+      await Promise.all(entries.map((id) => making(id)));
+    },
+  };
+}
+
+interface Parts {
+  readonly device: GPUDevice;
+  readonly buffers: Buffers;
+  readonly pipelines: PipelineMaker;
+}
+/** Equal bind groups are made once. */
+async function makeSteps(
+  program: Program,
+  id: EntryId,
+  dispatches: readonly Dispatch[],
+  { device, buffers, pipelines }: Parts,
+): Promise<Steps> {
+  const { value, accepted } = scoped(program, device, () => {
+    const groupOf = memo((key: string) => {
+      const bindings = JSON.parse(key) as Dispatch["bindings"];
+      return device.createBindGroup({ layout: pipelines.layout(bindings.length), entries: resources(buffers, bindings) });
+    });
+    return {
+      ready: dispatches.map((d) => pipelines.make(d.shader)),
+      groups: dispatches.map(({ bindings }) => groupOf(JSON.stringify(bindings))),
+    };
+  });
+  const ready = await Promise.all(value.ready);
   await accepted;
-  return Object.fromEntries(value);
+  return {
+    pipelines: ready,
+    groups: value.groups,
+    workgroups: Uint32Array.from(dispatches.flatMap((d) => d.workgroups)),
+    submitted: dispatchesAtOnce(program, id, dispatches.length),
+  };
 }
 
 /**
@@ -80,56 +105,3 @@ const resources = (buffers: Buffers, bindings: Dispatch["bindings"]): GPUBindGro
     const { start, buffer } = pageAt(buffers, region, from);
     return { binding, resource: { buffer, offset: from - start, size } };
   });
-
-const bindGroupLayout = (device: GPUDevice, bindings: number): GPUBindGroupLayout =>
-  device.createBindGroupLayout({
-    entries: Array.from({ length: bindings }, (_, binding) => ({ binding, visibility: computeStage, buffer: { type: "storage" } })),
-  });
-
-type Shader = WgslCode["shaders"][number];
-async function makePipelines(
-  program: Program,
-  { shaders }: WgslCode,
-  device: GPUDevice,
-  layoutOf: (shader: number) => GPUBindGroupLayout,
-  onProgress: OnProgress,
-): Promise<readonly GPUComputePipeline[]> {
-  const first = new Map<string, number>();
-  for (const [i, { code }] of shaders.entries()) if (!first.has(code)) first.set(code, i);
-  const total = first.size;
-  let done = 0;
-  const { value, accepted } = scoped(program, device, () => {
-    const layouts = memo((bindGroupLayout: GPUBindGroupLayout) => device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] }));
-    return [...first.values()].map((i) => {
-      const shader = shaders[i]!;
-      const ready = makePipeline(device, shader, layouts(layoutOf(i))).then((pipeline) => {
-        onProgress({ done: ++done, total });
-        return pipeline;
-      });
-      return [shader.code, ready] as const;
-    });
-  });
-  const made = new Map(await Promise.all(value.map(async ([text, ready]) => [text, await ready] as const)));
-  await accepted;
-  return shaders.map(({ code }) => made.get(code)!);
-}
-
-async function makePipeline(device: GPUDevice, { name, code }: Shader, layout: GPUPipelineLayout): Promise<GPUComputePipeline> {
-  const module = device.createShaderModule({ label: name, code });
-  try {
-    return await device.createComputePipelineAsync({ label: name, layout, compute: { module } });
-  } catch (e) {
-    const { messages } = await module.getCompilationInfo();
-    const details = messages.filter((m) => m.type === "error").map((m) => `line ${m.lineNum}: ${m.message}`);
-    return fail("device", `the GPU refuses the kernel ${name}: ${details.join("; ") || messageOf(e)}`, e);
-  }
-}
-
-function memo<K, T>(make: (key: K) => T): (key: K) => T {
-  const made = new Map<K, T>();
-  return (key) => {
-    const value = made.get(key) ?? make(key);
-    made.set(key, value);
-    return value;
-  };
-}

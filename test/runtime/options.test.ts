@@ -31,10 +31,11 @@ test.each([
   [{ Device: "wasm" }, "load has no option Device; did you mean device?"],
   [{ gpuDevice: {} }, "gpuDevice is an object, expected a GPUDevice"],
   [{ device: "wasm", gpuDevice: { queue: {} } }, 'gpuDevice and device "wasm" exclude each other'],
+  [{ warm: ["forward"] }, 'warm is a list, expected a list of "run", "step", "evaluate"'],
   [{ recover: true }, 'recover is true, expected "auto", "checkpoint", "never"'],
   [
     { colour: 1 },
-    "load has no option colour; its options are weights, checkpoint, seed, threads, device, allowMissing, missing, gpu, gpuDevice, onProgress, recover",
+    "load has no option colour; its options are weights, checkpoint, seed, threads, device, allowMissing, missing, gpu, gpuDevice, onProgress, warm, recover",
   ],
 ])("options %o", async (options, message) => {
   const call = () => load(programOf(recorder().code), options as unknown as LoadOptions);

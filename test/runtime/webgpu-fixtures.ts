@@ -89,6 +89,31 @@ export function spying(): { readonly source: GpuSource; readonly devices: GPUDev
   };
   return { source: { requestAdapter }, devices, requested };
 }
+/** A device of `spying` whose kernels are compiled under watch: their names in order; `hold` may keep or refuse one. */
+export function compiling(hold: (kernel: string, device: GPUDevice) => Promise<void> = async () => undefined): {
+  readonly gpu: GpuSource;
+  readonly devices: readonly GPUDevice[];
+  readonly compiled: string[];
+} {
+  const { source, devices } = spying();
+  const compiled: string[] = [];
+  const requestAdapter = async () => {
+    const adapter = (await source.requestAdapter()) as GPUAdapter;
+    const requestDevice = async (d: GPUDeviceDescriptor) => {
+      const device = await adapter.requestDevice(d);
+      const create = device.createComputePipelineAsync.bind(device);
+      device.createComputePipelineAsync = async (pipeline) => {
+        compiled.push(pipeline.label!);
+        const made = create(pipeline);
+        await hold(pipeline.label!, device);
+        return made;
+      };
+      return device;
+    };
+    return { limits: adapter.limits, features: adapter.features, requestDevice };
+  };
+  return { gpu: { requestAdapter }, devices, compiled };
+}
 /** How often something is submitted to a device. */
 export function submits(device: GPUDevice): { count: number } {
   const seen = { count: 0 };

@@ -87,7 +87,7 @@ onGpu("a checkpoint continues on the device", async () => {
 
 onGpu("a kernel that is not valid is named with its line", async () => {
   const broken = { name: "broken", code: "@compute @workgroup_size(1) fn broken() {\n  let x: i32 = 1.5;\n}" };
-  const e = await failure(() => load(programOf(wgsl([broken], { forward: [] })), { weights, gpu }));
+  const e = await failure(() => load(programOf(wgsl([broken], { forward: [dispatch(0, [])] })), { weights, gpu }));
   expect(e).toMatchObject({ name: "DlmError", code: "device" });
   expect(e.message).toMatch(/the GPU refuses the kernel broken: line 2/);
 });

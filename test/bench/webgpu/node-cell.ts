@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { create, globals } from "webgpu";
 import { load, programFromArtefact } from "../../../runtime/index.ts";
-import { runOf } from "../engines/dlm-model.ts";
+import { runOf, warmFor } from "../engines/dlm-model.ts";
 import { files, type Input } from "../job.ts";
 import { programPath } from "../prepare.ts";
 import { countCalls, type Interfaces } from "./counters.ts";
@@ -28,7 +28,8 @@ async function answer({ job, folder }: NodeJob): Promise<GpuAnswer> {
   const open = async () => {
     const path = programPath(job.work, folder);
     const program = await programFromArtefact(JSON.parse(await readFile(path, "utf8")), (name) => readFile(join(dirname(path), name)));
-    const net = await load(program, { gpu, weights: new Uint8Array(await readFile(join(folder, files.weights))) });
+    const weights = new Uint8Array(await readFile(join(folder, files.weights)));
+    const net = await load(program, { gpu, weights, warm: warmFor(job.work.kind) });
     return runOf(net, job.work.kind, inputsOf(job, folder));
   };
   const counted = countCalls(globals as unknown as Interfaces);

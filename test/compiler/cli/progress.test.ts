@@ -30,6 +30,21 @@ test("long work has lines in a pipe from some seconds on", () => {
   );
 });
 
+test("the total may grow", () => {
+  let time = 0;
+  const said: string[] = [];
+  const io: Pick<Io, "err" | "now" | "columns"> = { columns: null, now: () => time, err: (t) => said.push(t) };
+  const tell = lateProgress(io as Io, "kernel");
+  time = 4000;
+  for (const [done, total] of [
+    [1, 2],
+    [2, 4],
+    [4, 4],
+  ] as const)
+    tell(done, total);
+  expect(said).toEqual(["kernel 1/2  \n", "kernel 2/4  \n", "kernel 4/4  \n"]);
+});
+
 test("and on a terminal a bar that is gone in the end", () => {
   const text = said(1000, 80);
   expect(text).toContain("kernel [======              ] 3/10");
