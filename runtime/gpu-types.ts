@@ -14,6 +14,13 @@ export interface AnyGpuBuffer {
   readonly usage: number;
   readonly mapState: string;
 }
+/** A part of a buffer, as a `GPUBufferBinding`: `size` bytes from `offset` (default 0) on, multiples of four. */
+export interface GpuBinding<Buffer = GpuBuffer> {
+  readonly buffer: Buffer;
+  readonly offset?: number;
+  readonly size?: number;
+}
+export type AnyGpuBinding = GpuBinding<AnyGpuBuffer>;
 /** A `GPUDevice`. */
 export interface AnyGpuDevice {
   readonly limits: object;

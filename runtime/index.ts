@@ -12,7 +12,16 @@ import { type FileBytes, type Given, matchCheckpoint, matchWeights, type Weights
 export type { Program } from "../ir/program.ts";
 export { artefactOf, programFromArtefact } from "./artefact.ts";
 export { DlmError, type ErrorCode } from "./errors.ts";
-export type { AnyGpuBuffer, AnyGpuDevice, GpuBuffer, GpuSource, OnProgress, Picture } from "./gpu-types.ts";
+export type {
+  AnyGpuBinding,
+  AnyGpuBuffer,
+  AnyGpuDevice,
+  GpuBinding,
+  GpuBuffer,
+  GpuSource,
+  OnProgress,
+  Picture,
+} from "./gpu-types.ts";
 export type { Entry, FileType, Tensors } from "./safetensors.ts";
 export { parseSafetensors, writeSafetensors } from "./safetensors.ts";
 export type { GpuOutputs, Net, Parameter, Run, StepResult } from "./session.ts";

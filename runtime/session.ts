@@ -13,7 +13,7 @@ import {
 import type { Shape } from "../ir/type.ts";
 import { DlmError, fail } from "./errors.ts";
 import { Source } from "./field.ts";
-import type { AnyGpuBuffer, GpuBuffer } from "./gpu-types.ts";
+import type { AnyGpuBinding, AnyGpuBuffer, GpuBinding, GpuBuffer } from "./gpu-types.ts";
 import { bytesOf, type Entry, fileTypeOf, writeSafetensors } from "./safetensors.ts";
 import { decode, encode, encodeInputs, type Inputs, isNumbers, type OutputValues } from "./tensor.ts";
 import { checkpointName, type Given } from "./weights.ts";
@@ -41,13 +41,13 @@ export interface Run {
   (inputs: Inputs, options?: { readonly seed?: number; readonly outputs?: "arrays" }): Promise<Record<string, OutputValues>>;
   /**
    * On WebGPU, outputs that stay on the device: `"gpu"` copies each to a new GPUBuffer (usage STORAGE, COPY_SRC and COPY_DST), which
-   * belongs to the caller: no later run writes to it, and `destroy()` frees it. Buffers given by name are filled instead, and are
-   * all that comes back. Elements are row-major as in arrays, of 4 bytes each, also u8 and bool. The promise does not wait for
+   * belongs to the caller: no later run writes to it, and `destroy()` frees it. Buffers given by name are filled instead, from their
+   * start or where a `GpuBinding` says, and are all that comes back. Elements are row-major as in arrays, of 4 bytes each, also u8 and bool. The promise does not wait for
    * the device: what the caller submits from then on finds the outputs there.
    */
   (inputs: Inputs, options: { readonly seed?: number; readonly outputs: GpuOutputs }): Promise<Record<string, GpuBuffer>>;
 }
-export type GpuOutputs = "gpu" | Readonly<Record<string, GpuBuffer>>;
+export type GpuOutputs = "gpu" | Readonly<Record<string, GpuBuffer | GpuBinding>>;
 export interface RunOptions {
   readonly seed?: number;
   readonly outputs?: "arrays" | GpuOutputs;
@@ -99,7 +99,8 @@ export interface OnGpu {
   readonly run: (call: GpuCall, issued: () => void) => Promise<readonly Uint8Array<ArrayBuffer>[]>;
   /** The same, with outputs that stay on the device. */
   readonly runToBuffers: (call: GpuCall, to: GpuOutputs, issued: () => void) => Promise<Record<string, GpuBuffer>>;
-  readonly bufferLength: (given: AnyGpuBuffer, field: Field) => number;
+  /** An input that is given as a buffer; `fields`: what it is for each binding of dimensions. */
+  readonly sourceOf: (fields: readonly Field[], given: AnyGpuBuffer | AnyGpuBinding) => Source;
   /** Looks after the device: null when it is at work, else a new one, with what its variables shall be. */
   readonly revive: () => Promise<Revival | null>;
   /** A checkpoint of now, from which `revive` may continue. */

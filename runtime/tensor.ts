@@ -3,15 +3,24 @@ import type { Field, Signature } from "../ir/program.ts";
 import { sizeOf } from "../ir/type.ts";
 import { fail } from "./errors.ts";
 import { Source, typeOf } from "./field.ts";
-import type { AnyGpuBuffer, Picture } from "./gpu-types.ts";
+import type { AnyGpuBinding, AnyGpuBuffer, Picture } from "./gpu-types.ts";
 
 /**
  * Elements in row-major order; a single number for a tensor of one element. Bools are 0 and 1, or true and false.
  * Or a picture of the size of an input f32[C,H,W] or f32[1,C,H,W] of 1 to 4 channels: grey, grey and alpha, RGB, RGB and alpha,
- * from 0 to 1, as `dlm run` takes PNG files. On WebGPU also a GPUBuffer of the same device with the usage COPY_SRC, see
- * `LoadOptions.gpuDevice`: 4 bytes an element, also u8 and bool, which the device copies; nobody looks at its values.
+ * from 0 to 1, as `dlm run` takes PNG files; for f32[N,C,H,W] a list of N. On WebGPU also a GPUBuffer of the same device with the usage
+ * COPY_SRC, see `LoadOptions.gpuDevice`: 4 bytes an element, also u8 and bool, which the device copies; nobody looks at its values. It
+ * has the length of the input; of a larger one, a `GpuBinding` says which part. Its size may be left out where the input has one length.
  */
-export type InputValues = number | boolean | readonly (number | boolean)[] | NumberArray | Picture | AnyGpuBuffer;
+export type InputValues =
+  | number
+  | boolean
+  | readonly (number | boolean)[]
+  | NumberArray
+  | Picture
+  | readonly Picture[]
+  | AnyGpuBuffer
+  | AnyGpuBinding;
 export type NumberArray =
   | Float32Array
   | Float64Array
@@ -121,6 +130,7 @@ export function decode(field: Field, bytes: Uint8Array<ArrayBuffer>): OutputValu
 type Numbers = readonly (number | boolean)[] | NumberArray;
 const limits = { i32: [-(2 ** 31), 2 ** 31 - 1], u8: [0, 255], bool: [0, 1] } as const;
 export const isNumbers = (x: unknown): x is Numbers =>
-  Array.isArray(x) || (ArrayBuffer.isView(x) && !(x instanceof DataView || x instanceof BigInt64Array || x instanceof BigUint64Array));
+  (Array.isArray(x) && typeof x[0] !== "object") ||
+  (ArrayBuffer.isView(x) && !(x instanceof DataView || x instanceof BigInt64Array || x instanceof BigUint64Array));
 const describe = (x: unknown): string =>
   typeof x === "object" && x !== null ? (x.constructor?.name ?? "an object") : typeof x === "string" ? JSON.stringify(x) : String(x);

@@ -3,9 +3,10 @@ import { type EntryId, entryOf, type Program } from "../ir/program.ts";
 import { DlmError } from "./errors.ts";
 import type { AnyGpuDevice, GpuSource, OnProgress } from "./gpu-types.ts";
 import type { GpuCall, OnGpu, Started } from "./session.ts";
-import { bufferLength, type Machine, runToBuffers, runToHost } from "./webgpu/calls.ts";
+import { type Machine, runToBuffers, runToHost } from "./webgpu/calls.ts";
 import { makeClock } from "./webgpu/clock.ts";
 import { type Health, type Opened, openDevice, scoped, shareDevice, type WgslCode, watch } from "./webgpu/device.ts";
+import { sourceOf } from "./webgpu/given.ts";
 import { allBuffers, makeBuffers, writeField } from "./webgpu/memory.ts";
 import type { Pictures } from "./webgpu/pictures.ts";
 import { type Keeper, keeper, type Origin } from "./webgpu/recovery.ts";
@@ -153,7 +154,7 @@ function gpuPart({ machine, health, owned, kept, again, dispose }: Parts): OnGpu
   return {
     run: (call, issued) => watched(call, issued, (done) => runToHost(machine, call, done)),
     runToBuffers: (call, to, issued) => watched(call, issued, (done) => runToBuffers(machine, call, to, done)),
-    bufferLength: (given, field) => bufferLength(field, given),
+    sourceOf,
     revive: async () => {
       const why = health.lost();
       if (why === null) return null;

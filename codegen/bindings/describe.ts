@@ -19,6 +19,7 @@ export const declaredNames = [
   "LoadOptions",
   "LoadedNet",
   "Picture",
+  "GpuBinding",
   "GpuBuffer",
   "GpuOutputs",
   "AnyProgram",
@@ -73,9 +74,10 @@ export const signaturesOf = (program: Program, entry: EntryName): readonly Signa
 const variantsOf = (entries: readonly Signature[], side: "inputs" | "outputs"): readonly Variants[] =>
   (entries[0]?.[side] ?? []).map((f, i) => [f, ...entries.slice(1).flatMap((e) => e[side][i] ?? [])]);
 
-/** Inputs that the runtime fills from a picture: see `InputValues` there. */
-const takesPicture = ({ dtype, shape }: Field): boolean =>
-  dtype === "f32" && shape.length >= 3 && shape.at(-3)! <= 4 && shape.slice(0, -3).every((d) => d === 1);
+/** Inputs that the runtime fills from pictures: see `InputValues` there. */
+const takesPictures = ({ dtype, shape }: Field): boolean => dtype === "f32" && shape.length >= 3 && shape.at(-3)! <= 4;
+const takesOne = (f: Field): boolean => takesPictures(f) && f.shape.slice(0, -3).every((d) => d === 1);
+const takesList = (f: Field): boolean => takesPictures(f) && f.shape.length > 3;
 
 /** `onGpu`: buffers of the device are inputs too. */
 export const inputProperties = (entries: readonly Signature[], onGpu: boolean): Property[] =>
@@ -85,8 +87,9 @@ export const inputProperties = (entries: readonly Signature[], onGpu: boolean): 
       ...each(fields, tensorOf),
       lists[dtype],
       ...(fields.some(isScalar) ? [single[dtype]] : []),
-      ...(fields.some(takesPicture) ? ["Picture"] : []),
-      ...(onGpu ? ["GpuBuffer"] : []),
+      ...(fields.some(takesOne) ? ["Picture"] : []),
+      ...(fields.some(takesList) ? ["readonly Picture[]"] : []),
+      ...(onGpu ? ["GpuBuffer", "GpuBinding"] : []),
     ]);
   });
 export const outputProperties = (entries: readonly Signature[]): Property[] =>

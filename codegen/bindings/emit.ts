@@ -63,7 +63,7 @@ function writeDts(
   const onGpu = programs.some((p) => p.code.kind === "wgsl");
   const forward = signaturesOf(program, "forward");
   const step = signaturesOf(program, "step");
-  const ofGpu = onGpu ? ["GpuBuffer", "GpuOutputs"] : [];
+  const ofGpu = onGpu ? ["GpuBinding", "GpuBuffer", "GpuOutputs"] : [];
   const namedImports = [...ofGpu, "LoadOptions", { name: "Net", alias: "LoadedNet" }, "Picture", { name: "Program", alias: "AnyProgram" }];
   file.addImportDeclaration({ isTypeOnly: true, namedImports, moduleSpecifier: runtime });
   addTensor(file);
@@ -71,7 +71,7 @@ function writeDts(
   addProperties(
     file,
     "Inputs",
-    `What \`run\` takes: a typed array, or a list of numbers, for some a picture.${sizes}`,
+    `What \`run\` takes: a typed array, or a list of numbers, for some pictures.${sizes}`,
     inputProperties(forward, onGpu),
   );
   addProperties(file, "Outputs", "What `run` gives.", outputProperties(forward));

@@ -1,13 +1,10 @@
 /** One call: inputs, entries and the way back of outputs in one encoder, which is submitted once. */
 import { type EntryId, entryOf, type Field, type Program } from "../../ir/program.ts";
-import { sizeOf } from "../../ir/type.ts";
-import { fail } from "../errors.ts";
-import { typeOf } from "../field.ts";
-import { isBuffer } from "../foreign.ts";
-import type { AnyGpuBuffer, GpuBuffer, Picture } from "../gpu-types.ts";
+import type { GpuBuffer, Picture } from "../gpu-types.ts";
 import type { GpuCall, GpuOutputs } from "../session.ts";
 import { type Clock, timesName } from "./clock.ts";
 import { type Suspects, scoped } from "./device.ts";
+import { isPlace, type Place, targetsOf } from "./given.ts";
 import { type Buffers, bytesOn, fieldSpans, fromStored, type Span, usage } from "./memory.ts";
 import type { Pictures } from "./pictures.ts";
 import type { Staging } from "./staging.ts";
@@ -57,11 +54,13 @@ function suspectsOf({ steps }: Machine, call: GpuCall, outputs: readonly Field[]
   return names.length ? { names, nothingRan: inOne } : null;
 }
 /** Inputs that are buffers of the caller's. */
-const givenFor = ({ sources }: GpuCall): readonly string[] => sources.flatMap(([f, { given }]) => (isBuffer(given) ? [f.name] : []));
+const givenFor = ({ sources }: GpuCall): readonly string[] => sources.flatMap(([f, { given }]) => (isPlace(given) ? [f.name] : []));
 
 /** Runs entries and copies outputs to buffers: those given, or new ones. */
 export async function runToBuffers(m: Machine, call: GpuCall, to: GpuOutputs, issued: () => void): Promise<Record<string, GpuBuffer>> {
-  const wanted = wantedOutputs(m.program, call.outputs, to);
+  const outputs = call.outputs.filter((f) => f.name !== timesName);
+  const given = to === "gpu" ? null : targetsOf(m.program, outputs, to);
+  const wanted = given ? outputs.filter((f) => given.has(f)) : outputs;
   const pictures = await picturesFor(m, call);
   const { device } = m;
   const { value, accepted } = scoped(
@@ -69,60 +68,29 @@ export async function runToBuffers(m: Machine, call: GpuCall, to: GpuOutputs, is
     device,
     () => {
       const encoder = encodeCall(m, device.createCommandEncoder(), call, pictures);
-      const targets = wanted.map((f) => (to === "gpu" ? outputBuffer(device, f) : (to[f.name] as GPUBuffer)));
+      const targets = wanted.map((f): Place => given?.get(f) ?? { buffer: outputBuffer(device, f), offset: 0 });
       for (const [i, f] of wanted.entries())
         for (const { buffer, offset, at, bytes } of fieldSpans(m.buffers, f))
-          encoder.copyBufferToBuffer(buffer, offset, targets[i]!, at, bytes);
+          encoder.copyBufferToBuffer(buffer, offset, targets[i]!.buffer, targets[i]!.offset + at, bytes);
       device.queue.submit([encoder.finish()]);
       return targets;
     },
-    suspectsOf(m, call, to === "gpu" ? [] : wanted),
+    suspectsOf(m, call, given ? wanted : []),
   );
   issue(call, accepted, issued);
   try {
     await accepted;
   } catch (e) {
-    if (to === "gpu") for (const buffer of value) buffer.destroy();
+    if (!given) for (const { buffer } of value) buffer.destroy();
     throw e;
   }
-  return Object.fromEntries(wanted.map((f, i) => [f.name, value[i]!]));
+  return Object.fromEntries(wanted.map((f, i) => [f.name, value[i]!.buffer]));
 }
 const outputBuffer = (device: GPUDevice, f: Field): GPUBuffer =>
   device.createBuffer({ label: f.name, size: bytesOn(f), usage: usage.storage | usage.copySrc | usage.copyDst });
 
-function wantedOutputs(program: Program, outputs: readonly Field[], to: GpuOutputs): readonly Field[] {
-  const all = outputs.filter((f) => f.name !== timesName);
-  if (to === "gpu") return all;
-  if (typeof to !== "object" || to === null)
-    return fail("option", `outputs is ${String(to)}, expected "arrays", "gpu" or an object with a GPUBuffer for each output wanted`);
-  const unknown = Object.keys(to).filter((name) => !all.some((f) => f.name === name));
-  if (unknown.length)
-    fail("option", `${program.name} has no output ${unknown.join(", ")}; its outputs are ${all.map((f) => f.name).join(", ")}`);
-  const wanted = all.filter((f) => to[f.name] !== undefined);
-  for (const f of wanted) {
-    const given: object = to[f.name]!;
-    if (!isBuffer(given)) return fail("option", `outputs.${f.name} is no GPUBuffer`);
-    checkBuffer(f, given, "copyDst", (bytes) => bytes >= bytesOn(f));
-  }
-  return wanted;
-}
-
-/** In elements; only a buffer of the length of the input is taken. */
-export function bufferLength(field: Field, given: AnyGpuBuffer): number {
-  checkBuffer(field, given, "copySrc", () => true);
-  return given.size / 4;
-}
-const names = { copySrc: "COPY_SRC", copyDst: "COPY_DST" } as const;
-function checkBuffer(field: Field, given: AnyGpuBuffer, needed: keyof typeof names, fits: (bytes: number) => boolean): void {
-  const { size, usage: has, mapState } = given;
-  if (mapState !== "unmapped") fail("input", `the GPUBuffer for ${field.name} is mapped: unmap() it first`);
-  if ((has & usage[needed]) === 0) fail("input", `the GPUBuffer for ${field.name} lacks the usage ${names[needed]}`);
-  if (!fits(size))
-    fail("input", `the GPUBuffer for ${field.name} has ${size} bytes, expected ${4 * sizeOf(field.shape)} for ${typeOf(field)}`);
-}
-
 async function picturesFor(m: Machine, { sources }: GpuCall): Promise<Pictures | null> {
-  const fields = sources.flatMap(([field, { given }]) => (isBuffer(given) ? [] : [field]));
+  const fields = sources.flatMap(([field, { given }]) => (isPlace(given) ? [] : [field]));
   if (fields.length === 0) return null;
   const pictures = await m.pictures();
   for (const field of fields) await pictures.open(field);
@@ -132,12 +100,13 @@ async function picturesFor(m: Machine, { sources }: GpuCall): Promise<Pictures |
 /** The encoder to go on with: where work is long, parts of it are submitted before. */
 function encodeCall(m: Machine, first: GPUCommandEncoder, { entries, sources }: GpuCall, pictures: Pictures | null): GPUCommandEncoder {
   for (const [field, { given }] of sources)
-    if (isBuffer(given)) copyIn(m, first, field, given as GPUBuffer);
-    else pictures?.write(first, field, given as Picture);
+    if (isPlace(given)) copyIn(m, first, field, given);
+    else pictures?.write(first, field, given as readonly Picture[]);
   return entries.reduce((encoder, entry) => encodeEntry(m, encoder, entry), first);
 }
-function copyIn({ buffers }: Machine, encoder: GPUCommandEncoder, field: Field, given: GPUBuffer): void {
-  for (const { buffer, offset, at, bytes } of fieldSpans(buffers, field)) encoder.copyBufferToBuffer(given, at, buffer, offset, bytes);
+function copyIn({ buffers }: Machine, encoder: GPUCommandEncoder, field: Field, given: Place): void {
+  for (const { buffer, offset, at, bytes } of fieldSpans(buffers, field))
+    encoder.copyBufferToBuffer(given.buffer, given.offset + at, buffer, offset, bytes);
 }
 
 function encodeEntry({ steps, clock, device }: Machine, first: GPUCommandEncoder, entry: EntryId): GPUCommandEncoder {

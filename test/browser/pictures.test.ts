@@ -12,18 +12,20 @@ const [width, height] = [6, 4];
 const pixels = Array.from({ length: 4 * width * height }, (_, i) => (i % 4 === 3 ? 255 : (i * 89) % 256));
 const task: PicturesTask = { width, height, pixels };
 const wanted = [0, 1, 2].flatMap((c) => pixels.filter((_, i) => i % 4 === c).map((v) => v / 255 + 1));
-const source = `model Next(image: f32[1, 3, ${height}, ${width}]) -> out { out = image + 1.0 }`;
+const kinds = ["data", "canvas", "offscreen", "bitmap", "frame"];
+const source = (n: number) => `model Next(image: f32[${n}, 3, ${height}, ${width}]) -> out { out = image + 1.0 }`;
+const artefact = async (n: number, target: "wgsl" | "wasm", stem: string) => artefactOf(await compile(source(n), { target }), stem);
 
 test.skipIf(!chromium)("every kind of picture, on both targets (skipped without Chromium)", async () => {
-  const programs = await Promise.all(
-    (["wgsl", "wasm"] as const).map(async (target) => artefactOf(await compile(source, { target }), target)),
-  );
-  const files = { "task.json": JSON.stringify(task), ...programs[0], ...programs[1] };
+  const files: Record<string, string | Uint8Array<ArrayBuffer>> = { "task.json": JSON.stringify(task) };
+  for (const target of ["wgsl", "wasm"] as const)
+    Object.assign(files, await artefact(1, target, target), await artefact(kinds.length, target, `batch-${target}`));
   const { results } = await chromium!.visit<{ results: Readonly<Record<string, readonly number[]>> }>({ page: "pictures", files });
-  const kinds = ["data", "canvas", "offscreen", "bitmap", "frame"];
-  expect(Object.keys(results)).toEqual([...kinds.flatMap((k) => [`${k} on wgsl`, `${k} on wasm`]), "twice"]);
+  const single = kinds.flatMap((k) => [`${k} on wgsl`, `${k} on wasm`]);
+  expect(Object.keys(results)).toEqual([...single, "all on wgsl", "all on wasm", "twice"]);
   for (const [name, values] of Object.entries(results)) {
-    const far = wanted.filter((w, i) => !(Math.abs(values[i]! - (name === "twice" ? w + 1 : w)) < 1e-5));
-    expect([name, values.length, far]).toEqual([name, wanted.length, []]);
+    const expected = name.startsWith("all") ? kinds.flatMap(() => wanted) : name === "twice" ? wanted.map((w) => w + 1) : wanted;
+    const far = expected.filter((w, i) => !(Math.abs(values[i]! - w) < 1e-5));
+    expect([name, values.length, far]).toEqual([name, expected.length, []]);
   }
 });

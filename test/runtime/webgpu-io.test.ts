@@ -1,8 +1,7 @@
-/** Inputs and outputs that never come to the host, and pictures. */
-import { afterAll, expect, test, vi } from "vitest";
-import type { Program } from "../../ir/program.ts";
-import { type GpuBuffer, gpuNeeds, type Inputs, load, type Picture } from "../../runtime/index.ts";
-import { failure, field, programOf, recorder, x } from "./fixtures.ts";
+/** Inputs and outputs that never come to the host. */
+import { expect } from "vitest";
+import { type GpuBuffer, gpuNeeds, type Inputs, load } from "../../runtime/index.ts";
+import { failure, programOf, x } from "./fixtures.ts";
 import {
   affine,
   bufferOf,
@@ -58,6 +57,77 @@ onGpu("outputs fill buffers given by name", async () => {
   expect((await wrong({ y: unwritable })).message).toBe("the GPUBuffer for y lacks the usage COPY_DST");
   expect((await failure(() => net.run({ x: [1, 1, 2, 2] }, { outputs: "cpu" as "gpu" }))).message).toBe(
     'outputs is cpu, expected "arrays", "gpu" or an object with a GPUBuffer for each output wanted',
+  );
+  await net.dispose();
+  gpuDevice.destroy();
+});
+
+onGpu("parts of buffers are inputs and outputs", async () => {
+  const gpuDevice = await ownDevice();
+  const net = await load(program, { weights, gpuDevice });
+  const ring = bufferOf(gpuDevice, Float32Array.of(9, 9, 1, 1, 2, 2, 9, 9));
+  const expected = Float32Array.of(1006, 1007, 1011, 1013);
+  for (const x of [
+    { buffer: ring, offset: 8 },
+    { buffer: ring, offset: 8, size: 16 },
+  ]) {
+    expect(await net.run({ x })).toEqual({ y: expected });
+    const { y } = await net.run({ x }, { outputs: { y: { buffer: ring, offset: 16, size: 16 } } });
+    expect(y).toBe(ring);
+    expect(await floatsIn(gpuDevice, ring)).toEqual([9, 9, 1, 1, ...expected]);
+    gpuDevice.queue.writeBuffer(ring, 16, Float32Array.of(2, 2, 9, 9));
+  }
+  expect((await net.run({ x: { buffer: ring } })).y![0]).toBe(1014);
+  const input = (x: object) => failure(() => net.run({ x } as Inputs));
+  expect((await input({ buffer: ring, size: 20 })).message).toBe("x has 5 elements, expected 4 for f32[4]");
+  expect((await input({ buffer: ring, offset: 20 })).message).toBe("the part of a GPUBuffer for x has 12 bytes, expected 16 for f32[4]");
+  expect((await input({ buffer: ring, offset: 2 })).message).toBe("the offset for x is 2, expected a multiple of 4");
+  expect((await input({ buffer: ring, size: -4 })).message).toBe("the size for x is -4, expected a multiple of 4");
+  expect((await input({ buffer: ring, offset: 20, size: 16 })).message).toBe("the part for x ends at 36, and its GPUBuffer has 32 bytes");
+  expect((await input({ buffer: ring, offset: 36 })).message).toBe("the offset for x is 36, and its GPUBuffer has 32 bytes");
+  expect((await input({ buffer: new ArrayBuffer(16) })).message).toBe("x is Object, expected a flat array of numbers for f32[4]");
+  const output = (y: object) => failure(() => net.run({ x: [1, 1, 2, 2] }, { outputs: { y } as Record<string, GpuBuffer> }));
+  expect((await output({ buffer: ring, offset: 20 })).message).toBe("the part of a GPUBuffer for y has 12 bytes, expected 16 for f32[4]");
+  expect((await output({ buffer: ring, size: 12 })).message).toBe("the part of a GPUBuffer for y has 12 bytes, expected 16 for f32[4]");
+  expect((await output({ buffer: {} })).message).toBe("outputs.y is no GPUBuffer");
+  await net.dispose();
+  gpuDevice.destroy();
+});
+
+onGpu("of several lengths the size of a part is the one that counts", async () => {
+  const gpuDevice = await ownDevice();
+  const double = kernel(
+    "double",
+    ["var<storage, read_write> x: array<f32, 4>", "var<storage, read_write> y: array<f32, 4>"],
+    "y[i] = 2.0 * x[i];",
+  );
+  const run = (n: number) => ({
+    signature: { inputs: [{ ...x, shape: [n] }], outputs: [{ ...x, name: "y", offset: 256, shape: [n] }] },
+    dispatches: [
+      dispatch(
+        0,
+        [
+          ["io", 0, 16],
+          ["io", 256, 16],
+        ],
+        n,
+      ),
+    ],
+  });
+  const [one, two] = [run(2), run(4)];
+  const both = programOf(wgsl([double], { forward: one.dispatches, forward_1: two.dispatches }), {
+    entries: [
+      { name: "forward", ...one.signature },
+      { name: "forward_1", ...two.signature },
+    ],
+    variables: [],
+  });
+  const net = await load(both, { gpuDevice });
+  const buffer = bufferOf(gpuDevice, Float32Array.of(1, 2, 3, 4, 5, 6));
+  expect((await net.run({ x: { buffer, offset: 4, size: 8 } })).y).toEqual(Float32Array.of(4, 6));
+  expect((await net.run({ x: { buffer, offset: 8, size: 16 } })).y).toEqual(Float32Array.of(6, 8, 10, 12));
+  expect((await failure(() => net.run({ x: { buffer, offset: 8 } }))).message).toBe(
+    "x has several lengths: the part of the GPUBuffer given for it needs a size",
   );
   await net.dispose();
   gpuDevice.destroy();
@@ -171,196 +241,4 @@ onGpu("a device that lacks what the program needs is refused, with how to ask fo
   expect((await net.run({ x: [1, 1, 2, 2] })).y![0]).toBe(1006);
   await net.dispose();
   able.destroy();
-});
-
-/* ---- pictures ---------------------------------------------------------------------------------------------------- */
-
-const [width, height] = [3, 2];
-/** Pixels whose four bytes all differ. */
-const data = Uint8ClampedArray.from({ length: 4 * width * height }, (_, i) => (i * 37) % 256);
-for (let c = 0; c < 3; c++) data[c] = 90;
-const picture = { width, height, data };
-const at = (pixel: number, channel: number): number => data[4 * pixel + channel]! / 255;
-const pixels = Array.from({ length: width * height }, (_, p) => p);
-const grey = pixels.map((p) => (p === 0 ? at(0, 0) : 0.299 * at(p, 0) + 0.587 * at(p, 1) + 0.114 * at(p, 2)));
-const plane = (c: number): number[] => pixels.map((p) => at(p, c));
-/** By the number of channels, as `dlm run` converts PNG files. */
-const expected: Readonly<Record<number, readonly number[]>> = {
-  1: grey,
-  2: [...grey, ...plane(3)],
-  3: [0, 1, 2].flatMap(plane),
-  4: [0, 1, 2, 3].flatMap(plane),
-};
-const near = (values: ArrayLike<number>, wanted: readonly number[]): void => {
-  expect(values.length).toBe(wanted.length);
-  for (const [i, w] of wanted.entries()) expect(values[i]).toBeCloseTo(w, 6);
-};
-
-const image = (channels: number, lead: readonly number[] = [1]) => field("image", "io", 256, [...lead, channels, height, width]);
-/** Gives back what it gets. */
-const echo = (channels: number): Program => {
-  const io = image(channels);
-  const bytes = 4 * channels * width * height;
-  const copy = kernel(
-    "echo",
-    [`var<storage, read_write> a: array<f32, ${bytes / 4}>`, `var<storage, read_write> b: array<f32, ${bytes / 4}>`],
-    "b[i] = a[i];",
-  );
-  const run = dispatch(
-    0,
-    [
-      ["io", 256, bytes],
-      ["io", 512, bytes],
-    ],
-    bytes / 4,
-  );
-  const entries = [{ name: "forward" as const, inputs: [io], outputs: [{ ...io, name: "out", offset: 512 }] }];
-  return programOf(wgsl([copy], { forward: [run] }), { entries, variables: [] });
-};
-
-onGpu.each([[1], [2], [3], [4]])("ImageData to %i channels on the device", async (channels) => {
-  const net = await load(echo(channels), { gpu });
-  near((await net.run({ image: picture })).out!, expected[channels]!);
-  await net.dispose();
-});
-
-onGpu("other pictures are copied by the device; an input that is a picture may be numbers the next time", async () => {
-  const gpuDevice = await ownDevice();
-  // Node has no ImageBitmap: the copy that a browser makes of one, made here.
-  const bitmap = { width, height, close: () => undefined };
-  const copied: unknown[] = [];
-  gpuDevice.queue.copyExternalImageToTexture = ({ source }, { texture }, size) => {
-    copied.push(source);
-    gpuDevice.queue.writeTexture({ texture }, data, { bytesPerRow: 4 * width }, size);
-    return undefined;
-  };
-  const net = await load(echo(3), { gpuDevice });
-  near((await net.run({ image: bitmap })).out!, expected[3]!);
-  near((await net.run({ image: Array(18).fill(0.5) })).out!, Array(18).fill(0.5));
-  near((await net.run({ image: bitmap })).out!, expected[3]!);
-  expect(copied).toEqual([bitmap, bitmap]);
-  gpuDevice.queue.copyExternalImageToTexture = () => {
-    throw new TypeError("not a picture");
-  };
-  expect(await failure(() => net.run({ image: bitmap }))).toMatchObject({
-    code: "input",
-    message: "image is a picture, and there is no OffscreenCanvas here to read it: give an ImageData or an array",
-  });
-  await net.dispose();
-  gpuDevice.destroy();
-});
-
-onGpu("what a picture failed to get is freed, and asked for again by the next one", async () => {
-  const gpuDevice = await ownDevice();
-  const net = await load(echo(3), { gpuDevice });
-  const create = gpuDevice.createComputePipelineAsync.bind(gpuDevice);
-  const texture = gpuDevice.createTexture.bind(gpuDevice);
-  let freed = 0;
-  gpuDevice.createTexture = (d) => {
-    const made = texture(d);
-    const destroy = made.destroy.bind(made);
-    made.destroy = () => {
-      freed++;
-      return destroy();
-    };
-    return made;
-  };
-  gpuDevice.createComputePipelineAsync = () => Promise.reject(new Error("no pipeline"));
-  expect((await failure(() => net.run({ image: picture }))).message).toContain("no pipeline");
-  expect(freed).toBe(1);
-  gpuDevice.createComputePipelineAsync = create;
-  near((await net.run({ image: picture })).out!, expected[3]!);
-  await net.dispose();
-  expect(freed).toBe(2);
-  gpuDevice.destroy();
-});
-
-onGpu("a part of the runtime that did not arrive is asked for again", async () => {
-  vi.doMock("../../runtime/webgpu/pictures.ts", () => {
-    throw new Error("no network");
-  });
-  const net = await load(echo(3), { gpu });
-  expect(await failure(() => net.run({ image: picture }))).toMatchObject({ code: "device" });
-  vi.doUnmock("../../runtime/webgpu/pictures.ts");
-  near((await net.run({ image: picture })).out!, expected[3]!);
-  await net.dispose();
-});
-
-onGpu("a picture chooses among several sizes", async () => {
-  const big = { ...image(3), shape: [1, 3, 4, 6] };
-  const small = echo(3);
-  const [entry] = small.entries;
-  const entries = [
-    { name: "forward" as const, inputs: [big], outputs: [] },
-    { ...entry!, name: "forward_1" as const },
-  ];
-  const code = small.code as Extract<Program["code"], { kind: "wgsl" }>;
-  const both: Program = { ...small, entries, code: { ...code, entries: { forward: [], forward_1: code.entries.forward! } } };
-  const net = await load(both, { gpu });
-  near((await net.run({ image: picture })).out!, expected[3]!);
-  expect((await failure(() => net.run({ image: { width: 5, height: 4 } }))).message).toBe(
-    "image is a picture of 5x4 pixels, expected 6x4 or 3x2: resize it, as createImageBitmap does",
-  );
-  await net.dispose();
-});
-
-/** A program that runs on the host, with its input as its output. */
-const hostEcho = (channels: number, lead: readonly number[] = [1]): Program => {
-  // Behind what the model of the recorder writes.
-  const io = { ...image(channels, lead), offset: 768 };
-  const { code } = recorder();
-  return programOf(code, { entries: [{ name: "forward", inputs: [io], outputs: [io] }], variables: [] });
-};
-
-test.each([[1], [2], [3], [4]])("ImageData to %i channels on other targets", async (channels) => {
-  const net = await load(hostEcho(channels));
-  near((await net.run({ image: picture })).image!, expected[channels]!);
-});
-
-const page = globalThis as { OffscreenCanvas?: unknown };
-afterAll(() => {
-  delete page.OffscreenCanvas;
-});
-test("other pictures are read through a canvas, where there is one", async () => {
-  const net = await load(hostEcho(3, []));
-  const frame = { displayWidth: width, displayHeight: height };
-  const run = () => net.run({ image: frame });
-  expect((await failure(run)).message).toBe(
-    "image is a picture, and there is no OffscreenCanvas here to read it: give an ImageData or an array",
-  );
-  const drawn: unknown[] = [];
-  page.OffscreenCanvas = class {
-    getContext = () => ({ drawImage: (source: unknown) => drawn.push(source), getImageData: () => picture });
-  };
-  near((await run()).image!, expected[3]!);
-  expect(drawn).toEqual([frame]);
-});
-
-test.each<[Inputs, string]>([
-  [{ image: { width: 3, height: 3 } }, "image is a picture of 3x3 pixels, expected 3x2: resize it, as createImageBitmap does"],
-  [
-    { image: { width, height, data: new Uint8ClampedArray(4) } as Picture },
-    "image: a picture with data has 4 bytes a pixel, as ImageData: 24 here",
-  ],
-  [
-    { image: { size: 4, usage: 0, mapState: "unmapped" } },
-    "image is a GPUBuffer, which only a program compiled to wgsl takes: read it into an array first",
-  ],
-  [{ image: { width: 0, height: 0 } }, "image is a picture without pixels: it was closed or transferred, or is not loaded yet"],
-  [{ image: new Date() as unknown as Picture }, "image is Date, expected a flat array of numbers for f32[1,3,2,3]"],
-  [{ picture }, "unknown input picture; the inputs are image: f32[1,3,2,3]"],
-])("refused on other targets: %o", async (inputs, message) => {
-  const net = await load(hostEcho(3));
-  expect(await failure(() => net.run(inputs))).toMatchObject({ name: "DlmError", code: "input", message });
-});
-
-test("inputs that take no picture, and outputs without a GPU", async () => {
-  const net = await load(programOf(recorder().code));
-  expect((await failure(() => net.run({ [x.name]: picture }))).message).toBe(
-    "x is a picture, and f32[4] takes none: f32[C,H,W] and f32[1,C,H,W] of 1 to 4 channels do",
-  );
-  expect(await failure(() => net.run({ x: [1, 2, 3, 4] }, { outputs: "gpu" }))).toMatchObject({
-    code: "option",
-    message: "outputs stay on a GPU where the program is compiled to wgsl: tiny is not",
-  });
 });

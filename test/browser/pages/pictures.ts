@@ -34,6 +34,11 @@ await answer<PicturesTask>(async (task) => {
     keep(`${name} on wgsl`, (await onGpu.run({ image })).out!);
     keep(`${name} on wasm`, (await onWasm.run({ image })).out!);
   }
+  for (const target of ["wgsl", "wasm"]) {
+    const net = await load(await opened(`batch-${target}`));
+    keep(`all on ${target}`, (await net.run({ image: Object.values(pictures) })).out!);
+    await net.dispose();
+  }
   const { out } = await onGpu.run({ image: pictures.bitmap! }, { outputs: "gpu" });
   keep("twice", (await onGpu.run({ image: out! })).out!);
   await Promise.all([onGpu.dispose(), onWasm.dispose()]);

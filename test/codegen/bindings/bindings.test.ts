@@ -86,7 +86,7 @@ test("the declarations, whole", async () => {
     /** Elements in row-major order. Only the type knows the shape; a bool is 0 or 1. */
     export type Tensor<Type extends "f32" | "i32" | "u8" | "bool", Shape extends readonly number[]> = (Type extends "f32" ? Float32Array : Type extends "i32" ? Int32Array : Uint8Array) & { readonly [shape]?: Shape };
 
-    /** What \`run\` takes: a typed array, or a list of numbers, for some a picture. */
+    /** What \`run\` takes: a typed array, or a list of numbers, for some pictures. */
     export interface Inputs {
       /** f32[1,2,2], row-major. Grey values, 0 to 1. */
       readonly image: Tensor<"f32", readonly [1, 2, 2]> | readonly number[] | Picture;
@@ -136,7 +136,12 @@ test("the declarations, whole", async () => {
   `);
 });
 
-test("the compiler accepts right uses and refuses wrong ones", () => {
+test("the compiler accepts right uses and refuses wrong ones", async () => {
+  const batches = { ...program, entries: [{ ...program.entries[0]!, inputs: [{ ...image, shape: [2, 3, 2, 2] }] }] };
+  writeFileSync(
+    join(folder, "batches.d.ts"),
+    (await emitBindings(batches, { runtime: join(root, "runtime/index.ts"), stem: "batches" })).dts,
+  );
   const app = `import Tiny, { type Tensor } from "./net.js";
 const net = await Tiny.load({ seed: 1, threads: 1 });
 const image = new Float32Array(4);
@@ -148,6 +153,10 @@ await net.run({ image: new ImageData(2, 2) });
 const { loss, metrics: { accuracy } } = await net.step({ image, label: 3 });
 const total: number = loss + accuracy + (await net.evaluate({ image, label: new Int32Array(1) })).loss;
 const saved: Uint8Array = await net.save();
+const batches = await (await import("./batches.js")).Tiny.load();
+await batches.run({ image: [new ImageData(2, 2), document.createElement("canvas")] });
+await batches.run({ image: new ImageData(2, 2) }); // error: a picture alone
+await net.run({ image: [new ImageData(2, 2)] }); // error: a list of pictures
 await net.run({ picture: image }); // error: no such input
 await net.run({}); // error: an input is missing
 await net.run({ image: new Int32Array(4) }); // error: the wrong typed array
@@ -177,6 +186,7 @@ const { scores } = await net.run({ image }, { outputs: "gpu" });
 const onDevice: GPUBuffer = scores;
 const onHost: Float32Array = (await net.run({ image: onDevice })).scores;
 await net.run({ image }, { outputs: { scores: onDevice } });
+await net.run({ image: { buffer: image, offset: 256 } }, { outputs: { scores: { buffer: onDevice, offset: 16, size: 16 } } });
 await net.step({ image, label: onDevice });
 await Tiny.program("wasm"); // error: there is one program
 await net.run({ image }, { outputs: "cpu" }); // error: no such place
@@ -197,7 +207,7 @@ test("with several bindings the types are those of any, and say which belong tog
   const { dts } = await emitBindings({ ...program, entries: [forward!, two], bindings: [{ N: 1 }, { N: 2 }] });
   expect(
     dts,
-  ).toContain(`/** What \`run\` takes: a typed array, or a list of numbers, for some a picture. All are of one binding: N=1; N=2. */
+  ).toContain(`/** What \`run\` takes: a typed array, or a list of numbers, for some pictures. All are of one binding: N=1; N=2. */
 export interface Inputs {
   /** f32[1,2,2] or f32[2,2,2], row-major. Grey values, 0 to 1. */
   readonly image: Tensor<"f32", readonly [1, 2, 2]> | Tensor<"f32", readonly [2, 2, 2]> | readonly number[] | Picture;
