@@ -2,6 +2,13 @@
 import { fail } from "../../ir/diagnostic.ts";
 import type { GpuSource } from "../../runtime/gpu-types.ts";
 
+/**
+ * Switches of Dawn that are off here. Browsers round the device's clock; it may be read as it is. And the zeros that workgroup memory
+ * begins with: software drivers spell out a store for each where Vulkan is asked for them, which makes loading five times slower
+ * than the loop that Dawn writes otherwise.
+ */
+export const dawnWithout = ["timestamp_quantization", "use_vulkan_zero_initialize_workgroup_memory_extension"];
+
 const driver =
   "without a graphics card, a software driver works too: Debian's package chromium brings SwiftShader, " +
   "VK_ICD_FILENAMES=/usr/lib/chromium/vk_swiftshader_icd.json and XDG_RUNTIME_DIR=/tmp (any folder of yours)";
@@ -16,8 +23,7 @@ export async function gpuSource(): Promise<GpuSource> {
 async function fromPackage(): Promise<GpuSource> {
   try {
     const { create } = await import("webgpu");
-    // Browsers round the device's clock; here it may be read as it is.
-    return create(["disable-dawn-features=timestamp_quantization"]) as unknown as GpuSource;
+    return create([`disable-dawn-features=${dawnWithout.join(",")}`]) as unknown as GpuSource;
   } catch {
     return fail("target", "there is no WebGPU here: the package `webgpu` is not installed", null, { help: `npm i webgpu; ${driver}` });
   }

@@ -1,14 +1,14 @@
 /** WebGPU in Node: the null backend checks shaders, a software adapter runs them. */
-import { create } from "webgpu";
 import type { WgslCode } from "../../codegen/wgsl/emit.ts";
 import { emitWgsl } from "../../codegen/wgsl/emit.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
+import { openDawn } from "../gpu.ts";
 import { type Memory, type Numbers, planOf } from "./support.ts";
 
 const usage = { storage: 0x80, copySource: 0x4, copyDestination: 0x8, mapRead: 0x1 };
 
 async function open(backend: string): Promise<GPUDevice | null> {
-  const gpu = create([`backend=${backend}`]);
+  const gpu = openDawn(`backend=${backend}`);
   const adapter = await gpu.requestAdapter();
   const device = (await adapter?.requestDevice()) ?? null;
   // The instance must live as long as its device.

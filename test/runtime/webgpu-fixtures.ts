@@ -1,12 +1,12 @@
 /** WGSL programs, written by hand, and devices to run them on. */
 import { test } from "vitest";
-import { create } from "webgpu";
 import type { Code, Dispatch, Region } from "../../ir/program.ts";
 import { type GpuSource, writeSafetensors } from "../../runtime/index.ts";
+import { openDawn } from "../gpu.ts";
 import { floatEntry } from "./entries.ts";
 import { bias, gain, programOf, x, y } from "./fixtures.ts";
 
-export const gpu: GpuSource = create([]);
+export const gpu: GpuSource = openDawn();
 const present = (await gpu.requestAdapter()) !== null;
 if (!present && process.env.CI === "true") throw new Error("no WebGPU adapter: the tests of the WebGPU backend cannot run");
 if (!present) console.warn("skipped on WebGPU: no adapter (Debian's chromium brings a software driver)");
