@@ -47,11 +47,11 @@ export interface LoadOptions {
   readonly allowMissing?: readonly string[];
   /** What a trained parameter without weights is; default "init" for a program with `step`, else "error". */
   readonly missing?: "error" | "init";
-  /** Where there is no `navigator.gpu`: an object like it. */
+  /** Where there is no `navigator.gpu`: an object like it. A program for another target has a note instead. */
   readonly gpu?: GpuSource;
   /**
    * A GPUDevice of the caller's, made with what `gpuNeeds` gives: its buffers may be inputs, and outputs may stay on it. `dispose()`
-   * frees what the program has on it and leaves the device alone.
+   * frees what the program has on it and leaves the device alone. A program for another target is refused.
    */
   readonly gpuDevice?: AnyGpuDevice;
   /** Told for each kernel that a GPU has compiled, at load and by the first call that needs others; most of a first start is that. */
@@ -86,14 +86,18 @@ export async function load(program: Program | readonly Program[], options: LoadO
   const { seed = 0, threads = 1 } = options;
   checkSeed(seed);
   if (!Number.isInteger(threads) || threads < 1 || threads > 256) fail("option", `threads is ${threads}, expected 1..256`);
-  return "code" in program ? open(program, options, []) : (await import("./several.ts")).openOneOf(program, options, open);
+  return "code" in program ? open(program, options) : (await import("./several.ts")).openOneOf(program, options, open);
 }
 
-async function open(program: Program, options: LoadOptions, notes: readonly string[]): Promise<Net> {
-  const { seed = 0, threads = 1, device = "auto" } = options;
+/** `notes`: why this program was chosen of several. */
+async function open(program: Program, options: LoadOptions, notes?: readonly string[]): Promise<Net> {
+  const { seed = 0, threads = 1, device = "auto", gpu, gpuDevice } = options;
   const { name, code } = program;
+  const onGpu = code.kind === "wgsl";
   if (device !== "auto" && code.kind !== (device === "webgpu" ? "wgsl" : "wasm"))
     fail("option", `${name} is compiled to ${code.kind} and cannot run on ${device}`);
+  if (gpuDevice && !onGpu) fail("option", `${name} is compiled to ${code.kind} and takes no gpuDevice`);
+  const told = notes ?? (gpu && !onGpu ? [`gpu has no effect: ${name} is compiled to ${code.kind}`] : []);
   const given = match(program, options);
   const started = await start(program, threads, options, {
     given,
@@ -102,7 +106,7 @@ async function open(program: Program, options: LoadOptions, notes: readonly stri
     match: (file) => matchCheckpoint(program, file),
   });
   try {
-    return await openSession(program, { ...started, notes: [...notes, ...started.notes] }, given, seed);
+    return await openSession(program, { ...started, notes: [...told, ...started.notes] }, given, seed);
   } catch (e) {
     started.backend.dispose();
     throw e;

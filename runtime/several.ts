@@ -6,7 +6,7 @@ import { typeOf } from "./field.ts";
 import type { LoadOptions } from "./index.ts";
 import type { Net } from "./session.ts";
 
-type Open = (program: Program, options: LoadOptions, notes: readonly string[]) => Promise<Net>;
+type Open = (program: Program, options: LoadOptions, notes?: readonly string[]) => Promise<Net>;
 
 /** The program for the device asked for, or the one that `chooseDevice` prefers, or the other where that one cannot start. */
 export async function openOneOf(given: readonly Program[], options: LoadOptions, open: Open): Promise<Net> {
@@ -14,8 +14,8 @@ export async function openOneOf(given: readonly Program[], options: LoadOptions,
   const { device = "auto" } = options;
   const [first] = programs;
   const [wasm, wgsl] = [programs.find((p) => p.code.kind === "wasm"), programs.find((p) => p.code.kind === "wgsl")];
-  if (device !== "auto") return open((device === "webgpu" ? wgsl : wasm) ?? first, options, []);
-  if (!wasm || !wgsl) return open(first, options, []);
+  if (device !== "auto") return open((device === "webgpu" ? wgsl : wasm) ?? first, options);
+  if (!wasm || !wgsl) return open(first, options);
   const choice = await chooseDevice(wasm, wgsl, options);
   try {
     return await open(choice.program, options, [choice.reason]);

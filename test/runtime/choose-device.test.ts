@@ -99,6 +99,9 @@ describe("device: auto", () => {
 test("a device that is asked for picks its program", async () => {
   expect((await opened(both, { device: "wasm" })).notes).toEqual([]);
   expect((await opened(both.toReversed(), { device: "wasm" })).device).toBe("wasm");
+  const nowhere = { requestAdapter: async () => null };
+  expect((await opened(both, { device: "wasm", gpu: nowhere })).notes).toEqual(["gpu has no effect: Line is compiled to wasm"]);
+  expect((await opened(both, { gpu: nowhere })).notes).toEqual([expect.stringMatching(/^runs on WebAssembly: /)]);
   if (gpu) expect((await opened(both, { device: "webgpu", gpu })).device).toBe("webgpu");
   expect(await failure(() => load([wasm!], { device: "webgpu" }))).toMatchObject({
     code: "option",

@@ -176,6 +176,10 @@ test("options are checked", async () => {
   expect((await failure(() => load(program, { seed: 2 ** 33 }))).message).toContain("32 bits");
   expect((await failure(() => load(program, { threads: 0 }))).message).toBe("threads is 0, expected 1..256");
   expect((await failure(() => load(program, { device: "webgpu" }))).message).toBe("tiny is compiled to host and cannot run on webgpu");
+  const gpuDevice = { queue: {}, limits: {}, features: new Set<string>() };
+  expect((await failure(() => load(program, { gpuDevice }))).message).toBe("tiny is compiled to host and takes no gpuDevice");
+  const gpu = { requestAdapter: async () => null };
+  expect((await load(program, { gpu })).notes).toEqual(["gpu has no effect: tiny is compiled to host"]);
   const high = recorder();
   await load(trainable(high.code), { seed: 2 ** 32 - 1 });
   expect(new Int32Array(high.memory.optimizer.buffer, seed.offset, 1)[0]).toBe(-1);
