@@ -11,6 +11,7 @@ import { effectsOf, isShared } from "../effects.ts";
 import { type Emitter, type Loop, type Place, translator } from "../translate.ts";
 import { type Nest, nestOf, type Three } from "./nest.ts";
 import { type Prelude, prelude } from "./prelude.ts";
+import { type Terms, terms } from "./repeated.ts";
 import { constant, spellBinary, spellCast, spellUnary, typeName, vectorOf } from "./spelling.ts";
 import { wideBuffers } from "./wide.ts";
 
@@ -38,13 +39,14 @@ interface Writer {
   readonly ident: (prefix: "v" | "b", name: string) => string;
   readonly fresh: (base: string) => string;
   readonly ranges: Map<string, number>;
+  readonly terms: Terms;
 }
 
 /** `groupOf` names one buffer for all that are the same memory: they share a binding. `mostGroups`: workgroups of a dimension. */
 export function printShader(k: Kernel, groupOf: (buffer: string) => string, mostGroups: number): Shader {
   const w = writerOf(k, groupOf, mostGroups);
   const { nest } = w;
-  const lines = translator(k, emitterOf(w))(k.body);
+  const lines = w.terms.named(translator(k, emitterOf(w))(k.body), () => w.fresh("at"));
   const { declarations, bindings, workgroupBytes } = declare(w);
   const parameters = "@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) invocation: vec3<u32>";
   const head = [`@compute @workgroup_size(${nest.workgroupSize.join(", ")})`, `fn main(${parameters}) {`];
@@ -70,6 +72,7 @@ function writerOf(kernel: Kernel, groupOf: Writer["groupOf"], mostGroups: number
     ident,
     fresh,
     ranges: new Map(),
+    terms: terms(),
   };
 }
 const indent = (lines: readonly string[]) => lines.map((l) => `  ${l}`);
@@ -154,6 +157,7 @@ function store(w: Writer, p: Element, value: string, lanes: 1 | 4): string[] {
 function loop(w: Writer, { axis, extent, kind }: Loop, body: () => string[]): string[] {
   w.ranges.set(axis, extent);
   const name = w.ident("v", axis);
+  w.terms.axis(name);
   if (kind === "grid" || kind === "thread") return [`let ${name} = ${w.nest.axes.get(axis)};`, ...body()];
   return [`for (var ${name} = 0i; ${name} < ${extent}i; ${name}++) {`, ...indent(body()), "}"];
 }
@@ -178,9 +182,9 @@ function emitterOf(w: Writer): Emitter<string, string> {
     zip: (half, a, b, type) => `${p.zip(half, type)}(${a}, ${b})`,
     reduce: (op, a, type) => `${p.reduce(op, type)}(${a})`,
     unary: spellUnary,
-    binary: (op, a, b, of) => spellBinary(op, a, b, of, p),
+    binary: (op, a, b, of) => w.terms.term(spellBinary(op, a, b, of, p), [a, b]),
     divide: (op, a, b, lanes, rounding) =>
-      rounding === "toZero" ? `(${a} ${op === "div" ? "/" : "%"} ${b})` : `${p.divide(op, lanes)}(${a}, ${b})`,
+      w.terms.term(rounding === "toZero" ? `(${a} ${op === "div" ? "/" : "%"} ${b})` : `${p.divide(op, lanes)}(${a}, ${b})`, [a, b]),
     fma: (a, b, c) => `fma(${a}, ${b}, ${c})`,
     select: (cond, a, b) => `select(${b}, ${a}, ${cond})`,
     cast: (a, of, to) => spellCast(a, of, to, p),
