@@ -131,8 +131,7 @@ function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: T
     inputs: g.inputs.map(valueAt),
     outputs: [output, ...("stages" in g ? g.others : []).map(valueAt)],
     inPlace: overwritable(g).map((nodes) => nodes.map(valueAt)),
-    // Of a layer rather than of the activation behind it.
-    origin: (("stages" in g ? null : g.fold) ?? g.root).origin,
+    origin: originOf(g),
     flops: flopsOfNodes(innerNodes(g)),
   });
   const calls = groups.filter((g) => !isJoin(g.root)).map((g) => call(g, valueAt(g.root)));
@@ -141,6 +140,13 @@ function lowerEntry(name: EntryId, graph: Graph, kernels: KernelStore, tables: T
     calls.push(call({ root, fold: null, inputs: [c.from] }, { name: c.to.name, type: root.type, home: c.to }));
   }
   return { name, graph, calls };
+}
+
+/** Of a layer rather than of the activation behind it; of several stages that of the most work, the last one where they are equal. */
+function originOf(g: Group | RowGroup): LoweredCall["origin"] {
+  if (!("stages" in g)) return (g.fold ?? g.root).origin;
+  const works = g.stages.map((s) => flopsOfNodes(innerNodes(s)));
+  return originOf(g.stages[works.lastIndexOf(Math.max(...works))]!);
 }
 
 interface Grouped {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { describeProfile, profileOf } from "../../../compiler/cli/profile.ts";
+import { compileStages } from "../../../compiler/compile.ts";
 import type { Call } from "../../../ir/plan.ts";
 import { adapter } from "../../gpu.ts";
 import { dlm, folder } from "./harness.ts";
@@ -100,6 +101,19 @@ describe("dlm bench", () => {
 });
 
 describe("the profile", () => {
+  test.each(["wasm", "wgsl"] as const)("joined operations have the line of what takes most work (%s)", async (target) => {
+    const source = `model Pooled(x: f32[1, 4, 8, 8]) -> y {
+  a = x |> conv: Conv2d(8, kernel=3, padding=1) |> max_pool(2)
+  y = a |> flatten
+    |> fc: Linear(3)
+}`;
+    const { plan } = await compileStages(source, { file: "net.dlm", target });
+    const { calls } = plan.entries.find((e) => e.name === "forward")!;
+    const lineOf = (kernel: string) => calls.find((c) => c.kernel.startsWith(kernel))?.origin?.span?.start.line;
+    expect(lineOf("max_pool2d")).toBe(2);
+    expect(lineOf("matmul")).toBe(4);
+  });
+
   const call = (kernel: string, flops: number, line: number | null): Call => ({
     kernel,
     args: [],
