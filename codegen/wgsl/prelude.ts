@@ -16,6 +16,7 @@ export interface Prelude {
   readonly bits: (name: Special) => string;
   /** Names of functions. */
   readonly extreme: (op: "min" | "max", of: Value) => string;
+  readonly exp: (lanes: Lanes) => string;
   readonly zip: (half: "low" | "high", type: ScalarType) => string;
   readonly reduce: (op: "add" | "min" | "max", type: ScalarType) => string;
   readonly divide: (op: "div" | "mod", lanes: Lanes) => string;
@@ -51,6 +52,11 @@ export function prelude(): Prelude {
       return `bitcast<f32>(${name})`;
     },
     extreme,
+    // The language promises nothing for NaN; a software adapter gives infinity.
+    exp: (lanes) => {
+      const t = lanes === 4 ? "vec4<f32>" : "f32";
+      return declare(`exp_f32x${lanes}`, () => [`fn exp_f32x${lanes}(a: ${t}) -> ${t} {`, "  return select(a, exp(a), a == a);", "}"]);
+    },
     zip: (half, type) => {
       const t = `vec4<${type}>`;
       const lanes = half === "low" ? "a.x, b.x, a.y, b.y" : "a.z, b.z, a.w, b.w";

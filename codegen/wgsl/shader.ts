@@ -181,7 +181,7 @@ function emitterOf(w: Writer): Emitter<string, string> {
     lane: (a, index) => `${a}.${"xyzw"[index]}`,
     zip: (half, a, b, type) => `${p.zip(half, type)}(${a}, ${b})`,
     reduce: (op, a, type) => `${p.reduce(op, type)}(${a})`,
-    unary: spellUnary,
+    unary: (op, a, of) => spellUnary(op, a, of, p),
     binary: (op, a, b, of) => w.terms.term(spellBinary(op, a, b, of, p), [a, b]),
     divide: (op, a, b, lanes, rounding) =>
       w.terms.term(rounding === "toZero" ? `(${a} ${op === "div" ? "/" : "%"} ${b})` : `${p.divide(op, lanes)}(${a}, ${b})`, [a, b]),

@@ -56,14 +56,14 @@ const noUnary: Record<UnaryOp, null> = {
   round: null,
   not: null,
 };
-const unaryOps: Record<ScalarType, Record<UnaryOp, Unary | null>> = {
+const unaryOps = ({ lanes }: Value, p: Prelude): Record<ScalarType, Record<UnaryOp, Unary | null>> => ({
   f32: {
     ...noUnary,
     neg,
     abs: call("abs"),
     sqrt: call("sqrt"),
     // Within 3 + 2|x| units in the last place; other functions have no useful bound.
-    exp: call("exp"),
+    exp: (a) => `${p.exp(lanes)}(${a})`,
     floor: call("floor"),
     ceil: call("ceil"),
     // Halves to even, by definition of the language.
@@ -72,9 +72,9 @@ const unaryOps: Record<ScalarType, Record<UnaryOp, Unary | null>> = {
   i32: { ...noUnary, neg, abs: call("abs") },
   u32: noUnary,
   bool: { ...noUnary, not: (a) => `(!${a})` },
-};
-export function spellUnary(op: UnaryOp, a: string, of: Value): string {
-  const f = unaryOps[of.type][op];
+});
+export function spellUnary(op: UnaryOp, a: string, of: Value, p: Prelude): string {
+  const f = unaryOps(of, p)[of.type][op];
   invariant(f, `${op} of ${of.type} is no WGSL operation; legalize has to remove it`);
   return f(a);
 }

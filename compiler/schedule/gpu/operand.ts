@@ -25,8 +25,8 @@ import {
 } from "../../../ir/kernel/build.ts";
 import type { Axes } from "../../../ir/kernel/computation.ts";
 import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
-import { bounds, linear } from "../../../ir/kernel/linear.ts";
-import { visitExpr } from "../../../ir/kernel/rewrite.ts";
+import { bounds, linear, simplifyIndex } from "../../../ir/kernel/linear.ts";
+import { substituteIn, visitExpr } from "../../../ir/kernel/rewrite.ts";
 import { probe } from "../contraction/work.ts";
 import { fourLanes } from "../vectorize.ts";
 import { workgroup } from "./shape.ts";
@@ -44,35 +44,39 @@ export interface Corner {
   readonly row: Expr;
   readonly term: Expr;
 }
-type Along = "terms" | "rows" | "neither";
+/** Along what the loads of a square are vectors, from multiples of four on. */
+type Along = "terms" | "rows";
 
 export const squaresOf = ({ block }: Operand): number => (block.shape[0]! * block.shape[1]!) / 16;
 
 /** Brings the block at `corner`; the first of its squares is for the invocation number `first`. */
 export function bring(o: Operand, corner: Corner, invocation: Expr, first: number, axes: Axes): readonly Stmt[] {
   const squares = squaresOf(o);
-  const along = direction(o, corner, axes);
   if (squares < workgroup) {
     const own = sub(invocation, i32(first));
     const conditions = [...(first > 0 ? [lt(i32(first - 1), invocation)] : []), lt(invocation, i32(first + squares))];
-    return [when(allOf(first + squares < workgroup ? conditions : conditions.slice(0, -1)), bringSquare(o, corner, own, along, axes))];
+    return [when(allOf(first + squares < workgroup ? conditions : conditions.slice(0, -1)), bringSquare(o, corner, own, axes))];
   }
-  return Array.from({ length: squares / workgroup }, (_, i) =>
-    bringSquare(o, corner, add(invocation, i32(i * workgroup)), along, axes),
-  ).flat();
+  return Array.from({ length: squares / workgroup }, (_, i) => bringSquare(o, corner, add(invocation, i32(i * workgroup)), axes)).flat();
 }
 
-/** Along what the loads of the operand are contiguous, from multiples of four on. */
-function direction(o: Operand, corner: Corner, axes: Axes): Along {
-  const four = probe(axes, 4);
-  const square = probe(axes, 4).axis;
-  const term = add(corner.term, at(square, 4));
-  const row = add(corner.row, at(square, 4));
-  const isWide = (e: Expr) =>
-    loadsInFours(e, four.name, axes) && fourLanes([declare(axes.fresh("try"), e)], four.name, axes.ranges) !== null;
-  if (o.terms % 4 === 0 && isWide(o.value(inside(row, o, axes), add(term, four.axis)))) return "terms";
-  return o.rows % 4 === 0 && isWide(o.value(add(row, four.axis), term)) ? "rows" : "neither";
+function bringSquare(o: Operand, corner: Corner, number: Expr, axes: Axes): readonly Stmt[] {
+  const [terms, rows] = o.block.shape.map((n) => n / 4) as [number, number];
+  // Squares beyond the last are brought by nobody, so that nothing need be tested for places that there are not.
+  const [t, r] = [probe(axes, terms), probe(axes, rows)];
+  // Neighbouring invocations read neighbours in memory.
+  const placed = (body: readonly Stmt[], along: Along): readonly Stmt[] => {
+    const [inner, outer] = along === "terms" ? ([t, r] as const) : ([r, t] as const);
+    const extent = i32(along === "terms" ? terms : rows);
+    return substituteIn(body, new Map([[inner.name, mod(number, extent)] as const, [outer.name, div(number, extent)] as const]));
+  };
+  for (const along of ["terms", "rows"] as const) {
+    const body = inVectors(o, corner, t.axis, r.axis, along, axes);
+    if (body) return placed(body, along);
+  }
+  return placed(oneByOne(o, corner, t.axis, r.axis, axes), "rows");
 }
+
 /** Whether some load has four neighbours for the four values of an axis. */
 function loadsInFours(e: Expr, axis: string, axes: Axes): boolean {
   let found = false;
@@ -87,44 +91,67 @@ function inside(row: Expr, { rows }: Operand, axes: Axes): Expr {
 }
 const isBelow = (e: Expr, limit: number, axes: Axes): boolean => bounds(linear(e, axes.ranges), axes.ranges)[1] < limit;
 
-function bringSquare(o: Operand, corner: Corner, square: Expr, along: Along, axes: Axes): readonly Stmt[] {
-  const [terms, rows] = o.block.shape.map((n) => n / 4) as [number, number];
-  // Neighbouring invocations read neighbours in memory.
-  const [t, r] = along === "terms" ? [mod(square, i32(terms)), div(square, i32(terms))] : [div(square, i32(rows)), mod(square, i32(rows))];
-  const term = (j: Expr | number) => add(corner.term, at(t, 4, j));
-  const row = (i: Expr | number) => add(corner.row, at(r, 4, i));
-  const leave = (j: number, value: Expr) => store(o.block, [at(t, 4, j), at(r, 4)], value);
-  const exists = (place: Expr) => (isBelow(place, o.terms, axes) ? [] : [lt(place, i32(o.terms))]);
-  const four = [0, 1, 2, 3] as const;
-  const names = four.map(() => axes.fresh("four"));
-  const vector = (n: number): Expr => ({ kind: "var", type: "f32", lanes: 4, name: names[n]! });
-  /** Vector n: the four values of `at`, or zeros where a condition fails. */
-  const wide = (n: number, value: (lane: Expr) => Expr, conditions: readonly Expr[]): readonly Stmt[] => {
-    const l = probe(axes, 4);
-    if (conditions.length === 0) return fourLanes([declare(names[n]!, value(l.axis))], l.name, axes.ranges)!;
-    const change = fourLanes([set(names[n]!, value(l.axis))], l.name, axes.ranges, new Set([names[n]!]))!;
-    return [declare(names[n]!, splat(f32(0))), when(allOf(conditions), change)];
+const four = [0, 1, 2, 3] as const;
+const vector = (name: string): Expr => ({ kind: "var", type: "f32", lanes: 4, name });
+/** The places of a square of the block, and how a vector along its rows is left there. */
+function placesOf(o: Operand, corner: Corner, t: Expr, r: Expr) {
+  return {
+    term: (j: number) => add(corner.term, at(t, 4, j)),
+    row: (i: number) => add(corner.row, at(r, 4, i)),
+    leave: (j: number, value: Expr) => store(o.block, [at(t, 4, j), at(r, 4)], value),
   };
-  switch (along) {
-    case "terms":
-      return [
-        ...four.flatMap((i) => wide(i, (l) => o.value(inside(row(i), o, axes), term(l)), exists(term(0)))),
-        ...four.map((j) => leave(j, pack(lane(vector(0), j), lane(vector(1), j), lane(vector(2), j), lane(vector(3), j)))),
-      ];
-    case "rows": {
-      const isRow = isBelow(row(3), o.rows, axes) ? [] : [lt(row(0), i32(o.rows))];
-      return four.flatMap((j) => [...wide(j, (l) => o.value(row(l), term(j)), [...isRow, ...exists(term(j))]), leave(j, vector(j))]);
-    }
-    case "neither":
-      return four.flatMap((j) => {
-        const [a, b, c, d] = four.map((i) => o.value(inside(row(i), o, axes), term(j)));
-        const value = pack(a!, b!, c!, d!);
-        const conditions = exists(term(j));
-        const body =
-          conditions.length === 0
-            ? [declare(names[j]!, value)]
-            : [declare(names[j]!, splat(f32(0))), when(allOf(conditions), [set(names[j]!, value)])];
-        return [...body, leave(j, vector(j))];
-      });
-  }
+}
+const exists = (term: Expr, o: Operand, axes: Axes) => (isBelow(term, o.terms, axes) ? [] : [lt(term, i32(o.terms))]);
+
+/** The square at a place of the block; null where its loads are no vectors. */
+function inVectors(o: Operand, corner: Corner, t: Expr, r: Expr, along: Along, axes: Axes): readonly Stmt[] | null {
+  const { term, row, leave } = placesOf(o, corner, t, r);
+  const names = four.map(() => axes.fresh("four"));
+  const vectors = names.map(vector);
+  if ((along === "terms" ? o.terms : o.rows) % 4 !== 0) return null;
+  const brought = four.map((n) =>
+    along === "terms"
+      ? wide(names[n]!, term(0), o.terms, (l) => o.value(inside(row(n), o, axes), l), [], axes)
+      : wide(names[n]!, row(0), o.rows, (l) => o.value(l, term(n)), exists(term(n), o, axes), axes),
+  );
+  if (brought.some((b) => b === null)) return null;
+  if (along === "rows") return brought.flatMap((b, j) => [...b!, leave(j, vectors[j]!)]);
+  const across = (j: (typeof four)[number]) => vectors.map((v) => lane(v, j)) as [Expr, Expr, Expr, Expr];
+  return [...brought.flatMap((b) => b!), ...four.map((j) => leave(j, pack(...across(j))))];
+}
+function oneByOne(o: Operand, corner: Corner, t: Expr, r: Expr, axes: Axes): readonly Stmt[] {
+  const { term, row, leave } = placesOf(o, corner, t, r);
+  return four.flatMap((j) => {
+    const name = axes.fresh("four");
+    const value = pack(...(four.map((i) => o.value(inside(row(i), o, axes), term(j))) as [Expr, Expr, Expr, Expr]));
+    const conditions = exists(term(j), o, axes);
+    const body =
+      conditions.length === 0 ? [declare(name, value)] : [declare(name, splat(f32(0))), when(allOf(conditions), [set(name, value)])];
+    return [...body, leave(j, vector(name))];
+  });
+}
+/**
+ * Declares the values at four places from `first` on, all of which are below `limit` or none; zeros where they are not, or another
+ * condition fails. Null where they are not read as vectors.
+ */
+function wide(
+  name: string,
+  first: Expr,
+  limit: number,
+  value: (place: Expr) => Expr,
+  others: readonly Expr[],
+  axes: Axes,
+): readonly Stmt[] | null {
+  const l = probe(axes, 4);
+  const isInside = isBelow(add(first, i32(3)), limit, axes);
+  // Where some are not, the values are those of places that exist: one that may not would be tested again, lane by lane.
+  const known = probe(axes, limit / 4);
+  const e = value(isInside ? add(first, l.axis) : at(known.axis, 4, l.axis));
+  if (!loadsInFours(e, l.name, axes)) return null;
+  const conditions = [...(isInside ? [] : [lt(first, i32(limit))]), ...others];
+  if (conditions.length === 0) return fourLanes([declare(name, e)], l.name, axes.ranges);
+  const change = fourLanes([set(name, e)], l.name, axes.ranges, new Set([name]));
+  if (!change) return null;
+  const fours = simplifyIndex(div(first, i32(4)), axes.ranges);
+  return [declare(name, splat(f32(0))), when(allOf(conditions), substituteIn(change, new Map([[known.name, fours]])))];
 }

@@ -57,6 +57,10 @@ const graphs: Record<string, string> = {
     %0 = conv2d(%x, @w) {padding=[1,1,1,1], groups=2} : f32[2,32,6,6]
     return y = %0
   }`,
+  "a gradient whose padded image has fewer channels than a tile": `graph g(%x: f32[5,24,1,33], %dy: f32[5,33,1,17]) {
+    %0 = conv2d_weight_grad(%x, %dy) {padding=[0,0,0,1], stride=[1,2], shape=[33,24,1,1]} : f32[33,24,1,1]
+    return dw = %0
+  }`,
   gradients: `graph g(%x: f32[2,8,8,8], %dy: f32[2,16,4,4]) {
     @w = param "w" f32[16,8,3,3]
     %0 = conv2d_weight_grad(%x, %dy) {padding=[1,1,1,1], stride=[2,2], shape=[16,8,3,3]} : f32[16,8,3,3]
