@@ -39,8 +39,8 @@ const wasm: Target = {
 };
 function wgsl(limits: Limits): Target {
   const room = roomOf(limits);
-  // Beside what a kernel reads there is what it writes.
-  const mostInputs = limits.maxStorageBuffersPerShaderStage - 1;
+  // Beside what a kernel reads there is what it writes; it reads something, or is refused later.
+  const mostInputs = Math.max(1, limits.maxStorageBuffersPerShaderStage - 1);
   return {
     name: "wgsl",
     graphPasses: wgslGraphPassesFor(mostInputs, limits),

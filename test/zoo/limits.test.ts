@@ -137,6 +137,16 @@ test("where too many parts would have to be bound, the tensor is named", async (
     /forward needs 18 storage buffers .*\n.*std\/table\.dlm:3:.*\n(.*\n)*.*table\.weight, f32\[4096,64\] of 1048576 bytes, is in 16 parts\n.*`limits`/,
   );
 });
+test.each([
+  [{ maxStorageBuffersPerShaderStage: 1 }, /needs \d+ storage buffers \(kernel \w+\), maxStorageBuffersPerShaderStage is 1/],
+  [
+    { maxComputeInvocationsPerWorkgroup: 32 },
+    /needs 64 invocations of a workgroup \(kernel \w+\), maxComputeInvocationsPerWorkgroup is 32/,
+  ],
+])("limits that no kernel keeps to are refused: %o", async (limits, message) => {
+  const text = "model M(x: f32[4, 6], z: f32[4, 1]) -> y { y = exp(concat([x, z], axis=1)) }";
+  await expect(compileZoo({ name: "small", model: "M", text, target: "wgsl", limits })).rejects.toThrow(message);
+});
 test("pages are in the artefact and are checked", async () => {
   const limits = { maxStorageBufferBindingSize: 16384, maxBufferSize: 32768 };
   const program = await compileSmall("mlp MLP", { ...smalls["mlp MLP"]!, target: "wgsl", limits });

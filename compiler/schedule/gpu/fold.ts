@@ -47,8 +47,9 @@ export function sharedFold(c: Computation, axes: Axes, own: Buffer[], limits: Li
   const alongTerms = readsAlong(c, fold, axes);
   if (!alongTerms && count >= manyElements) return null;
   const r = running(fold.op, typeOf(termAt(fold, output.shape.map(zero), fold.axes.map(zero), axes).value));
-  const memory = limits.maxComputeWorkgroupStorageSize / (wordBytes * r.parts.length);
+  const memory = Math.floor(limits.maxComputeWorkgroupStorageSize / (wordBytes * r.parts.length));
   const most = Math.min(mostInvocations, limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX, memory);
+  if (most < 2) return null;
   const d = alongTerms ? byTerms(terms, most) : byElements(count, terms, most);
   const s: Shared = { c, fold, r, d, terms, count, axes, own };
   // Inputs, the result, and parts of sums are bound.

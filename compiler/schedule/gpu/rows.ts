@@ -17,7 +17,7 @@ import { allOf, at, barrier, buffer, declare, i32, load, local, lt, min, set, st
 import { type Axes, makeAxes, type RowComputation } from "../../../ir/kernel/computation.ts";
 import { type Buffer, type Expr, type Kernel, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
-import { type Limits, profiles } from "../../../ir/limits.ts";
+import { type Limits, profiles, wordBytes } from "../../../ir/limits.ts";
 import { sizeOf } from "../../../ir/type.ts";
 import { named, positionOf, type Running, running } from "../accumulate.ts";
 import { unravel } from "../elements.ts";
@@ -41,7 +41,7 @@ import {
 } from "./row-stages.ts";
 import { workgroup } from "./shape.ts";
 
-/** Null where there are too few rows to be a workgroup each, or no place for what stages share. `limits`: what the device has. */
+/** Null where there are too few rows to be a workgroup each, or no place for what stages share, or for folds to meet. `limits`: what the device has. */
 export function scheduleGpuRows(c: RowComputation, limits: Limits = profiles.default): Kernel | null {
   if (c.stages.some((s) => s.type === "u8")) return null;
   const parts = partsOf(c);
@@ -92,7 +92,8 @@ function divisionOf(c: RowComputation, parts: readonly Part[], limits: Limits): 
   // Folds keep it no busier as kernels of their own.
   if (isIdle && parts.some((p) => !isValue(p))) return null;
   const folds = parts.reduce((n, p) => n + (p.terms.length > 0 ? running(p.stage.body([]).fold!.op, "f32").parts.length : 0), 0);
-  return { rows, share, along, groups, words: limits.maxComputeWorkgroupStorageSize / 4 - Math.min(folds, mostMeeting) * rows * share };
+  const words = limits.maxComputeWorkgroupStorageSize / wordBytes - Math.min(folds, mostMeeting) * rows * share;
+  return words < 0 ? null : { rows, share, along, groups, words };
 }
 /** The largest power of two up to both; at least 1. */
 const powerOfTwo = (n: number, most: number): number => 2 ** Math.floor(Math.log2(Math.max(1, Math.min(n, most))));

@@ -10,9 +10,10 @@ const models = {
   conv: "model M(x: f32[1, 16, 16, 16]) -> y { y = x |> c: Conv2d(16, 3, padding=1) }",
   linear: "model M(x: f32[16, 256]) -> y { y = x |> fc: Linear(64) }",
   index: "model M(x: f32[2, 4096]) -> y { y = argmax(x, axis=1) }",
+  softmax: "model M(x: f32[64, 200]) -> y { y = softmax(x) }",
   columns: "model M(x: f32[4096, 3]) -> y { y = sum(x, axis=0) }",
 };
-const cases = Object.entries(models).flatMap(([name, source]) => [4096, 2048, 64].map((bytes) => [name, bytes, source] as const));
+const cases = Object.entries(models).flatMap(([name, source]) => [4096, 2048, 64, 4].map((bytes) => [name, bytes, source] as const));
 async function outputs(program: Program): Promise<ArrayLike<number>> {
   const [input] = program.entries.find((e) => e.name === "forward")!.inputs;
   const count = input!.shape.reduce((n, d) => n * d, 1);
