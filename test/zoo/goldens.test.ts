@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { disagreements, gradientFloor } from "../examples/golden.ts";
 import { formulaWeights, gradientsOf, valuesOf, withNet } from "../examples/support.ts";
+import { plainLines } from "./smalls.ts";
 import { compileZoo, goldenNames, inputsOf, only, readGolden, withLines } from "./support.ts";
 
 const tolerance = 1e-4;
@@ -10,8 +11,6 @@ const tolerance = 1e-4;
  * MobileNetV2 has such biases: the sums of thousands of numbers that cancel.
  */
 const floor = 4;
-/** After the model's own optimizers: plain descent at the rate that `gradientsOf` expects, no clipping. */
-const plain = ['optimizer "*" = sgd(lr=1024.0)', "clip_norm = 1e30"];
 
 for (const name of goldenNames) {
   test(name, async () => {
@@ -20,7 +19,7 @@ for (const name of goldenNames) {
     const program = await compileZoo({
       name: file,
       model,
-      text: withLines(file, model, block, plain),
+      text: withLines(file, model, block, plainLines),
       ...(block ? { trainBlock: block } : {}),
       set,
       dims,

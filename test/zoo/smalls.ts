@@ -97,8 +97,13 @@ export function compileSmall(title: string, { inputs: _, lines, ...options }: Sm
     name,
     model,
     ...(block ? { trainBlock: block } : {}),
-    ...(lines ? { text: withLines(name, model, null, lines) } : {}),
+    ...(lines ? { text: withLines(name, model, block ?? null, lines) } : {}),
     train: true,
     ...options,
   });
 }
+
+/** After the model's own optimizers: plain descent at the rate that `gradientsOf` expects, no clipping. */
+export const plainLines = ['optimizer "*" = sgd(lr=1024.0)', "clip_norm = 1e30"];
+/** The same with a train block whose step leaves gradients to be read off. */
+export const compilePlain = (title: string, small: Small): Promise<Program> => compileSmall(title, { ...small, lines: plainLines });

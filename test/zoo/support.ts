@@ -23,7 +23,7 @@ export const compileZoo = ({ name, text, ...options }: Choice): Promise<Program>
 /** The file with `lines` at the end of a model's train block; the last line that says something wins. */
 export function withLines(name: string, model: string, block: string | null, lines: readonly string[]): string {
   const text = zooFiles[`${name}.dlm`]!;
-  const start = text.indexOf(block ? `\ntrain ${block}: ${model} {` : `\ntrain ${model} {`);
+  const start = text.indexOf(block && block !== model ? `\ntrain ${block}: ${model} {` : `\ntrain ${model} {`);
   if (start < 0) throw new Error(`${name}.dlm has no such train block`);
   const end = text.indexOf("\n}", start);
   return [text.slice(0, end), ...lines.map((line) => `\n  ${line}`), text.slice(end)].join("");
