@@ -1,11 +1,11 @@
 /**
- * A sum of products over a box of indices: the computation as tiles see it, or a part of it.
+ * A sum of products of f32 over a box of indices: the computation as tiles see it, or a part of it.
  *
  *     finish(index, sum over k of a(index, k) * b(index, k))
  */
 import { i32, store } from "../../../ir/kernel/build.ts";
 import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
-import type { Expr, Stmt } from "../../../ir/kernel/kernel.ts";
+import { type Expr, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { substitute } from "../../../ir/kernel/rewrite.ts";
 import { simplifyValue } from "../simplify.ts";
 
@@ -37,7 +37,7 @@ export function workOf(c: Computation, axes: Axes): Work | null {
   };
   const productAt = (index: readonly Expr[]) => {
     const { lets, value } = fold.term(logical(index), axes);
-    return lets.length === 0 && value.kind === "binary" && value.op === "mul" ? value : null;
+    return lets.length === 0 && value.kind === "binary" && value.op === "mul" && typeOf(value) === "f32" ? value : null;
   };
   if (!productAt(dims.map(() => i32(0)))) return null;
   return {

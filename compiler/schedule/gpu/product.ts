@@ -31,7 +31,7 @@ import {
   when,
 } from "../../../ir/kernel/build.ts";
 import type { Axes, Computation } from "../../../ir/kernel/computation.ts";
-import { type Buffer, type Expr, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
+import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { mentions } from "../../../ir/kernel/rewrite.ts";
 import { type Limits, wordBytes } from "../../../ir/limits.ts";
@@ -113,7 +113,6 @@ function formOf(work: Work, axes: Axes): Form | null {
     index.map((p) => p.axis),
     work.fold.map((n) => probe(axes, n).axis),
   );
-  if (typeOf(a) !== "f32") return null;
   const knows = (e: Expr, axis: number) => mentions(e, index[axis]!.name);
   const last = work.extents.length - 1;
   if (knows(a, last) === knows(b, last)) return null;

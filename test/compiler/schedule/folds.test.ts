@@ -84,6 +84,11 @@ const cases: Record<string, string> = {
   "sums of rows": reductions([3, 4, 75], [2]),
   "sums of short rows": reductions([5, 11], [1]),
   "sums of everything": reductions([7, 45], [0, 1]),
+  "sums of products of integers": `graph g(%x: i32[64,5], %y: i32[64,1]) {
+    %0 = mul(%x, %y) : i32[64,5]
+    %1 = reduce_sum(%0) {axes=[0]} : i32[5]
+    return s = %1
+  }`,
   "sums of a concatenation": `graph g(%x: f32[5,9], %y: f32[5,14]) {
     %c = concat(%x, %y) {axis=1} : f32[5,23]
     %e = exp(%c) : f32[5,23]
