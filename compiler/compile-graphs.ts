@@ -14,7 +14,7 @@ import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
 import type { Code, Program } from "../ir/program.ts";
 import { type TensorType, tensor } from "../ir/type.ts";
-import { notesOnParts, refuse } from "./excess.ts";
+import { notesOnParts, refuse, requireFewParts } from "./excess.ts";
 import { type Graphs, ordered } from "./graphs.ts";
 import { lower } from "./lower/lower.ts";
 import { type Border, type Planned, planMemory, type Residents, tensorBytes } from "./memory/plan.ts";
@@ -82,6 +82,7 @@ export async function compileGraphs(
   const graphs = splitPrepare(optimize(given, target, choose, options), options);
   const buffersOf = (type: TensorType) => tensorBytes(type, target.memory).length;
   const lowered = lower(ordered(graphs), (c) => target.schedule(c, choose), target.rows, target.mostInputs, buffersOf, target.joins);
+  requireFewParts(lowered, options.limits, target.memory);
   const clocks = clocksOf(lowered, options);
   const planned = planMemory(name, lowered, residentsOf(graphs, variables, clocks), target.memory);
   const problems = verifyPlan(planned.plan, lowered, target.memory);
@@ -163,7 +164,7 @@ async function emit({ plan, lowered, planned, clocks }: Emitted, target: Target,
     }
     case "wgsl": {
       const limits = limitsOf(o.limits);
-      const onExcess = (excess: Excess) => refuse(excess, lowered, limits, target.memory);
+      const onExcess = (excess: Excess) => refuse(excess, lowered, o.limits, target.memory);
       return { kind: "wgsl", ...emitWgsl(plan, { profile: clocks.length > 0, limits, onExcess }) };
     }
     case "reference":

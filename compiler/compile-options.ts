@@ -7,6 +7,8 @@ import type { CompileOptions } from "./compile.ts";
 interface Check {
   readonly is: (value: unknown) => boolean;
   readonly expected: string;
+  /** What is wrong inside of it; null: nothing. */
+  readonly inside?: (value: unknown) => string | null;
 }
 const isRecord = (x: unknown): x is Record<string, unknown> => typeof x === "object" && x !== null && !Array.isArray(x);
 const isSize = (x: unknown): boolean => Number.isInteger(x) && (x as number) >= 1 && (x as number) < 2 ** 31;
@@ -21,12 +23,18 @@ const isListOfDims = (x: unknown): boolean => Array.isArray(x) && x.length >= 1 
 
 /** A buffer holds one tensor at least, however small its parts are. */
 const leastBytes = 256;
-const areLimits = (x: unknown): boolean =>
-  isRecord(x) &&
-  Object.entries(x).every(([name, value]) => {
+const isProfile = (x: unknown): boolean => (profileNames as readonly unknown[]).includes(x);
+/** Null: they are right. */
+function wrongLimit(limits: Record<string, unknown>): string | null {
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Object.hasOwn(profiles.default, name))
+      return `\`limits\` has ${name}, which no program needs; known are ${Object.keys(profiles.default).join(", ")}`;
     const least = name === "maxBufferSize" || name === "maxStorageBufferBindingSize" ? leastBytes : 1;
-    return Object.hasOwn(profiles.default, name) && Number.isSafeInteger(value) && (value as number) >= least;
-  });
+    if (!Number.isSafeInteger(value) || (value as number) < least)
+      return `\`limits.${name}\` is ${describe(value)}, expected a whole number of at least ${least}`;
+  }
+  return null;
+}
 
 const text: Check = { is: isText, expected: "a string" };
 const flag: Check = { is: (x) => typeof x === "boolean", expected: "true or false" };
@@ -48,7 +56,8 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
   relaxed: flag,
   profile: flag,
   limits: {
-    is: (x) => (profileNames as readonly unknown[]).includes(x) || areLimits(x),
+    is: (x) => isProfile(x) || isRecord(x),
+    inside: (x) => (isRecord(x) ? wrongLimit(x) : null),
     expected: `${profileNames.map((n) => `"${n}"`).join(", ")}, or an object of limits of WebGPU, such as { maxBufferSize: 2 ** 30 }`,
   },
   tuning: { is: valuesAre(isText), expected: 'an object of strings: the "choices" of a file that `dlm tune` wrote' },
@@ -73,8 +82,9 @@ function mistake(name: string, value: unknown) {
     const help = near ? `did you mean \`${near}\`?` : `the options are: ${Object.keys(checks).join(", ")}`;
     return diagnostic("flag", `there is no option \`${name}\``, null, { help });
   }
-  const { is, expected } = checks[name as keyof CompileOptions];
-  return is(value) ? null : diagnostic("flag", `\`${name}\` is ${describe(value)}, expected ${expected}`, null);
+  const { is, expected, inside } = checks[name as keyof CompileOptions];
+  const message = is(value) ? (inside?.(value) ?? null) : `\`${name}\` is ${describe(value)}, expected ${expected}`;
+  return message === null ? null : diagnostic("flag", message, null);
 }
 
 /** Imports are read while elaborating, which does not wait. */

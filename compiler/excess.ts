@@ -1,7 +1,7 @@
 /** What is said of the limits of a device: tensors that were cut because of them, and kernels that cannot keep to them. */
 
 import { fail } from "../ir/diagnostic.ts";
-import { type Excess, type Limits, profileNames, profiles } from "../ir/limits.ts";
+import { type Excess, type Limits, limitsOf, type ProfileName, profileNames, profiles } from "../ir/limits.ts";
 import type { Lowered, Value } from "../ir/lowered.ts";
 import { printType } from "../ir/type.ts";
 import { type MemoryModel, tensorBytes } from "./memory/plan.ts";
@@ -36,22 +36,60 @@ const meaning: Readonly<Record<keyof Limits, string>> = {
   maxComputeWorkgroupSizeZ: "invocations of a workgroup along z",
   maxComputeWorkgroupsPerDimension: "workgroups of a dimension",
 };
+type Given = ProfileName | Partial<Limits> | undefined;
+
+/** `maxBufferSize is 268435456, what every WebGPU device offers`: with who says so. */
+function limitInWords(limit: keyof Limits, given: Given): string {
+  const source = typeof given === "object" && given[limit] !== undefined ? "given" : typeof given === "string" ? given : "default";
+  const says = {
+    default: "what every WebGPU device offers",
+    compat: 'what `limits` "compat" keeps to',
+    desktop: 'what `limits` "desktop" keeps to',
+    given: "as given in `limits`",
+  } as const;
+  return `${limit} is ${limitsOf(given)[limit]}, ${says[source]}`;
+}
+
 /** The user's mistake: a kernel that the limits forbid, with what it works on. */
-export function refuse({ entry, call, limit, needed }: Excess, { entries }: Lowered, limits: Limits, model: MemoryModel): never {
+export function refuse({ entry, call, limit, needed }: Excess, { entries }: Lowered, given: Given, model: MemoryModel): never {
   const { kernel, origin, inputs, outputs } = entries.find((e) => e.name === entry)!.calls[call]!;
   const cut = [...new Set([...inputs, ...outputs])].filter((v) => isCut(v, model));
   const notes = cut.map((v) => ({ message: nameOf(v, model), span: null }));
-  const larger = profileNames.filter(
-    (p) => profiles[p][limit] > limits[limit] || profiles[p].maxStorageBufferBindingSize > model.room.part,
-  );
-  const advice = [...larger.map((p) => `\`limits\` "${p}" (--limits ${p})`), "the target wasm, which has no such limits"];
   return fail(
     "limit",
-    `${entry} needs ${needed} ${meaning[limit]} (kernel ${kernel}), ${limit} is ${limits[limit]}`,
+    `${entry} needs ${needed} ${meaning[limit]} (kernel ${kernel}); ${limitInWords(limit, given)}`,
     origin?.span ?? null,
-    {
-      notes,
-      help: `take ${advice.join(", or ")}`,
-    },
+    { notes, help: helpWith(limit, needed, cut.length > 0, given, model) },
   );
+}
+/** `apart`: a tensor of the kernel is in parts, so that larger bindings help too. */
+function helpWith(limit: keyof Limits, needed: number, apart: boolean, given: Given, model: MemoryModel): string {
+  const own = typeof given === "object" ? given : {};
+  const enough = (p: ProfileName) => profiles[p][limit] >= needed || (apart && profiles[p].maxStorageBufferBindingSize > model.room.part);
+  const advice = [
+    ...(own[limit] === undefined ? [] : [`a ${limit} of ${needed} or more`]),
+    ...(apart && own.maxStorageBufferBindingSize !== undefined ? ["a larger maxStorageBufferBindingSize"] : []),
+    ...profileNames
+      .filter(enough)
+      .slice(0, 1)
+      .map((p) => `\`limits\` "${p}" (--limits ${p})`),
+    "the target wasm, which has no such limits",
+  ];
+  return `take ${advice.join(", or ")}`;
+}
+
+/** Every part is a buffer, and kernels are cut along them: beyond any device, and hours for the compiler. */
+const mostParts = 256;
+/** The user's mistake: limits for which tensors would fall to dust. */
+export function requireFewParts({ entries }: Lowered, given: Given, model: MemoryModel): void {
+  const { maxBufferSize, maxStorageBufferBindingSize } = limitsOf(given);
+  const limit = maxBufferSize < maxStorageBufferBindingSize ? "maxBufferSize" : "maxStorageBufferBindingSize";
+  for (const { inputs, outputs, origin } of entries.flatMap((e) => e.calls))
+    for (const v of [...inputs, ...outputs]) {
+      const parts = tensorBytes(v.type, model);
+      if (parts.length <= mostParts) continue;
+      const needed = 2 ** Math.ceil(Math.log2((parts.length * parts[0]!) / mostParts));
+      const message = `${nameOf(v, model)}, of which a tensor has at most ${mostParts}; ${limitInWords(limit, given)}`;
+      fail("limit", message, origin?.span ?? null, { help: helpWith(limit, needed, false, given, model) });
+    }
 }

@@ -51,17 +51,20 @@ function requireOffered(program: Program, { limits, features = [] }: WgslCode, w
   const short = Object.entries(limits).filter(([name, needed]) => lacks(name, needed, offered[name]));
   const missing = features.filter((f) => !offer.features.has(f));
   const problems = [
-    ...short.map(([name, needed]) => `${name} is ${offered[name] ?? "unknown"}, the program needs ${needed}`),
+    ...short.map(([name, needed]) => `${name} is ${offered[name] ?? "unknown"}${help ? " as requested" : ""}, the program needs ${needed}`),
     ...missing.map((f) => `it has no feature ${f}`),
   ];
   if (problems.length === 0) return;
   const ways = [
     ...(help ? [help] : []),
-    ...(short.length && !help ? ["compile it with other limits (option limits, of dlm --limits)"] : []),
+    ...(short.length && !help
+      ? ['compile it with limits "default", which every device has (dlm --limits default), or with those of this GPU']
+      : []),
     ...missing.map((f) => (f === "timestamp-query" ? "compile it without profile" : `compile it without ${f}`)),
     "compile it to wasm",
   ];
-  fail("unsupported", `${what} cannot run ${program.name}: ${problems.join("; ")}. What helps: ${ways.join(", or ")}`);
+  const larger = short.length && !help ? ", which was compiled with limits that not every device has" : "";
+  fail("unsupported", `${what} cannot run ${program.name}${larger}: ${problems.join("; ")}. What helps: ${ways.join(", or ")}`);
 }
 /** Alignments are better when smaller, all other limits when larger. */
 const lacks = (name: string, needed: number, offered: number | undefined): boolean =>

@@ -27,12 +27,32 @@ test("a limit that leaves too few workgroups is the caller's mistake", async () 
   const limited = (most: number) => ({ target: "wgsl", batch: 4096, limits: { maxComputeWorkgroupsPerDimension: most } });
   const message = await mistake(limited(2));
   expect(message).toMatch(
-    /error\[limit\]: forward needs \d+ workgroups of a dimension \(kernel \w+\), maxComputeWorkgroupsPerDimension is 2/,
+    /error\[limit\]: forward needs (\d+) workgroups of a dimension \(kernel \w+\); maxComputeWorkgroupsPerDimension is 2, as given in `limits`\n(.*\n)*.*take a maxComputeWorkgroupsPerDimension of \1 or more, or `limits` "default" \(--limits default\), or the target wasm/,
   );
   const needed = Number(/needs (\d+)/.exec(message)![1]);
   expect(needed).toBeGreaterThan(2);
   expect((await compile(source, limited(needed) as CompileOptions)).target).toBe("wgsl");
   expect(await mistake(limited(needed - 1))).toContain(`needs ${needed} workgroups`);
+});
+test("who sets a limit is told", async () => {
+  const crumbs = await mistake({ target: "wgsl", dims: { N: 40_000 }, limits: { maxBufferSize: 1024 } });
+  expect(crumbs).toContain(
+    "f32[40000,2] of 320000 bytes, is in 313 parts, of which a tensor has at most 256; maxBufferSize is 1024, as given in `limits`",
+  );
+  expect(crumbs).toContain('take a maxBufferSize of 2048 or more, or `limits` "default" (--limits default), or the target wasm');
+  const table = "model M(ids: i32[8]) -> y {\n  use table = Embedding(2 ** 26, 16)\n  y = table(ids)\n}\n";
+  const large = (limits?: string) => mistake({ target: "wgsl", limits }, table);
+  expect(await large()).toContain("maxStorageBuffersPerShaderStage is 8, what every WebGPU device offers");
+  expect(await large("compat")).toContain('maxStorageBuffersPerShaderStage is 8, what `limits` "compat" keeps to');
+  expect(await large()).toContain('help: take `limits` "desktop" (--limits desktop), or the target wasm, which has no such limits');
+});
+test.each([
+  [{ maxBindGroups: 4 }, "`limits` has maxBindGroups, which no program needs; known are maxStorageBuffersPerShaderStage, "],
+  [{ maxBufferSize: 100 }, "`limits.maxBufferSize` is 100, expected a whole number of at least 256"],
+  [{ maxComputeWorkgroupSizeX: "1" }, '`limits.maxComputeWorkgroupSizeX` is "1", expected a whole number of at least 1'],
+  ["phone", '`limits` is "phone", expected "default", "compat", "desktop", or an object of limits of WebGPU'],
+])("limits %o", async (limits, message) => {
+  expect(await mistake({ target: "wgsl", limits })).toContain(message);
 });
 test("every mistake is listed", async () => {
   expect((await mistake({ target: 1, zzz: 2 })).match(/error\[flag\]/g)).toHaveLength(2);

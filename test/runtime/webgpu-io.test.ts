@@ -231,7 +231,7 @@ onGpu("a device that lacks what the program needs is refused, with how to ask fo
   const e = await failure(() => load(needing, { weights, gpuDevice }));
   expect(e).toMatchObject({ code: "unsupported" });
   expect(e.message).toBe(
-    "the device given as gpuDevice cannot run tiny: maxComputeWorkgroupStorageSize is 16384, the program needs 32768. " +
+    "the device given as gpuDevice cannot run tiny: maxComputeWorkgroupStorageSize is 16384 as requested, the program needs 32768. " +
       "What helps: request it with what gpuNeeds(program) gives, or compile it to wasm",
   );
   gpuDevice.destroy();
