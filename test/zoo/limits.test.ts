@@ -138,10 +138,10 @@ test("where too many parts would have to be bound, the tensor is named", async (
   );
 });
 test.each([
-  [{ maxStorageBuffersPerShaderStage: 1 }, /needs \d+ storage buffers \(kernel \w+\), maxStorageBuffersPerShaderStage is 1/],
+  [{ maxStorageBuffersPerShaderStage: 1 }, /needs \d+ storage buffers \(kernel \w+\); maxStorageBuffersPerShaderStage is 1/],
   [
     { maxComputeInvocationsPerWorkgroup: 32 },
-    /needs 64 invocations of a workgroup \(kernel \w+\), maxComputeInvocationsPerWorkgroup is 32/,
+    /needs 64 invocations of a workgroup \(kernel \w+\); maxComputeInvocationsPerWorkgroup is 32/,
   ],
 ])("limits that no kernel keeps to are refused: %o", async (limits, message) => {
   const text = "model M(x: f32[4, 6], z: f32[4, 1]) -> y { y = exp(concat([x, z], axis=1)) }";
