@@ -33,16 +33,16 @@ async function start(program: Program, code: WgslCode, options: GpuOptions, give
   const health = watch(program.name, opened);
   const end = ending(opened, health);
   const [first, ...later] = warmEntries(program, warm, given);
-  const machine = await setUp(program, code, opened, onProgress, end)
-    .then(async (m) => {
-      await m.make(first);
-      return m;
-    })
-    .catch(async (e) => {
-      const error = await health.failure("the GPU cannot be set up", e);
-      end.all();
-      throw error;
-    });
+  const ready = async (): Promise<Machine> => {
+    const machine = await setUp(program, code, opened, onProgress, end);
+    await machine.make(first);
+    return machine;
+  };
+  const machine = await ready().catch(async (e) => {
+    const error = await health.failure("the GPU cannot be set up", e);
+    end.all();
+    throw error;
+  });
   inBackground(machine, later, end);
   const again = (from: Given) => start(program, code, options, from, kept);
   const onGpu = gpuPart({ machine, health, owned: opened.owned, kept, again, dispose: end.all });
