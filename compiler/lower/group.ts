@@ -52,10 +52,15 @@ export function groupNodes(graph: Graph, mostInputs = Number.POSITIVE_INFINITY):
       `${n.op.schema.name} (${n.op.schema.kind}) reaches lowering without a lowering rule`,
     );
   const users = countUsers(order, roots);
-  const absorbed = absorbFolds(order, users);
-  const stored = chooseStored(order, users, new Set(roots), absorbed);
-  if (Number.isFinite(mostInputs)) limitInputs(order, absorbed.inside, stored, mostInputs);
-  return order.filter((n) => stored.has(n) && !isMemory(n)).map((root) => makeGroup(root, absorbed.ends.get(root) ?? null, stored));
+  const apart = new Set<Node>();
+  for (;;) {
+    const absorbed = absorbFolds(order, users, apart);
+    const stored = chooseStored(order, users, new Set(roots), absorbed);
+    const crowded = limitInputs(order, absorbed.inside, stored, mostInputs);
+    if (!crowded)
+      return order.filter((n) => stored.has(n) && !isMemory(n)).map((root) => makeGroup(root, absorbed.ends.get(root) ?? null, stored));
+    apart.add(crowded);
+  }
 }
 
 interface Use {
@@ -92,20 +97,28 @@ function chooseStored(
   return stored;
 }
 
-/** Stores more values, of those that read most, until no node depends on more than `most` directly. */
-function limitInputs(order: readonly Node[], inside: ReadonlySet<Node>, stored: Set<Node>, most: number): void {
+/**
+ * Stores more values, of those that read most, until no node depends on more than `most` directly. What is inside of a fold cannot be
+ * stored: gives the first node that reads too much because of it.
+ */
+function limitInputs(order: readonly Node[], inside: ReadonlySet<Node>, stored: Set<Node>, most: number): Node | null {
+  if (!Number.isFinite(most)) return null;
   const sources = new Map<Node, ReadonlySet<Node>>();
   const readBy = (x: Node): ReadonlySet<Node> => (stored.has(x) ? new Set([x]) : sources.get(x)!);
   for (const n of order) {
     let all = union(n.inputs.map(readBy));
     while (all.size > most) {
       const open = n.inputs.filter((x) => !stored.has(x) && !inside.has(x) && readBy(x).size > 1);
-      if (open.length === 0) break;
+      if (open.length === 0) {
+        if (n.inputs.some((x) => inside.has(x))) return n;
+        break;
+      }
       stored.add(open.reduce((a, b) => (readBy(b).size > readBy(a).size ? b : a)));
       all = union(n.inputs.map(readBy));
     }
     sources.set(n, all);
   }
+  return null;
 }
 const union = (sets: readonly ReadonlySet<Node>[]): ReadonlySet<Node> => new Set(sets.flatMap((s) => [...s]));
 
@@ -170,15 +183,18 @@ interface Absorbed {
   /** Folds and elementwise nodes in front of an end. */
   readonly inside: ReadonlySet<Node>;
 }
-/** A fold moves down to the last elementwise node that only it feeds; contractions choose first, the later ones before. */
-function absorbFolds(order: readonly Node[], users: ReadonlyMap<Node, Use>): Absorbed {
+/**
+ * A fold moves down to the last elementwise node that only it feeds, but to none of `apart`; contractions choose first, the later ones
+ * before.
+ */
+function absorbFolds(order: readonly Node[], users: ReadonlyMap<Node, Use>, apart: ReadonlySet<Node>): Absorbed {
   const ends = new Map<Node, Node>();
   const inside = new Set<Node>();
   const position = new Map(order.map((n, i) => [n, i]));
   const folds = order.filter(isFold).reverse();
   const contractions = folds.filter((f) => f.op.schema.kind === "contraction");
   for (const f of [...contractions, ...folds.filter((f) => f.op.schema.kind !== "contraction")]) {
-    const mayFollow = (n: Node) => n.op.schema.kind === "elementwise" && !inside.has(n) && !ends.has(n) && isLike(n, f);
+    const mayFollow = (n: Node) => n.op.schema.kind === "elementwise" && !apart.has(n) && !inside.has(n) && !ends.has(n) && isLike(n, f);
     const chain = chainFrom(f, users, position, mayFollow);
     for (const n of chain.slice(0, -1)) inside.add(n);
     ends.set(chain.at(-1)!, f);

@@ -10,6 +10,11 @@ const source = `model M(${inputs}) -> sum, all {
   sum = ${names.map((n) => `tanh(${n})`).join(" + ")}
   all = concat([${names.join(", ")}], axis=1)
 }`;
+/** All that is elementwise is read once, behind the sum. */
+const behind = `model M(${inputs}, w: f32[4, 4]) -> y {
+  y = x0 @ w
+${names.map((n) => `  y = tanh(y * ${n})`).join("\n")}
+}`;
 const gpu = await adapter();
 
 test("chains and tensors of many parts are several kernels", async () => {
@@ -18,6 +23,12 @@ test("chains and tensors of many parts are several kernels", async () => {
   expect(Math.max(...bound)).toBe(8);
   expect(program.code.kind === "wgsl" && program.code.limits).toEqual({});
   expect((await compileStages(source)).lowered.kernels.length).toBe(2);
+});
+test("so are chains behind a sum", async () => {
+  const { lowered } = await compileStages(behind, { target: "wgsl" });
+  const bound = lowered.kernels.map((k) => k.buffers.filter((b) => b.space === "in" || b.space === "out").length);
+  expect(bound).toEqual([8, 8, 4]);
+  expect((await compileStages(behind)).lowered.kernels.length).toBe(1);
 });
 test.skipIf(!gpu)("they compute what one would (skipped without an adapter)", async () => {
   const values = Object.fromEntries(names.map((n, i) => [n, Float32Array.from({ length: 12 }, (_, j) => Math.sin(7 * i + j))]));
