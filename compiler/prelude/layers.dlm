@@ -11,6 +11,24 @@ fn each(v, n: int, what: string) {
 # The same for two axes.
 fn pair(v, what: string) { return each(v, 2, what) }
 
+# The extents of a kernel: a number for each of n axes.
+fn kernel_of(v, n: int) {
+  extents = each(v, n, "kernel")
+  for extent in extents {
+    assert extent >= 1, "kernel: extents are at least 1, got " + str(v)
+  }
+  return extents
+}
+
+# Channels of one group.
+fn grouped(layer_name: string, channels: int, others: int, groups: int) {
+  assert channels >= 1 && others >= 1, layer_name + ": channels are at least 1"
+  assert groups >= 1, layer_name + ": groups is at least 1, got " + str(groups)
+  assert channels % groups == 0 && others % groups == 0,
+    layer_name + ": input and output channels must be multiples of groups"
+  return channels // groups
+}
+
 # A number as text; without a fraction if it has none.
 fn plain(x: float) { return if abs(x) < 1e9 && x % 1 <= 0 { str(int(x)) } else { str(x) } }
 
@@ -60,9 +78,8 @@ layer Conv1d(
   groups: int = 1,
   bias: bool = true,
 ) {
-  assert C % groups == 0 && out % groups == 0, "Conv1d: input and output channels must be multiples of groups"
   pads = if padding == "same" { same_padding(L, kernel, stride, dilation) } else { pair(padding, "padding") }
-  bound = 1 / sqrt(C // groups * kernel)
+  bound = 1 / sqrt(grouped("Conv1d", C, out, groups) * kernel_of(kernel, 1)[0])
   param weight: f32[out, C // groups, kernel] = uniform(-bound, bound)
   y = conv2d(
     unsqueeze(x, 2),
@@ -92,11 +109,10 @@ layer Conv2d(
   groups: int = 1,
   bias: bool = true,
 ) {
-  kh, kw = pair(kernel, "kernel")
-  assert C % groups == 0 && out % groups == 0, "Conv2d: input and output channels must be multiples of groups"
+  kh, kw = kernel_of(kernel, 2)
   strides, dilations = pair(stride, "stride"), pair(dilation, "dilation")
   pads = paddings(padding, (H, W), (kh, kw), strides, dilations)
-  bound = 1 / sqrt(C // groups * kh * kw)
+  bound = 1 / sqrt(grouped("Conv2d", C, out, groups) * kh * kw)
   param weight: f32[out, C // groups, kh, kw] = uniform(-bound, bound)
   y = conv2d(x, weight, stride=strides, padding=pads, dilation=dilations, groups=groups)
   if bias {
@@ -118,11 +134,10 @@ layer Conv3d(
   groups: int = 1,
   bias: bool = true,
 ) {
-  window = each(kernel, 3, "kernel")
+  window = kernel_of(kernel, 3)
   strides, dilations = each(stride, 3, "stride"), each(dilation, 3, "dilation")
-  assert C % groups == 0 && out % groups == 0, "Conv3d: input and output channels must be multiples of groups"
   pads = paddings(padding, (D, H, W), window, strides, dilations)
-  bound = 1 / sqrt(C // groups * window[0] * window[1] * window[2])
+  bound = 1 / sqrt(grouped("Conv3d", C, out, groups) * window[0] * window[1] * window[2])
   param weight: f32[out, C // groups, ...window] = uniform(-bound, bound)
   y = conv3d(x, weight, stride=strides, padding=pads, dilation=dilations, groups=groups)
   if bias {
@@ -145,10 +160,8 @@ layer ConvTranspose2d(
   groups: int = 1,
   bias: bool = true,
 ) {
-  kh, kw = pair(kernel, "kernel")
-  assert C % groups == 0 && out % groups == 0,
-    "ConvTranspose2d: input and output channels must be multiples of groups"
-  bound = 1 / sqrt(out // groups * kh * kw)
+  kh, kw = kernel_of(kernel, 2)
+  bound = 1 / sqrt(grouped("ConvTranspose2d", out, C, groups) * kh * kw)
   param weight: f32[C, out // groups, kh, kw] = uniform(-bound, bound)
   y = conv_transpose2d(
     x,
@@ -178,9 +191,7 @@ layer ConvTranspose1d(
   groups: int = 1,
   bias: bool = true,
 ) {
-  assert C % groups == 0 && out % groups == 0,
-    "ConvTranspose1d: input and output channels must be multiples of groups"
-  bound = 1 / sqrt(out // groups * kernel)
+  bound = 1 / sqrt(grouped("ConvTranspose1d", out, C, groups) * kernel_of(kernel, 1)[0])
   param weight: f32[C, out // groups, kernel] = uniform(-bound, bound)
   y = conv_transpose2d(
     unsqueeze(x, 2),
@@ -212,10 +223,8 @@ layer ConvTranspose3d(
   groups: int = 1,
   bias: bool = true,
 ) {
-  window = each(kernel, 3, "kernel")
-  assert C % groups == 0 && out % groups == 0,
-    "ConvTranspose3d: input and output channels must be multiples of groups"
-  bound = 1 / sqrt(out // groups * window[0] * window[1] * window[2])
+  window = kernel_of(kernel, 3)
+  bound = 1 / sqrt(grouped("ConvTranspose3d", out, C, groups) * window[0] * window[1] * window[2])
   param weight: f32[C, out // groups, ...window] = uniform(-bound, bound)
   y = conv_transpose3d(
     x,
@@ -235,7 +244,7 @@ layer ConvTranspose3d(
 
 ## A convolution whose weights differ at every place: f32[N, C, H, W] to f32[N, out, oh, ow]; no padding.
 layer LocallyConnected2d(x: f32[N, C, H, W], out: int, kernel, stride = 1, bias: bool = true) {
-  kh, kw = pair(kernel, "kernel")
+  kh, kw = kernel_of(kernel, 2)
   sh, sw = pair(stride, "stride")
   oh, ow = (H - kh) // sh + 1, (W - kw) // sw + 1
   bound = 1 / sqrt(C * kh * kw)
@@ -308,7 +317,8 @@ layer RMSNorm(x: f32[..., D], eps: float = 1e-6) {
 ## Normalises each of `groups` groups of channels of each example: f32[N, C, ...] to the same shape.
 layer GroupNorm(x: f32[N, C, ...rest], groups: int, eps: float = 1e-5, affine: bool = true) {
   eps = checked_eps("GroupNorm", "channels come", eps)
-  assert C % groups == 0, "GroupNorm: channels must be a multiple of groups"
+  assert groups >= 1 && C % groups == 0,
+    "GroupNorm: channels must be a multiple of groups, which is at least 1"
   g = reshape(x, [N, groups, -1])
   g = (g - mean(g, 2, keepdims=true)) / sqrt(var(g, 2, unbiased=false, keepdims=true) + eps)
   y = reshape(g, x.shape)

@@ -73,6 +73,15 @@ const cases: Readonly<Record<string, readonly [text: string, options?: Options]>
     "layer L(x) { return x |> fc: Linear(4) }\nmodel M(x: f32[N, 4]) -> y {\n  y = x |> a: L |> a.fc: Linear(4)\n}\n",
   ],
   "endless-recursion": ["layer R(x) {\n  return x |> again: R\n}\nmodel M(x: f32[N, 4]) -> y {\n  y = x |> r: R\n}\n"],
+  "convolutions-of-nothing": [
+    `model M(x: f32[N, 6, 8, 8]) -> y {
+  a = x |> a: Conv2d(8, 0)
+  b = x |> b: Conv2d(8, 3, groups=0)
+  c = x |> c: ConvTranspose2d(0, 2)
+  y = x |> d: GroupNorm(0)
+}
+`,
+  ],
   flags: [linear("  y = image |> fc: Linear(10)"), { set: { classes: "3" }, dims: { M: 3 } }],
 };
 
