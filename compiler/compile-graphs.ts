@@ -13,7 +13,7 @@ import { type Excess, type Limits, limitsOf, type ProfileName } from "../ir/limi
 import type { Lowered } from "../ir/lowered.ts";
 import type { Plan } from "../ir/plan.ts";
 import type { Code, Program } from "../ir/program.ts";
-import { type TensorType, tensor } from "../ir/type.ts";
+import { type Storage, type TensorType, tensor } from "../ir/type.ts";
 import { notesOnParts, refuse, requireFewParts } from "./excess.ts";
 import { type Graphs, ordered } from "./graphs.ts";
 import { lower } from "./lower/lower.ts";
@@ -22,6 +22,7 @@ import { verifyPlan } from "./memory/verify.ts";
 import { runPasses } from "./pass.ts";
 import { splitPrepareOf } from "./passes/index.ts";
 import { referenceBackend } from "./reference.ts";
+import { inHalves, storageOf } from "./storage.ts";
 import { type Target, targetOf } from "./targets.ts";
 
 export interface CodeOptions {
@@ -40,6 +41,11 @@ export interface CodeOptions {
    * desktop GPUs commonly do, of which the program asks for what it needs. Or limits by their names, such as an adapter has.
    */
   readonly limits?: ProfileName | Partial<Limits>;
+  /**
+   * WebGPU only, in programs that do not train. f16: large parameters and values between kernels are halves in memory
+   * (`storage.ts`), the device must have the feature `shader-f16`; arithmetic, inputs and outputs stay f32. Default f32.
+   */
+  readonly storage?: Storage;
   /** Measured answers to questions of speed, as `dlm tune` writes them. */
   readonly tuning?: Choices;
   /** Called for every question of speed. */
@@ -77,14 +83,15 @@ export async function compileGraphs(
   variables: Residents["variables"],
   options: CodeOptions = {},
 ): Promise<CompiledGraphs> {
-  const target = targetOf(options.target ?? "wasm", limitsOf(options.limits));
+  const target = targetOf(options.target ?? "wasm", limitsOf(options.limits), options.storage ?? "f32");
   const choose = chooseBy(options);
   const graphs = splitPrepare(optimize(given, target, choose, options), options);
-  const buffersOf = (type: TensorType) => tensorBytes(type, target.memory).length;
-  const lowered = lower(ordered(graphs), (c) => target.schedule(c, choose), target.rows, target.mostInputs, buffersOf, target.joins);
+  const buffersOf = (type: TensorType) => tensorBytes({ type }, target.memory).length;
+  const logical = lower(ordered(graphs), (c) => target.schedule(c, choose), target.rows, target.mostInputs, buffersOf, target.joins);
+  const lowered = options.storage === "f16" ? inHalves(logical) : logical;
   requireFewParts(lowered, options.limits, target.memory);
   const clocks = clocksOf(lowered, options);
-  const planned = planMemory(name, lowered, residentsOf(graphs, variables, clocks), target.memory);
+  const planned = planMemory(name, lowered, residentsOf(graphs, variables, clocks, options), target.memory);
   const problems = verifyPlan(planned.plan, lowered, target.memory);
   invariant(problems.length === 0, `the memory plan is wrong:\n${problems.join("\n")}`);
   for (const text of notesOnParts(lowered, target.memory)) options.onNote?.(text);
@@ -130,11 +137,11 @@ function lowerKernel(kernel: Kernel, target: Target, { onPass }: CodeOptions): K
   return lowered;
 }
 /** What has memory of its own outside the arena. */
-function residentsOf(graphs: Graphs, variables: Residents["variables"], clocks: readonly Border[]): Residents {
+function residentsOf(graphs: Graphs, variables: Residents["variables"], clocks: readonly Border[], { storage }: CodeOptions): Residents {
   const nameOf = (n: Graph["inputs"][number]) => String(n.attrs.name);
   const prepared = (graphs.prepare?.updates ?? []).map((u) => ({ kind: "prepared" as const, name: nameOf(u.target), type: u.target.type }));
   return {
-    variables: [...variables, ...prepared],
+    variables: [...variables, ...prepared].map((v) => (storage === "f16" ? { ...v, ...storageOf(v.kind, v.type) } : v)),
     inputs: ordered(graphs).flatMap(({ entry, graph }) => graph.inputs.map((n) => ({ entry, name: nameOf(n), type: n.type }))),
     outputs: [
       ...ordered(graphs).flatMap(({ entry, graph }) =>

@@ -2,7 +2,10 @@
 
 import { CompileError, diagnostic, fail } from "../ir/diagnostic.ts";
 import { profileNames, profiles } from "../ir/limits.ts";
+import { type EntryId, entryOf } from "../ir/program.ts";
+import { storages } from "../ir/type.ts";
 import type { CompileOptions } from "./compile.ts";
+import type { Graphs } from "./graphs.ts";
 
 interface Check {
   readonly is: (value: unknown) => boolean;
@@ -60,6 +63,7 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
     inside: (x) => (isRecord(x) ? wrongLimit(x) : null),
     expected: `${profileNames.map((n) => `"${n}"`).join(", ")}, or an object of limits of WebGPU, such as { maxBufferSize: 2 ** 30 }`,
   },
+  storage: { is: (x) => (storages as readonly unknown[]).includes(x), expected: storages.map((s) => `"${s}"`).join(" or ") },
   tuning: { is: valuesAre(isText), expected: 'an object of strings: the "choices" of a file that `dlm tune` wrote' },
   resolve: call,
   onPass: call,
@@ -85,6 +89,19 @@ function mistake(name: string, value: unknown) {
   const { is, expected, inside } = checks[name as keyof CompileOptions];
   const message = is(value) ? (inside?.(value) ?? null) : `\`${name}\` is ${describe(value)}, expected ${expected}`;
   return message === null ? null : diagnostic("flag", message, null);
+}
+
+/** Halves are for predicting on a GPU. */
+export function checkStorage({ storage, target = "wasm" }: CompileOptions, graphs: Graphs): void {
+  if (storage !== "f16") return;
+  if (Object.keys(graphs).some((id) => entryOf(id as EntryId) === "step"))
+    fail("flag", '`storage: "f16"` (--storage f16) is for programs that do not train: halves lose the small steps of training', null, {
+      help: "train with f32, and compile without `train` to predict: weights are rounded when they are loaded",
+    });
+  if (target !== "wgsl")
+    fail("flag", `\`storage: "f16"\` (--storage f16) is for the target wgsl, here the target is ${target}`, null, {
+      help: `compile to wgsl, or leave \`storage\` out: ${target} computes with f32 in memory`,
+    });
 }
 
 /** Imports are read while elaborating, which does not wait. */

@@ -7,7 +7,7 @@ import type { Code, Dims, Program } from "../ir/program.ts";
 import { sizeOf } from "../ir/type.ts";
 import { type Binding, joinBindings } from "./bindings.ts";
 import { type CodeOptions, type CompiledGraphs, compileGraphs } from "./compile-graphs.ts";
-import { checkArguments, checkedResolve } from "./compile-options.ts";
+import { checkArguments, checkedResolve, checkStorage } from "./compile-options.ts";
 import type { File } from "./frontend/ast.ts";
 import type { Application } from "./frontend/elaborate/session.ts";
 import { elaborateEach } from "./frontend/elaborate.ts";
@@ -66,6 +66,7 @@ export async function compileStages(text: string, options: CompileOptions = {}):
   const bindings = elaborateModel(text, options).map((module) => bindingOf(module, options));
   const joined = joinBindings(bindings);
   const source = options.onSource?.(joined) ?? joined;
+  checkStorage(options, source);
   const { module, training } = bindings[0]!;
   const compiled = await compileGraphs(module.name, source, residentVariables(module, training), options);
   return { ast, module, bindings, source, ...compiled, program: assemble(bindings, compiled, options) };

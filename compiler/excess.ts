@@ -18,11 +18,11 @@ export function notesOnParts({ entries }: Lowered, model: MemoryModel): readonly
     ...(inner > 0 ? [`${inner} ${inner === 1 ? "value" : "values"} between kernels in parts: ${most}`] : []),
   ];
 }
-const isCut = (v: Value, model: MemoryModel): boolean => tensorBytes(v.type, model).length > 1;
+const isCut = (v: Value, model: MemoryModel): boolean => tensorBytes(v, model).length > 1;
 function nameOf(v: Value, model: MemoryModel): string {
-  const parts = tensorBytes(v.type, model);
+  const parts = tensorBytes(v, model);
   const bytes = parts.reduce((n, b) => n + b, 0);
-  return `${v.name}, ${printType({ ...v.type, layout: null })} of ${bytes} bytes, is in ${parts.length} parts`;
+  return `${v.name}, ${printType({ ...v.type, layout: null })}${v.stored ? ` as ${v.stored}` : ""} of ${bytes} bytes, is in ${parts.length} parts`;
 }
 
 const meaning: Readonly<Record<keyof Limits, string>> = {
@@ -86,7 +86,7 @@ export function requireFewParts({ entries }: Lowered, given: Given, model: Memor
   const limit = maxBufferSize < maxStorageBufferBindingSize ? "maxBufferSize" : "maxStorageBufferBindingSize";
   for (const { inputs, outputs, origin } of entries.flatMap((e) => e.calls))
     for (const v of [...inputs, ...outputs]) {
-      const parts = tensorBytes(v.type, model);
+      const parts = tensorBytes(v, model);
       if (parts.length <= mostParts) continue;
       const needed = 2 ** Math.ceil(Math.log2((parts.length * parts[0]!) / mostParts));
       const message = `${nameOf(v, model)}, of which a tensor has at most ${mostParts}; ${limitInWords(limit, given)}`;

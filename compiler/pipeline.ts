@@ -1,5 +1,6 @@
 /** The order of passes: graphs first, then kernels. */
 import { type Limits, profiles } from "../ir/limits.ts";
+import type { Storage } from "../ir/type.ts";
 import { assignLayouts } from "./passes/assign-layouts.ts";
 import { type GraphPass, graphPasses as onGraphs } from "./passes/index.ts";
 import { kernelParts } from "./passes/kernel-parts.ts";
@@ -7,10 +8,10 @@ import { splitConcat } from "./passes/split-concat.ts";
 import { winograd } from "./passes/winograd.ts";
 import { winogradMatrices } from "./passes/winograd-matrices.ts";
 
-/** `mostInputs`: buffers that a kernel may read; `limits`: what the device has. */
-export const wgslGraphPassesFor = (mostInputs: number, limits: Limits): readonly GraphPass[] => [
+/** `mostInputs`: buffers that a kernel may read; `limits`: what the device has; `storage`: of large tensors in its memory. */
+export const wgslGraphPassesFor = (mostInputs: number, limits: Limits, storage: Storage = "f32"): readonly GraphPass[] => [
   ...onGraphs,
-  winogradMatrices(limits),
+  winogradMatrices(limits, storage),
   splitConcat(mostInputs),
   kernelParts,
   assignLayouts,

@@ -5,6 +5,7 @@ import type { Computation, RowComputation } from "../ir/kernel/computation.ts";
 import type { Kernel } from "../ir/kernel/kernel.ts";
 import { type Limits, profiles, roomOf } from "../ir/limits.ts";
 import type { Program } from "../ir/program.ts";
+import type { Storage } from "../ir/type.ts";
 import type { MemoryModel } from "./memory/plan.ts";
 import type { GraphPass, Pass } from "./pass.ts";
 import { graphPasses, wasmGraphPasses, wasmKernelPasses, wgslGraphPassesFor, wgslKernelPassesFor } from "./pipeline.ts";
@@ -37,13 +38,13 @@ const wasm: Target = {
   kernelPasses: wasmKernelPasses,
   memory: { alignment: tensorAlignment.wasm, bytesPerElement: storageBytes.wasm, inPlace: true, scratch: "scratch", room: boundless },
 };
-function wgsl(limits: Limits): Target {
+function wgsl(limits: Limits, storage: Storage): Target {
   const room = roomOf(limits);
   // Beside what a kernel reads there is what it writes; it reads something, or is refused later.
   const mostInputs = Math.max(1, limits.maxStorageBuffersPerShaderStage - 1);
   return {
     name: "wgsl",
-    graphPasses: wgslGraphPassesFor(mostInputs, limits),
+    graphPasses: wgslGraphPassesFor(mostInputs, limits, storage),
     schedule: (c, choose) => scheduleGpu(c, choose, limits),
     rows: (c) => scheduleGpuRows(c, limits),
     mostInputs,
@@ -54,9 +55,10 @@ function wgsl(limits: Limits): Target {
 }
 export const targets: Record<Program["target"], Target> = {
   wasm,
-  wgsl: wgsl(profiles.default),
+  wgsl: wgsl(profiles.default, "f32"),
   /** The interpreter runs the loops of WebAssembly, unlowered and in double precision, of the operations as they were given. */
   reference: { ...wasm, name: "reference", graphPasses, kernelPasses: [], memory: { ...wasm.memory, inPlace: false } },
 };
-/** The target for devices that offer so much. */
-export const targetOf = (name: Program["target"], limits: Limits): Target => (name === "wgsl" ? wgsl(limits) : targets[name]);
+/** The target for devices that offer so much, and keep large tensors so. */
+export const targetOf = (name: Program["target"], limits: Limits, storage: Storage): Target =>
+  name === "wgsl" ? wgsl(limits, storage) : targets[name];

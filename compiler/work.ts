@@ -2,12 +2,13 @@
 import { elementsIn } from "../ir/layout.ts";
 import type { Lowered, LoweredCall, Value } from "../ir/lowered.ts";
 import type { Program, Work } from "../ir/program.ts";
+import { widthOf } from "./memory/plan.ts";
 import { targets } from "./targets.ts";
 
 /** By entry. */
 export function workOf({ entries }: Lowered, target: Program["target"]): Readonly<Record<string, Work>> {
-  const { bytesPerElement } = targets[target].memory;
-  const bytesIn = ({ type }: Value): number => elementsIn(type.shape, type.layout) * bytesPerElement[type.dtype];
+  const { memory } = targets[target];
+  const bytesIn = (v: Value): number => elementsIn(v.type.shape, v.type.layout) * widthOf(v, memory);
   return Object.fromEntries(
     entries.map(({ name, calls }) => [
       name,

@@ -14,11 +14,13 @@ export function toFloat16(value: number): number {
 }
 
 export function fromFloat16(bits: number): number {
-  const exponent = (bits >>> 10) & 31;
-  const fraction = bits & 1023;
+  const magnitude = bits & 0x7fff;
   const sign = bits & 0x8000 ? -1 : 1;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25));
+  if (magnitude >= 0x7c00) return magnitude > 0x7c00 ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  if (magnitude < 0x0400) return sign * magnitude * 2 ** -24;
+  // The exponents of singles begin 112 earlier.
+  scratch.setUint32(0, (magnitude << 13) + 0x38000000);
+  return sign * scratch.getFloat32(0);
 }
 
 /** The single nearest to a number in bfloat16, ties to even: its upper half. */

@@ -71,7 +71,7 @@ export interface Excess {
 
 /** Bindings begin at multiples of so many bytes (`minStorageBufferOffsetAlignment`). */
 export const bindingAlignment = 256;
-/** Bytes of an element in buffers of a GPU, whatever its type. */
+/** Bytes of an element in buffers of a GPU, whatever its type, unless it is stored as something else. */
 export const wordBytes = 4;
 /** Bytes of the largest buffer, and of the largest piece of one that a kernel can be given. */
 export interface Room {

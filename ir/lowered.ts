@@ -3,7 +3,7 @@ import type { Graph, Origin, VariableKind } from "./graph/graph.ts";
 import type { Kernel } from "./kernel/kernel.ts";
 import { rowMajor, strideAlong } from "./layout.ts";
 import type { EntryId } from "./program.ts";
-import type { TensorType } from "./type.ts";
+import type { Stored, TensorType } from "./type.ts";
 
 /** Where a value has to be: its own place in the arena, the memory of a variable, or an input or output of the
  *  entry (outputs are named `entry.name`; inputs are those of the entry's binding). */
@@ -25,6 +25,8 @@ export interface Value {
   /** Readable, unique in the entry. */
   readonly name: string;
   readonly type: TensorType;
+  /** What elements are in memory; absent: what the type says. */
+  readonly stored?: Stored;
   readonly home: Home;
 }
 /** The value whose memory it is in. */

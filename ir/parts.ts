@@ -6,16 +6,14 @@ import { dimExtent, elementsIn, type Layout } from "./layout.ts";
 import { bindingAlignment, wordBytes } from "./limits.ts";
 import type { Shape } from "./type.ts";
 
-/** Parts begin and end at multiples of so many elements, as bindings do. */
-const grain = bindingAlignment / wordBytes;
 /** Rows of the largest tile that a workgroup computes: parts that end where tiles end are touched by one part of the tiles. */
 const rowsOfTile = 64;
 
-/** Elements of each part, in order. `most`: elements of the largest. */
-export function partsOf(shape: Shape, layout: Layout | null, most: number): readonly number[] {
+/** Elements of each part, in order. `most`: elements of the largest; `width`: bytes of an element. */
+export function partsOf(shape: Shape, layout: Layout | null, most: number, width = wordBytes): readonly number[] {
   const elements = elementsIn(shape, layout);
   if (elements <= most) return [elements];
-  const options = stepsOf(shape, layout).flatMap((step) => {
+  const options = stepsOf(shape, layout, bindingAlignment / width).flatMap((step) => {
     const largest = Math.floor(most / step) * step;
     return largest > 0 ? [{ step, count: Math.ceil(elements / largest) }] : [];
   });
@@ -24,13 +22,16 @@ export function partsOf(shape: Shape, layout: Layout | null, most: number): read
   const each = Math.ceil(elements / count / step) * step;
   return Array.from({ length: Math.ceil(elements / each) }, (_, i) => Math.min(each, elements - i * each));
 }
-/** What the elements of a part may be a multiple of, the largest rows first. */
-function stepsOf(shape: Shape, layout: Layout | null): number[] {
+/**
+ * What the elements of a part may be a multiple of, the largest rows first. `grain`: parts begin and end at multiples of so many,
+ * as bindings do.
+ */
+function stepsOf(shape: Shape, layout: Layout | null, grain: number): number[] {
   const extents = layout ? layout.dims.map((d) => dimExtent(shape, layout, d)) : shape;
   let row = extents.reduce((n, d) => n * d, 1);
   const steps = extents.flatMap((extent) => {
     row /= extent;
-    return [row * rowsOfTile, leastCommonMultiple(row, grain)];
+    return [leastCommonMultiple(row * rowsOfTile, grain), leastCommonMultiple(row, grain)];
   });
   return [...steps, grain];
 }

@@ -2,6 +2,7 @@
 import type { Origin } from "./graph/graph.ts";
 import type { Kernel } from "./kernel/kernel.ts";
 import type { EntryId, Region } from "./program.ts";
+import type { Stored } from "./type.ts";
 
 /** Byte offset inside a region. */
 export interface Place {
@@ -23,6 +24,7 @@ export interface Call {
 export interface Interval {
   readonly name: string;
   readonly bytes: number;
+  readonly stored?: Stored;
   readonly first: number;
   readonly last: number;
   readonly offset: number;

@@ -1,5 +1,5 @@
 /** The artefact as plain data: all that the runtime knows of the compiler. */
-import type { DType, Shape } from "./type.ts";
+import type { DType, Shape, Stored } from "./type.ts";
 
 /**
  * Where things live. control: words of the runtime and of barriers. parameters, optimizer (slots and counters), state:
@@ -39,6 +39,8 @@ export interface Field {
   readonly shape: Shape;
   readonly region: Region;
   readonly offset: number;
+  /** Of f32 in programs for WebGPU: what elements are in memory. The host has f32 all the same. */
+  readonly stored?: Stored;
   /** For integer inputs that index: values outside are refused. */
   readonly range?: { readonly min: number; readonly max: number };
   readonly doc?: string;
@@ -53,7 +55,7 @@ export interface Variable extends Field {
   readonly average?: string;
 }
 /** A table that is part of the program: the runtime writes it once, when the program is loaded. */
-export interface Constant extends Omit<Field, "range" | "doc"> {
+export interface Constant extends Omit<Field, "range" | "doc" | "stored"> {
   /** Row-major; a bool is 0 or 1. */
   readonly data: readonly number[];
 }

@@ -15,6 +15,14 @@ export interface TensorType {
   readonly layout: Layout | null;
 }
 
+/** How elements are kept in memory where that is less than what they are: an f32 as a half, rounded to the nearest, ties to even. */
+export type Stored = "f16";
+/** What large tensors of a program are in the memory of a GPU: what they are, or halves where that is less. */
+export type Storage = "f32" | Stored;
+export const storages: readonly Storage[] = ["f32", "f16"];
+/** Bytes of an element. */
+export const bytesStored: Readonly<Record<Stored, number>> = { f16: 2 };
+
 export const tensor = (dtype: DType, shape: Shape, layout: Layout | null = null): TensorType => ({ dtype, shape, layout });
 export const f32 = (...shape: number[]): TensorType => tensor("f32", shape);
 export const i32 = (...shape: number[]): TensorType => tensor("i32", shape);

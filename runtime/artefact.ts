@@ -18,7 +18,7 @@ import {
   type Variable,
   type Work,
 } from "../ir/program.ts";
-import { dtypes, sizeOf } from "../ir/type.ts";
+import { bytesStored, dtypes, sizeOf } from "../ir/type.ts";
 import { fail, messageOf } from "./errors.ts";
 import { elementBytes } from "./field.ts";
 import { bad, flag, list, number, oneOf, orNull, positive, type Reader, record, recordOf, text, whole } from "./reader.ts";
@@ -74,7 +74,7 @@ const byRegion: Reader<Readonly<Record<Region, number>>> = record(
 );
 
 const fieldProperties = { name: text, dtype: oneOf(dtypes), shape: list(positive), region: oneOf(regions), offset: whole };
-const fieldOptions = { range: record({ min: number, max: number }), doc: text };
+const fieldOptions = { stored: oneOf(["f16"]), range: record({ min: number, max: number }), doc: text };
 const readField: Reader<Field> = record(fieldProperties, fieldOptions);
 const readVariable: Reader<Variable> = record(
   { ...fieldProperties, kind: oneOf(["param", "state", "slot", "counter"]), saved: flag, frozen: flag },
@@ -164,8 +164,9 @@ async function readCode(reference: Reference, sizes: Program["sizes"], files: (n
   }
 }
 
-function checkInside({ name, dtype, shape, region, offset }: Field, target: "wasm" | "wgsl", sizes: Program["sizes"]): void {
-  const width = target === "wgsl" ? 4 : elementBytes[dtype];
+function checkInside({ name, dtype, shape, region, offset, stored }: Field, target: "wasm" | "wgsl", sizes: Program["sizes"]): void {
+  if (stored && (target !== "wgsl" || dtype !== "f32")) bad(`${name} cannot be stored as ${stored}`);
+  const width = stored ? bytesStored[stored] : target === "wgsl" ? 4 : elementBytes[dtype];
   if (offset % width || offset + sizeOf(shape) * width > sizes[region]) bad(`${name} is not inside the region ${region}`);
 }
 

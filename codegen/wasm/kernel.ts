@@ -49,6 +49,8 @@ interface Writer {
 /** Adds the function `k.name`. `barrier` is the function that waits for all threads. */
 export function addKernel(u: Unit, k: Kernel, barrier: string): void {
   const { b, m } = u;
+  const half = k.buffers.find((x) => x.stored);
+  invariant(!half, `${k.name}: ${half?.name} is stored as ${half?.stored}, which WebAssembly does not load`);
   const parameters = [...k.buffers.filter(isBound).map(addressOf), scratchAt, threadAt, threadsAt];
   const frame = openFrame(parameters);
   const spell = spelling(u, (value, type) => twice(u, w.frame, value, type));

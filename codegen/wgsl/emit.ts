@@ -7,7 +7,7 @@ import { stacked } from "../../ir/parts.ts";
 import type { Call, Place, Plan } from "../../ir/plan.ts";
 import { type Code, type Dispatch, type EntryId, regions } from "../../ir/program.ts";
 import { isBound, isShared } from "../effects.ts";
-import { alignUp, storageBytes, tensorAlignment } from "../target.ts";
+import { alignUp, elementBytes, tensorAlignment } from "../target.ts";
 import { printShader, type Shader } from "./shader.ts";
 import { splitDispatches } from "./split.ts";
 
@@ -50,10 +50,19 @@ export function emitWgsl(plan: Plan, { profile = false, limits = profiles.defaul
     return [name, dispatches] as const;
   });
   const byId = <T>(of: (calls: readonly Dispatch[][]) => T) => Object.fromEntries(entries.map(([name, calls]) => [name, of(calls)]));
-  const measured = profile ? { features: ["timestamp-query"], calls: byId((calls) => calls.map((dispatches) => dispatches.length)) } : {};
+  const measured = profile ? { calls: byId((calls) => calls.map((dispatches) => dispatches.length)) } : {};
+  const hasHalves = plan.kernels.some((k) => k.buffers.some((b) => b.stored));
+  const features = [...(hasHalves ? ["shader-f16"] : []), ...(profile ? ["timestamp-query"] : [])];
   const needed = { ...neededBy(all), maxBufferSize: largestPage(plan) };
   const pages = plan.pages ? { pages: plan.pages } : {};
-  return { shaders, entries: byId((calls) => calls.flat()), limits: beyondDefaults(needed), ...pages, ...measured };
+  return {
+    shaders,
+    entries: byId((calls) => calls.flat()),
+    limits: beyondDefaults(needed),
+    ...pages,
+    ...(features.length ? { features } : {}),
+    ...measured,
+  };
 }
 
 /** Where each buffer of a call is; what two calls bind alike, they bind to equal shaders. */
@@ -71,7 +80,7 @@ function placesOf(kernel: Kernel, call: Call, page: number): ReadonlyMap<string,
   const own = globalOffsets(kernel, page).offsets.map(([name, offset]): [string, Place] => [name, { region: "scratch", offset }]);
   return new Map([...places.map(({ name, region, offset }): [string, Place] => [name, { region, offset }]), ...own]);
 }
-const bytesOf = (b: Buffer): number => bufferElements(b) * storageBytes.wgsl[b.type];
+const bytesOf = (b: Buffer): number => bufferElements(b) * elementBytes(b, "wgsl");
 /**
  * Where a kernel keeps what one grid loop leaves for the next: kernels run one after the other, so that all may have the same place.
  * No buffer lies across a multiple of `page`.

@@ -7,7 +7,9 @@ import { bufferElements } from "../../ir/kernel/address.ts";
 import { div, i32, mod, names } from "../../ir/kernel/build.ts";
 import type { Buffer, Expr, Kernel, ScalarType } from "../../ir/kernel/kernel.ts";
 import { simplifyIndex } from "../../ir/kernel/linear.ts";
+import { wordBytes } from "../../ir/limits.ts";
 import { effectsOf, isShared } from "../effects.ts";
+import { alignUp, elementBytes } from "../target.ts";
 import { type Emitter, type Loop, type Place, translator } from "../translate.ts";
 import { type Nest, nestOf, type Three } from "./nest.ts";
 import { type Prelude, prelude } from "./prelude.ts";
@@ -25,8 +27,10 @@ export interface Shader {
   readonly bindings: readonly { readonly buffer: string; readonly bytes: number }[];
 }
 
+type StoredType = "f32" | "f16" | "i32" | "u32";
+const words: Record<Buffer["type"], StoredType> = { f32: "f32", i32: "i32", u32: "u32", u8: "u32", bool: "u32" };
 /** What storage holds: a bool or u8 takes a word. */
-const storedType: Record<Buffer["type"], "f32" | "i32" | "u32"> = { f32: "f32", i32: "i32", u32: "u32", u8: "u32", bool: "u32" };
+const storedType = ({ type, stored }: Buffer): StoredType => stored ?? words[type];
 /** Private memory that every implementation has. */
 const mostPrivateBytes = 8192;
 
@@ -50,7 +54,8 @@ export function printShader(k: Kernel, groupOf: (buffer: string) => string, most
   const { declarations, bindings, workgroupBytes } = declare(w);
   const parameters = "@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) invocation: vec3<u32>";
   const head = [`@compute @workgroup_size(${nest.workgroupSize.join(", ")})`, `fn main(${parameters}) {`];
-  const code = [...declarations, ...w.prelude.lines(), ...head, ...indent([...nest.guard, ...lines]), "}", ""].join("\n");
+  const extensions = k.buffers.some((b) => b.stored === "f16") ? ["enable f16;"] : [];
+  const code = [...extensions, ...declarations, ...w.prelude.lines(), ...head, ...indent([...nest.guard, ...lines]), "}", ""].join("\n");
   return { code, workgroups: nest.workgroups, workgroupSize: nest.workgroupSize, workgroupBytes, bindings };
 }
 function writerOf(kernel: Kernel, groupOf: Writer["groupOf"], mostGroups: number): Writer {
@@ -103,15 +108,17 @@ function declare(w: Writer) {
 /** The largest of the buffers that are the same memory. */
 function arrayType(w: Writer, b: Buffer): { readonly text: string; readonly bytes: number } {
   const same = isShared(b) ? w.kernel.buffers.filter((x) => isShared(x) && w.groupOf(x.name) === w.groupOf(b.name)) : [b];
-  const type = storedType[b.type];
+  const type = storedType(b);
   invariant(
-    same.every((x) => storedType[x.type] === type),
+    same.every((x) => storedType(x) === type),
     `${w.kernel.name}: ${same.map((x) => x.name).join(" and ")} are the same memory with different types`,
   );
-  const elements = Math.max(...same.map(bufferElements));
-  if (!w.wide.has(b.name)) return { text: `array<${type}, ${elements}>`, bytes: elements * 4 };
+  const width = elementBytes(b, "wgsl");
+  // Bindings are whole words.
+  const elements = alignUp(Math.max(...same.map(bufferElements)), wordBytes / width);
+  if (!w.wide.has(b.name)) return { text: `array<${type}, ${elements}>`, bytes: elements * width };
   const vectors = Math.ceil(elements / 4);
-  return { text: `array<vec4<${type}>, ${vectors}>`, bytes: vectors * 16 };
+  return { text: `array<vec4<${type}>, ${vectors}>`, bytes: vectors * 4 * width };
 }
 
 type Element = Extract<Place<string>, { kind: "element" }>;
@@ -130,18 +137,20 @@ const scalarAt = (w: Writer, p: Element, index: Expr = p.index): string =>
 const fourAt = (w: Writer, p: Element): string[] =>
   [0, 1, 2, 3].map((i) => scalarAt(w, p, { kind: "binary", op: "add", a: p.index, b: i32(i) }));
 
-/** From the word in memory to the value. */
+/** From what is in memory to the value. */
 function fromStored(b: Buffer, word: string, lanes: 1 | 4): string {
+  if (b.stored) return `${typeName({ type: "f32", lanes })}(${word})`;
   if (b.type === "bool") return `(${word} != ${vectorOf(lanes, "u32", "0u")})`;
   return b.type === "u8" ? `${typeName({ type: "i32", lanes })}(${word})` : word;
 }
 function toStored(b: Buffer, value: string, lanes: 1 | 4): string {
+  if (b.stored) return `${lanes === 4 ? `vec4<${b.stored}>` : b.stored}(${value})`;
   if (b.type === "bool") return `${typeName({ type: "u32", lanes })}(${value})`;
   return b.type === "u8" ? `(${typeName({ type: "u32", lanes })}(${value}) & ${vectorOf(lanes, "u32", "255u")})` : value;
 }
 function load(w: Writer, p: Element, lanes: 1 | 4): string {
   if (lanes === 1) return fromStored(p.buffer, scalarAt(w, p), 1);
-  const words = w.wide.has(p.buffer.name) ? vectorAt(w, p) : `vec4<${storedType[p.buffer.type]}>(${fourAt(w, p).join(", ")})`;
+  const words = w.wide.has(p.buffer.name) ? vectorAt(w, p) : `vec4<${storedType(p.buffer)}>(${fourAt(w, p).join(", ")})`;
   return fromStored(p.buffer, words, 4);
 }
 function store(w: Writer, p: Element, value: string, lanes: 1 | 4): string[] {

@@ -133,6 +133,7 @@ function json({ stages, threads, compileMs, loadMs, firstMs, times, flops, profi
     entry: train ? "train" : "inference",
     dims: stages.module.dims,
     exact: settings.exact,
+    storage: settings.storage ?? "f32",
     relaxed: code.kind === "wasm" && code.relaxed !== null,
     tuning: tuningInUse(path, settings)?.path ?? null,
     median_ms: median(times),

@@ -19,6 +19,7 @@ import {
   jsonOption,
   loadOptions,
   noteUselessFlags,
+  settingsFor,
   type Target,
   targetList,
   targets,
@@ -60,12 +61,13 @@ async function compile(args: Arguments, io: Io): Promise<number> {
   const chosen = targetsOf(args.get("target") ?? "wasm");
   const settings = compileSettings({ ...args, get: (name) => (name === "target" ? chosen[0] : args.get(name)) }, { several: true });
   noteUselessFlags(args, chosen, io);
+  if (settings.storage === "f16" && chosen.length > 1) note(io, "--storage f16 is for the program for wgsl");
   const stem = basename(path, extname(path));
   const built: Stages[] = [];
   for (const [i, target] of chosen.entries()) {
     // warnings of the source are the same for every target
     const to = i === 0 ? io : { ...io, err: () => undefined };
-    built.push(await buildFile(path, { ...settings, target }, { train: args.has("train") }, to));
+    built.push(await buildFile(path, settingsFor(settings, target, chosen), { train: args.has("train") }, to));
   }
   const programs = built.map((b) => b.program) as [Program, ...Program[]];
   const given = weightsOf(args);
@@ -127,6 +129,7 @@ function sizeOfFile(name: string, content: string | Uint8Array): FileSize {
   return { name, bytes: data.length, gzip: name.endsWith(".safetensors") ? null : gzipSync(data).length };
 }
 
+const isHalved = ({ code }: Program): boolean => code.kind === "wgsl" && (code.features ?? []).includes("shader-f16");
 const peakBytes = ({ sizes }: Program): number => regions.reduce((n, r) => n + sizes[r], 0);
 
 function summary(folder: string, files: readonly FileSize[], built: readonly Stages[]): string {
@@ -146,6 +149,7 @@ function describe(stages: Stages): string {
   const regionSizes = regions.filter((r) => sizes[r] > 0).map((r) => `${r} ${bytes(sizes[r])}`);
   return `${table([
     ["target", target],
+    ...(isHalved(program) ? [["storage", "large tensors are halves (f16) in memory"] satisfies [string, string]] : []),
     ["parameters", `${stats.parameters.toLocaleString("en")} (${bytes(stats.parameters * 4)})`],
     ...runs.map((text, i): [string, string] => [i === 0 ? "one run" : "", text]),
     ["peak memory", `${bytes(peakBytes(program))}: ${regionSizes.join(", ")}`],

@@ -7,11 +7,13 @@ import type { Stages } from "../compile.ts";
 import type { TensorData } from "../formats/array.ts";
 import { buildFile, kernelProgress, loadProgram } from "./build.ts";
 import type { Io } from "./io.ts";
-import type { CompileSettings, Target } from "./settings.ts";
+import { type CompileSettings, settingsFor, type Target } from "./settings.ts";
 
 export interface Job {
   readonly path: string;
   readonly settings: CompileSettings;
+  /** All that are compared. */
+  readonly targets: readonly Target[];
   readonly dims: Readonly<Record<string, number>>;
   readonly train: boolean;
   readonly threads: number;
@@ -37,12 +39,12 @@ export interface Ran {
 const trainingBatch = 4;
 
 /** The source is elaborated alike each time, so that values have the same numbers. */
-export async function build({ path, settings, dims, train, io }: Job, target: Target, look: Look): Promise<Built> {
+export async function build({ path, settings, targets, dims, train, io }: Job, target: Target, look: Look): Promise<Built> {
   let subject: Subject | null = null;
   const batch = train && settings.batch === undefined ? { batch: trainingBatch } : {};
   const stages = await buildFile(
     path,
-    { ...settings, target },
+    settingsFor(settings, target, targets),
     {
       dims,
       train,

@@ -25,6 +25,7 @@ import { programName } from "./original-names.ts";
 import { scaled } from "./progress.ts";
 import { bindDimensions, fillInputs, givenInputs } from "./run-inputs.ts";
 import {
+  type CompileSettings,
   compileOptions,
   compileSettings,
   imageOptions,
@@ -41,7 +42,7 @@ import {
 const { target: _, ...compiling } = compileOptions;
 const options: Options = {
   targets: { value: "LIST", help: "two or more of wasm, wgsl and reference (the interpreter); default all that there are" },
-  tolerance: { value: "E", help: "largest difference, relative to the rms of the values; default 1e-4" },
+  tolerance: { value: "E", help: "largest difference, relative to the rms of the values; default 1e-4, with --storage f16 1e-2" },
   train: { help: "compare a training step: losses, gradients, updated parameters" },
   all: { help: "compare every value of the graph, not only where outputs differ" },
   input: { value: "NAME=FILE", repeat: true, help: "an input: .npy, .png, .jpg or random[:SEED]" },
@@ -74,13 +75,15 @@ async function diff(args: Arguments, io: Io): Promise<number> {
   const [path] = args.files as [string];
   const { train: trains, all } = { train: args.has("train"), all: args.has("all") };
   const settings = compileSettings(args);
-  const tolerance = toleranceOf(args);
+  const tolerance = toleranceOf(args, settings);
   const images = { normalisation: normalisationOf(args), resize: args.has("resize") };
   const [typed, weights, threads] = [await givenInputs(args), weightsOf(args), threadsOf(args, 1)];
   const { base: first, others, optional } = await targetsOf(args, io);
   noteUselessFlags(args, [first, ...others], io);
+  if (settings.storage === "f16" && others.includes("wgsl") && !args.has("tolerance"))
+    note(io, `wgsl keeps large tensors as halves: all targets are compared to ${tolerance}, --tolerance says otherwise`);
   const dims = { ...bindDimensions(readText(path), path, settings, typed), ...settings.dims };
-  const job: Job = { path, settings, dims, train: trains, threads, io };
+  const job: Job = { path, settings, targets: [first, ...others], dims, train: trains, threads, io };
   const built = await build(job, first, outputsOnly);
   warnOfWork(built, io);
   const known = built.entry.inputs.map((i) => i.name);
@@ -172,8 +175,8 @@ function warnOfWork({ target, program }: Built, io: Io): void {
     note(io, `the reference interprets ${scaled(flops)} floating-point operations, which takes minutes; --targets wasm,wgsl does without`);
 }
 
-function toleranceOf(args: Arguments): number {
-  const text = args.get("tolerance") ?? "1e-4";
+function toleranceOf(args: Arguments, { storage }: CompileSettings): number {
+  const text = args.get("tolerance") ?? (storage === "f16" ? "1e-2" : "1e-4");
   const value = text.trim() === "" ? Number.NaN : Number(text);
   return value >= 0 && value < Infinity ? value : fail("flag", `\`--tolerance\` must be a number from 0, found \`${text}\``, null);
 }

@@ -2,6 +2,7 @@
 import { DlmError, type LoadOptions, type Net, parseSafetensors } from "../../runtime/index.ts";
 import { feedOf } from "../formats/feed.ts";
 import type { DataSource } from "../formats/source.ts";
+import type { Graphs } from "../graphs.ts";
 import { loadProgram, weightFiles, weightsOf } from "./build.ts";
 import { findCompanion } from "./companions.ts";
 import { describeScore, entryOf, evaluateSplit } from "./evaluate.ts";
@@ -57,7 +58,8 @@ async function evaluate(args: Arguments, io: Io): Promise<number> {
   const threads = threadsOf(args, defaultThreads());
   valOf(args);
   const data = dataOf(args);
-  const build = await buildTraining(args.files[0]!, settings, settings.batch ?? defaultBatch, io);
+  const onlyEvaluated = settings.storage === "f16" ? { onSource: withoutStep } : {};
+  const build = await buildTraining(args.files[0]!, settings, settings.batch ?? defaultBatch, io, onlyEvaluated);
   const { inputs } = entryOf(build.stages.program, "evaluate");
   if (!data) return needData(inputs.map((i) => i.name));
   const source = await fitData(data, inputs, { streams: async () => false, fresh: false }, args, settings);
@@ -82,6 +84,9 @@ async function evaluate(args: Arguments, io: Io): Promise<number> {
     await net.dispose();
   }
 }
+
+/** Halves are for programs that do not train. */
+const withoutStep = ({ step: _, ...graphs }: Graphs): Graphs => graphs;
 
 /** Weights that were trained with another batch may not fit; the user may not know of a batch. */
 async function loadEvaluation(build: TrainingBuild, options: LoadOptions, args: Arguments, io: Io): Promise<Net> {

@@ -93,8 +93,14 @@ export interface TrainingBuild {
   /** A state of the step has a value for every row of the batch. */
   readonly batchedState: () => Promise<boolean>;
 }
-export async function buildTraining(path: string, settings: CompileSettings, batch: number, io: Io): Promise<TrainingBuild> {
-  const build = (more: Partial<CompileOptions>, to: Io) => buildFile(path, settings, { train: true, batch, ...more }, to);
+export async function buildTraining(
+  path: string,
+  settings: CompileSettings,
+  batch: number,
+  io: Io,
+  options: Pick<CompileOptions, "onSource"> = {},
+): Promise<TrainingBuild> {
+  const build = (more: Partial<CompileOptions>, to: Io) => buildFile(path, settings, { train: true, batch, ...options, ...more }, to);
   const stages = await build({}, io);
   const { batch: name } = stages.module;
   const made = new Map<number, Program>();

@@ -18,7 +18,7 @@ import type { Arguments, Command } from "./options.ts";
 import { bytes } from "./progress.ts";
 import { type CompileSettings, compileOptions, compileSettings, jsonOption, loadOptions } from "./settings.ts";
 
-const { target: _target, ...options } = compileOptions;
+const { target: _target, storage: _storage, ...options } = compileOptions;
 
 export const exportCommand: Command = {
   name: "export",

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { fail } from "../../ir/diagnostic.ts";
 import { type ProfileName, profileNames } from "../../ir/limits.ts";
 import type { Dims } from "../../ir/program.ts";
+import { type Storage, storages } from "../../ir/type.ts";
 import { mostBindings } from "../compile-options.ts";
 import type { Normalisation } from "../formats/feed.ts";
 import { type Io, note } from "./io.ts";
@@ -23,6 +24,7 @@ export const compileOptions: Options = {
   reproducible: { help: "the same bits everywhere: no relaxed SIMD" },
   relaxed: { help: "force relaxed SIMD" },
   limits: { value: "PROFILE", help: "what WebGPU devices must offer: default (all do), compat or desktop" },
+  storage: { value: "f32|f16", help: "what WebGPU keeps large tensors as; f16 (half the memory) is for predicting; default f32" },
   tuning: { value: "FILE", help: "what `dlm tune` measured; default NAME.tuning.json beside the source, if there" },
 };
 export const loadOptions: Options = {
@@ -52,6 +54,7 @@ export interface CompileSettings {
   readonly reproducible: boolean;
   readonly relaxed: boolean;
   readonly limits?: ProfileName;
+  readonly storage?: Storage;
   /** A file of measured choices. */
   readonly tuning?: string;
 }
@@ -75,6 +78,7 @@ export function compileSettings(args: Arguments, { several = false } = {}): Comp
     reproducible: args.has("reproducible"),
     relaxed: args.has("relaxed"),
     ...(args.has("limits") ? { limits: limitsOf(args.get("limits")!) } : {}),
+    ...(args.has("storage") ? { storage: oneOfStorages(args.get("storage")!) } : {}),
     ...(args.has("tuning") ? { tuning: args.get("tuning")! } : {}),
   };
 }
@@ -110,6 +114,17 @@ export function noteUselessFlags(args: Arguments, used: readonly Target[], io: I
 const limitsOf = (text: string): ProfileName =>
   profileNames.find((p) => p === text) ??
   fail("flag", `unknown limits \`${text}\``, null, { help: `limits are: ${profileNames.join(", ")}` });
+
+const oneOfStorages = (text: string): Storage =>
+  storages.find((s) => s === text) ??
+  fail("flag", `\`--storage\` cannot be \`${text}\``, null, { help: `it is one of: ${storages.join(", ")}` });
+
+/** For a command with programs for several targets: the others of what `--storage f16` is for. */
+export const settingsFor = ({ storage, ...settings }: CompileSettings, target: Target, all: readonly Target[]): CompileSettings => ({
+  ...settings,
+  ...(storage && (target === "wgsl" || !all.includes("wgsl")) ? { storage } : {}),
+  target,
+});
 
 /** `--name NAME=VALUE`, as often as given, without texts of another form. */
 export const pairs = (args: Arguments, option: string, otherForm?: RegExp): readonly (readonly [string, string])[] => {

@@ -12,7 +12,7 @@ import { type Answers, choicesOf, isWholeFaster, measureAll, type Session, Stopp
 import { readTuning, tuningBeside, writeTuning } from "./tuning.ts";
 import { version } from "./version.ts";
 
-const { exact: _exact, limits: _limits, tuning: _tuning, ...options }: Options = measureOptions;
+const { exact: _exact, limits: _limits, storage: _storage, tuning: _tuning, ...options }: Options = measureOptions;
 
 export const tuneCommand: Command = {
   name: "tune",

@@ -7,7 +7,7 @@ import { type Lowered, type LoweredCall, type LoweredEntry, offsetInWhole, type 
 import { partsOf, stacked } from "../../ir/parts.ts";
 import type { Call, Entry, Interval, Place, Plan } from "../../ir/plan.ts";
 import { bindingOf, type EntryId, type Region } from "../../ir/program.ts";
-import { type DType, printType, sameType, type TensorType } from "../../ir/type.ts";
+import { bytesStored, type DType, printType, type Stored, sameType, type TensorType } from "../../ir/type.ts";
 import { assignOffsets, type Lifetime, lowerBound } from "./offsets.ts";
 
 export interface MemoryModel {
@@ -25,6 +25,8 @@ export interface MemoryModel {
 export interface Resident {
   readonly name: string;
   readonly type: TensorType;
+  /** What elements are in memory; absent: what the type says. */
+  readonly stored?: Stored;
 }
 /** An input or output of an entry. */
 export interface Border extends Resident {
@@ -38,7 +40,7 @@ export interface Residents {
 }
 export interface Planned {
   readonly plan: Plan;
-  readonly variable: (kind: VariableKind, name: string) => Place;
+  readonly variable: (kind: VariableKind, name: string) => Place & Pick<Resident, "stored">;
   readonly input: (entry: EntryId, name: string) => Place;
   readonly output: (entry: EntryId, name: string) => Place;
   readonly constant: (name: string) => Place;
@@ -68,12 +70,14 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
   const pages: Partial<Record<Region, readonly number[]>> = {};
   const places = new Map<string, readonly Place[]>();
   const types = new Map<string, TensorType>();
+  const storage = new Map<string, Stored>();
   const reserve = (key: string, region: Region, r: Resident): void => {
     const known = types.get(key);
     invariant(!known || sameType(known, r.type), `${key} is ${known && printType(known)} and ${printType(r.type)}`);
     if (known) return;
     types.set(key, r.type);
-    const parts = partBytes(r.type, model).map((bytes) => {
+    if (r.stored) storage.set(key, r.stored);
+    const parts = partBytes(r, model).map((bytes) => {
       const offset = sizes[region];
       sizes[region] += bytes;
       const starts = pages[region] ?? [0];
@@ -113,7 +117,11 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
     if (sizes[region] > model.room.page) pages[region] = multiples(model.room.page, sizes[region]);
   return {
     plan: { name, kernels: lowered.kernels, entries: entries.map((e) => e.entry), sizes, ...(Object.keys(pages).length ? { pages } : {}) },
-    variable: (kind, n) => find(`variable ${kind} ${n}`),
+    variable: (kind, n) => {
+      const key = `variable ${kind} ${n}`;
+      const stored = storage.get(key);
+      return { ...find(key), ...(stored ? { stored } : {}) };
+    },
     input: (entry, n) => find(inputKey(entry, n)),
     output: (entry, n) => find(outputKey(entry, n)),
     constant: (n) => find(`constant ${n}`),
@@ -143,13 +151,19 @@ function byBinding({ inputs, outputs }: Residents): readonly Pick<Residents, "in
 }
 
 const align = (bytes: number, model: MemoryModel) => Math.ceil(bytes / model.alignment) * model.alignment;
+type InMemory = Pick<Resident, "type" | "stored">;
+/** Bytes of an element. */
+export const widthOf = ({ type, stored }: InMemory, model: Pick<MemoryModel, "bytesPerElement">): number =>
+  stored ? bytesStored[stored] : model.bytesPerElement[type.dtype];
 /** Bytes of each part of a tensor; one where it is not cut. */
-export const tensorBytes = ({ shape, layout, dtype }: TensorType, model: MemoryModel): readonly number[] =>
-  partsOf(shape, layout, model.room.part / model.bytesPerElement[dtype]).map((n) => n * model.bytesPerElement[dtype]);
+export function tensorBytes(t: InMemory, model: MemoryModel): readonly number[] {
+  const width = widthOf(t, model);
+  return partsOf(t.type.shape, t.type.layout, model.room.part / width, width).map((n) => n * width);
+}
 /** What they take in memory. */
-const partBytes = (t: TensorType, model: MemoryModel): readonly number[] => tensorBytes(t, model).map((n) => align(n, model));
+const partBytes = (t: InMemory, model: MemoryModel): readonly number[] => tensorBytes(t, model).map((n) => align(n, model));
 const totalBytes = (residents: readonly Resident[], model: MemoryModel): number =>
-  residents.flatMap((r) => partBytes(r.type, model)).reduce((sum, n) => sum + n, 0);
+  residents.flatMap((r) => partBytes(r, model)).reduce((sum, n) => sum + n, 0);
 const scratchOf = (buffers: Lowered["kernels"][number]["buffers"], model: MemoryModel): number => {
   const own = buffers.filter((b) => b.space === model.scratch);
   const sizes = own.flatMap((b) => partsOf(b.shape, b.layout, model.room.part / 4).map((n) => align(n * 4, model)));
@@ -173,9 +187,7 @@ function planEntry(
     const at = merged.get(ownerOf(v));
     merged.set(ownerOf(v), at ? { first: Math.min(at.first, l.first), last: Math.max(at.last, l.last) } : { ...l });
   }
-  const pieces = owners.flatMap((v) =>
-    partBytes(v.type, model).map((bytes) => ({ v, life: { ...merged.get(v)!, bytes } satisfies Lifetime })),
-  );
+  const pieces = owners.flatMap((v) => partBytes(v, model).map((bytes) => ({ v, life: { ...merged.get(v)!, bytes } satisfies Lifetime })));
   const lifetimes = pieces.map((p) => p.life);
   const assigned = assignOffsets(lifetimes, model.room.page);
   const offsets = new Map<Value, number[]>(owners.map((v) => [v, []]));
@@ -185,18 +197,19 @@ function planEntry(
   const placesOf = (v: Value): readonly Place[] => {
     const whole = wholeOf(v);
     if (whole.home.kind !== "arena") return residence(v, e.name);
-    const inside = offsetInWhole(v) * model.bytesPerElement[v.type.dtype];
+    const inside = offsetInWhole(v) * widthOf(v, model);
     return offsets.get(ownerOf(whole))!.map((offset) => ({ region: "arena", offset: offset + inside }));
   };
   const calls = e.calls.map(
     (c): Call => ({ kernel: c.kernel, args: [...c.inputs, ...c.outputs].flatMap(placesOf), origin: c.origin, flops: c.flops }),
   );
   const intervals = [...lives].flatMap(([v, l]) => {
-    const sizes = tensorBytes(v.type, model);
+    const sizes = tensorBytes(v, model);
     return placesOf(v).map(
       ({ offset }, i): Interval => ({
         name: sizes.length > 1 ? `${v.name}[${i}]` : v.name,
         bytes: sizes[i]!,
+        ...(v.stored ? { stored: v.stored } : {}),
         first: l.first,
         last: l.last,
         offset,

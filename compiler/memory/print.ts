@@ -41,6 +41,9 @@ function picture(e: Entry, bytes: number): string[] {
   const largest = [...e.intervals].map((t, n) => ({ t, letter: letters[n % letters.length]! })).sort((a, b) => b.t.bytes - a.t.bytes);
   const legend = largest
     .slice(0, 8)
-    .map(({ t, letter }) => `    ${letter} ${t.name}: ${t.bytes} bytes at ${t.offset}, calls ${t.first}..${t.last}`);
+    .map(
+      ({ t, letter }) =>
+        `    ${letter} ${t.name}: ${t.bytes} bytes${t.stored ? ` as ${t.stored}` : ""} at ${t.offset}, calls ${t.first}..${t.last}`,
+    );
   return ["", ...grid.map((r) => `    |${r.join("")}|`), `    0 ${"call".padStart(width - 6)} ${e.calls.length - 1}`, ...legend];
 }

@@ -6,7 +6,7 @@
 import { type Lowered, type LoweredCall, type LoweredEntry, offsetInWhole, type Value, wholeOf } from "../../ir/lowered.ts";
 import type { Place, Plan } from "../../ir/plan.ts";
 import { type Region, regions } from "../../ir/program.ts";
-import { type MemoryModel, tensorBytes } from "./plan.ts";
+import { type MemoryModel, tensorBytes, widthOf } from "./plan.ts";
 
 /** Violations, in words; an empty list is a sound plan. */
 export const verifyPlan = (plan: Plan, lowered: Lowered, model: MemoryModel): string[] => [
@@ -102,8 +102,8 @@ function piecesOf(call: LoweredCall, args: readonly Place[], model: MemoryModel)
   const of = (values: readonly Value[]): Piece[] =>
     values.flatMap((value) => {
       const [whole, span] = [wholeOf(value), spanOf(value)];
-      const inside = offsetInWhole(value) * model.bytesPerElement[value.type.dtype];
-      return tensorBytes(whole.type, model).flatMap((bytes, part) => {
+      const inside = offsetInWhole(value) * widthOf(value, model);
+      return tensorBytes(whole, model).flatMap((bytes, part) => {
         const place = args[next++];
         return place ? [{ value, whole, span, part, place: { ...place, offset: place.offset - inside }, bytes }] : [];
       });

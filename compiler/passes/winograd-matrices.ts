@@ -16,24 +16,29 @@ import type { Graph, Node } from "../../ir/graph/graph.ts";
 import { type Limits, roomOf, wordBytes } from "../../ir/limits.ts";
 import { withOrigin } from "../../ir/op.ts";
 import { ops } from "../../ir/ops/index.ts";
+import type { Storage } from "../../ir/type.ts";
 import { type GraphPass, rewriteNodes } from "./graph-pass.ts";
 import { timesOf } from "./prepare-time.ts";
 import { describeConvolution, type Form, formOf, swapped, tilesFor, tilesOf } from "./winograd.ts";
 
-/** `limits`: what the device has. */
-export const winogradMatrices = (limits: Limits): GraphPass => ({
+/** `limits`: what the device has. `storage`: of what passes between the kernels. */
+export const winogradMatrices = (limits: Limits, storage: Storage = "f32"): GraphPass => ({
   name: "winograd-matrices",
   rounds: true,
-  run: (graph, choose) => run(graph, limits, choose),
+  run: (graph, choose) => run(graph, { limits, storage }, choose),
 });
 
-function run(graph: Graph, limits: Limits, choose: Choose = preferred): Graph {
+interface Device {
+  readonly limits: Limits;
+  readonly storage: Storage;
+}
+function run(graph: Graph, device: Device, choose: Choose = preferred): Graph {
   const times = timesOf(graph);
   const once = sharing();
   return rewriteNodes(graph, (node, original) => {
     const form = formOf(node);
     if (form?.groups !== 1) return node;
-    const tile = tileFor(node, form, times.get(original.inputs[1]!) === "run", limits, choose);
+    const tile = tileFor(node, form, times.get(original.inputs[1]!) === "run", device, choose);
     if (tile === null) return node;
     const [x, w] = node.inputs as readonly [Node, Node];
     const { isGradient: reversed, padding, taps } = form;
@@ -69,10 +74,18 @@ const rowsOfTile = 8;
 /** Only what is less work by so much is worth the memory, and the rounding. */
 const margin = 0.8;
 
-function tileFor(node: Node, form: Form, transformsEachRun: boolean, limits: Limits, choose: Choose): number | null {
+/**
+ * Transforms of few points keep the error of halves below twice that of a convolution on halves; with six it is ten times as large,
+ * by each of tiles, kernels and products.
+ */
+const mostPointsInHalves = 4;
+
+function tileFor(node: Node, form: Form, transformsEachRun: boolean, { limits, storage }: Device, choose: Choose): number | null {
   if (Math.min(form.channels, form.result[1]) < fewestChannels) return null;
   const direct = { name: "direct", tile: null as number | null, cost: margin * directCost(form) };
-  const fitting = (tilesFor[form.taps] ?? []).filter((tile) => largestOf(form, tile) * wordBytes <= roomOf(limits).part);
+  const fitting = (tilesFor[form.taps] ?? [])
+    .filter((tile) => storage === "f32" || tile + form.taps - 1 <= mostPointsInHalves)
+    .filter((tile) => largestOf(form, tile) * wordBytes <= roomOf(limits).part);
   const tiled = fitting.map((tile) => ({ name: `products of ${tile}x${tile}`, tile, cost: tiledCost(form, tile, transformsEachRun) }));
   const ways = [direct, ...tiled].sort((a, b) => a.cost - b.cost);
   const [first, ...others] = ways.map((w) => w.name) as [string, ...string[]];

@@ -6,13 +6,13 @@
  * Requires: no register arrays, no vector loops.
  */
 import { bufferElements, flattenIndex } from "../../ir/kernel/address.ts";
-import { buffer } from "../../ir/kernel/build.ts";
+import { flatBuffer } from "../../ir/kernel/build.ts";
 import type { Buffer, Expr, Kernel, Stmt } from "../../ir/kernel/kernel.ts";
 import { type Ranges, simplifyIndex } from "../../ir/kernel/linear.ts";
 import { mapExpr, mapSame, mapStmt } from "../../ir/kernel/rewrite.ts";
 
 export function flatten(k: Kernel): Kernel {
-  const flat = new Map(k.buffers.map((b) => [b.name, buffer(b.name, b.space, [bufferElements(b)], null, b.type)]));
+  const flat = new Map(k.buffers.map((b) => [b.name, flatBuffer(b, b.name, bufferElements(b))]));
   const place = (b: Buffer, index: readonly Expr[], ranges: Ranges) => ({
     buffer: flat.get(b.name)!,
     index: [simplifyIndex(flattenIndex(b, index), ranges)],

@@ -12,9 +12,9 @@ import { flattenIndex } from "../../ir/kernel/address.ts";
 import {
   add,
   allOf,
-  buffer,
   declare,
   div,
+  flatBuffer,
   i32,
   lane,
   lt,
@@ -31,14 +31,16 @@ import {
 import { type Buffer, type Expr, type Kernel, type Lanes, lanesOf, type Stmt, typeOf } from "../../ir/kernel/kernel.ts";
 import { isMultiple, linear, type Ranges, simplifyIndex } from "../../ir/kernel/linear.ts";
 import { declaredIn, mapExpr, mapStmt, namesOf, substitute, visitExprs, visitStmts } from "../../ir/kernel/rewrite.ts";
+import { wordBytes } from "../../ir/limits.ts";
 import { partsOf } from "../../ir/parts.ts";
+import { bytesStored } from "../../ir/type.ts";
 import { copyOf } from "./copy.ts";
 import { flatten } from "./flatten.ts";
 import { type Box, cut, elementsAt, type Known, knownIn, type Part, type Parts, partsIn, placesIn } from "./touched.ts";
 
 type Fresh = (base: string) => string;
 
-/** `most`: elements of the largest part. */
+/** `most`: bytes of the largest part. */
 export const parts =
   (most: number) =>
   (k: Kernel): Kernel => {
@@ -56,12 +58,13 @@ export const parts =
 function tableOf(k: Kernel, most: number, fresh: Fresh): Parts {
   return new Map(
     k.buffers.filter(isShared).flatMap((b) => {
-      const sizes = partsOf(b.shape, b.layout, most);
+      const width = b.stored ? bytesStored[b.stored] : wordBytes;
+      const sizes = partsOf(b.shape, b.layout, most / width, width);
       if (sizes.length === 1) return [];
       let start = 0;
       const list = sizes.map((n): Part => {
         start += n;
-        return { buffer: buffer(fresh(`${b.name}_0`), b.space, [n], null, b.type), start: start - n, end: start };
+        return { buffer: flatBuffer(b, fresh(`${b.name}_0`), n), start: start - n, end: start };
       });
       return [[b.name, list] as const];
     }),

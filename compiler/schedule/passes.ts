@@ -1,7 +1,7 @@
 /** From a scheduled kernel to one that a target can spell, in order. */
 
 import type { Kernel } from "../../ir/kernel/kernel.ts";
-import { profiles, type Room, roomOf, wordBytes } from "../../ir/limits.ts";
+import { profiles, type Room, roomOf } from "../../ir/limits.ts";
 import { collapse } from "./collapse.ts";
 import { flatten } from "./flatten.ts";
 import { hoist } from "./hoist.ts";
@@ -36,7 +36,7 @@ export const wasmKernelPasses: readonly KernelPass[] = [
 /** `room`: what a device has for a part of a buffer. */
 export const wgslKernelPassesFor = (room: Room): readonly KernelPass[] => [
   ...common,
-  { name: "parts", run: parts(room.part / wordBytes) },
+  { name: "parts", run: parts(room.part) },
   { name: "collapse-grid", run: collapse("grid", 3) },
   { name: "collapse-thread", run: collapse("thread", 3) },
   { name: "legalize", run: legalize({ target: "wgsl" }) },

@@ -27,6 +27,9 @@ export const buffer = (name: string, space: Space, shape: Shape, layout: Layout 
 });
 export const bufferOf = (name: string, space: Space, t: TensorType): Buffer => buffer(name, space, t.shape, t.layout, t.dtype);
 
+/** `elements` of a buffer as one of their own. */
+export const flatBuffer = (b: Buffer, name: string, elements: number): Buffer => ({ ...b, name, shape: [elements], layout: rowMajor(1) });
+
 /** Hands out names: `base` itself, then `base_1`, `base_2`, ...; never one that is `taken`. */
 export function names(taken: Iterable<string> = []): (base: string) => string {
   const used = new Set(taken);

@@ -4,6 +4,7 @@
  * that a read before a write shows; an access outside a buffer throws.
  */
 import { invariant } from "../diagnostic.ts";
+import { fromFloat16, toFloat16 } from "../float16.ts";
 import { bufferElements } from "./address.ts";
 import type { Frame, Model, Thunk, TypedMemory } from "./arithmetic.ts";
 import { checked, evaluate, offsetThunk, outside, type Scope } from "./evaluate.ts";
@@ -184,7 +185,7 @@ function storing(s: Extract<Stmt, { kind: "store" }>, scope: Scope): Run {
   const write = (f: Frame, i: number, x: number) => {
     const memory = f.memory[m]!;
     if (!(i >= 0 && i < memory.length)) outside(i, memory.length, buffer, scope);
-    memory[i] = buffer.type === "u8" ? x & 255 : x;
+    memory[i] = inMemory(buffer, x);
   };
   if (values.length === 1) return (f) => write(f, at(f), value!(f));
   return (f) => {
@@ -192,6 +193,7 @@ function storing(s: Extract<Stmt, { kind: "store" }>, scope: Scope): Run {
     values.map((v) => v(f)).forEach((x, lane) => void write(f, first + lane, x));
   };
 }
+const inMemory = ({ type, stored }: Buffer, x: number): number => (stored ? fromFloat16(toFloat16(x)) : type === "u8" ? x & 255 : x);
 function storeRegister(b: Buffer, at: Thunk, values: readonly Thunk[], scope: Scope): Run {
   const slot = scope.slot(b.name);
   const size = bufferElements(b);

@@ -1,6 +1,6 @@
 /** The kernel IR: loops over memory. Statements own effects, expressions are pure, indices are logical until `flatten`. */
 import type { Layout } from "../layout.ts";
-import type { DType, Shape } from "../type.ts";
+import type { DType, Shape, Stored } from "../type.ts";
 
 /** What a scalar variable or one lane of a vector holds. `u32` exists for random numbers and bit tricks. */
 export type ScalarType = "f32" | "i32" | "u32" | "bool";
@@ -50,6 +50,8 @@ export interface Buffer {
   /** Logical. */
   readonly shape: Shape;
   readonly layout: Layout;
+  /** Of bound f32 buffers: loads give f32, stores round. */
+  readonly stored?: Stored;
 }
 
 export type Expr =

@@ -106,7 +106,7 @@ export function parseKernel(text: string): Kernel {
   while (!r.accept(")")) {
     const space = r.next();
     if (!has(spaces, space)) return r.fail(`\`${space}\` is not a space`);
-    const { buffer } = parseBuffer(r, space);
+    const buffer = { ...parseBuffer(r, space).buffer, ...parseStored(r) };
     names.set(buffer.name, { kind: "buffer", buffer });
     buffers.push(buffer);
     if (r.peek() !== ")") r.take(",");
@@ -128,6 +128,11 @@ function parseBuffer(r: Reader, space: Space): { buffer: Buffer; lanes: Lanes } 
   }
   const places = /^\{\d/.test(r.peek()) ? layout(r.next().slice(1, -1)) : rowMajor(shape.length);
   return { buffer: { name, space, type, shape, layout: places }, lanes };
+}
+function parseStored(r: Reader): Pick<Buffer, "stored"> {
+  if (!r.accept("as")) return {};
+  const word = r.next();
+  return word === "f16" ? { stored: word } : r.fail(`\`${word}\` is not what a buffer is stored as`);
 }
 function laneType(r: Reader): readonly [Buffer["type"], Lanes] {
   const word = r.next();

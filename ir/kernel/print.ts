@@ -9,7 +9,7 @@
  *       }
  *     }
  *
- * Four lanes print as `:4` behind an access and `x4` behind a type. `f32(e)` is a cast, `bits.f32(e)` a bitcast.
+ * A buffer that is stored in another type says so: `in w: f32[64,64] as f16`. Four lanes print as `:4` behind an access and `x4` behind a type. `f32(e)` is a cast, `bits.f32(e)` a bitcast.
  */
 import { isRowMajor, printLayout } from "../layout.ts";
 import type { BinaryOp, Buffer, Expr, Kernel, Lanes, ScalarType, Stmt } from "./kernel.ts";
@@ -118,6 +118,6 @@ function printStmt(s: Stmt): string[] {
 }
 export const printStmts = (body: readonly Stmt[]): string[] => body.flatMap(printStmt);
 
-export const printBuffer = (b: Buffer): string => `${b.space} ${b.name}: ${b.type}${printShape(b)}`;
+export const printBuffer = (b: Buffer): string => `${b.space} ${b.name}: ${b.type}${printShape(b)}${b.stored ? ` as ${b.stored}` : ""}`;
 
 export const printKernel = (k: Kernel): string => block(`kernel ${k.name}(${k.buffers.map(printBuffer).join(", ")})`, k.body).join("\n");

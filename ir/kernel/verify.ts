@@ -16,6 +16,7 @@ import {
   type LoopKind,
   lanesOf,
   type ScalarType,
+  type Space,
   type Stmt,
   typeOf,
 } from "./kernel.ts";
@@ -100,9 +101,12 @@ function declare(name: string, c: Check): void {
   if (c.declared.has(name)) c.report(`${name} is declared twice`);
   c.declared.add(name);
 }
+const mayBeStored: ReadonlySet<Space> = new Set<Space>(["in", "out", "inout"]);
 function checkBuffer(b: Buffer, c: Check): void {
   if (b.shape.some((d) => !Number.isInteger(d) || d <= 0)) c.report(`${b.name}: extents must be positive, got [${b.shape}]`);
   if (b.type === "u32" && b.space !== "scratch" && b.space !== "register") c.report(`${b.name}: u32 in space ${b.space}`);
+  if (b.stored && !(b.type === "f32" && mayBeStored.has(b.space)))
+    c.report(`${b.name}: ${b.type} in space ${b.space} stored as ${b.stored}`);
   if (b.layout.dims.some((d) => d.axis >= b.shape.length)) c.report(`${b.name}: its layout has an axis that its shape lacks`);
   if (c.stage !== "logical" && !(b.shape.length === 1 && isRowMajor(b.layout))) c.report(`${b.name} is not flat`);
 }
@@ -280,7 +284,7 @@ function checkAccess(b: Buffer, base: string | null, index: readonly Expr[], p: 
     c.report(`${b.name} is not a buffer of the kernel`);
     return;
   }
-  if (known.buffer.type !== b.type || known.buffer.shape.join() !== b.shape.join()) {
+  if (known.buffer.type !== b.type || known.buffer.stored !== b.stored || known.buffer.shape.join() !== b.shape.join()) {
     c.report(`${b.name} is not the buffer of that name`);
     return;
   }

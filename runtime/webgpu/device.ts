@@ -60,12 +60,17 @@ function requireOffered(program: Program, { limits, features = [] }: WgslCode, w
     ...(short.length && !help
       ? ['compile it with limits "default", which every device has (dlm --limits default), or with those of this GPU']
       : []),
-    ...missing.map((f) => (f === "timestamp-query" ? "compile it without profile" : `compile it without ${f}`)),
+    ...missing.map((f) => without[f] ?? `compile it without ${f}`),
     "compile it to wasm",
   ];
   const larger = short.length && !help ? ", which was compiled with limits that not every device has" : "";
   fail("unsupported", `${what} cannot run ${program.name}${larger}: ${problems.join("; ")}. What helps: ${ways.join(", or ")}`);
 }
+/** What a program is compiled with that needs a feature. */
+const without: Readonly<Record<string, string>> = {
+  "timestamp-query": "compile it without profile",
+  "shader-f16": 'compile it with storage "f32" (option storage, of dlm --storage)',
+};
 /** Alignments are better when smaller, all other limits when larger. */
 const lacks = (name: string, needed: number, offered: number | undefined): boolean =>
   offered === undefined || (name.startsWith("min") ? offered > needed : offered < needed);

@@ -1,9 +1,10 @@
 /** Buffers of a program on a device: one for each region, or one for each of its pages. */
 import type { Code, Field, Program, Region } from "../../ir/program.ts";
 import { regions } from "../../ir/program.ts";
-import { sizeOf } from "../../ir/type.ts";
+import { bytesStored, sizeOf } from "../../ir/type.ts";
 import { fail } from "../errors.ts";
 import { storedBytes } from "../field.ts";
+import { fromHalves, toHalves } from "./halves.ts";
 
 // The numbers of the specification: Node has no such globals.
 export const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, storage: 0x80, queryResolve: 0x200 } as const;
@@ -51,12 +52,24 @@ export function writeField(device: GPUDevice, buffers: Buffers, field: Field, by
   for (const { buffer, offset, at, bytes: size } of fieldSpans(buffers, field)) device.queue.writeBuffer(buffer, offset, stored, at, size);
 }
 
-/** Bytes of a field on the device: u8 and bool take a 32-bit word an element there. */
-export const bytesOn = (field: Field): number => sizeOf(field.shape) * 4;
+/** Bytes of a field on the device, whole words: u8 and bool take a 32-bit word an element there. */
+export const bytesOn = ({ shape, stored }: Field): number => Math.ceil((sizeOf(shape) * (stored ? bytesStored[stored] : 4)) / 4) * 4;
 const isWide = (field: Field): boolean => field.dtype === "u8" || field.dtype === "bool";
 function toStored(field: Field, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  if (field.stored) {
+    const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+    const halves = new Uint16Array(bytesOn(field) / 2);
+    toHalves(new Uint32Array(buffer, byteOffset, length / 4), halves);
+    return new Uint8Array(halves.buffer);
+  }
   return isWide(field) ? new Uint8Array(Uint32Array.from(bytes).buffer) : (bytes as Uint8Array<ArrayBuffer>);
 }
 /** `stored` begins on a word and is the caller's own. */
-export const fromStored = (field: Field, stored: ArrayBuffer): Uint8Array<ArrayBuffer> =>
-  isWide(field) ? Uint8Array.from(new Uint32Array(stored)) : new Uint8Array(stored);
+export function fromStored(field: Field, stored: ArrayBuffer): Uint8Array<ArrayBuffer> {
+  if (field.stored) {
+    const singles = new Float32Array(sizeOf(field.shape));
+    fromHalves(new Uint16Array(stored, 0, singles.length), singles);
+    return new Uint8Array(singles.buffer);
+  }
+  return isWide(field) ? Uint8Array.from(new Uint32Array(stored)) : new Uint8Array(stored);
+}

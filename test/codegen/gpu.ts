@@ -10,7 +10,8 @@ const usage = { storage: 0x80, copySource: 0x4, copyDestination: 0x8, mapRead: 0
 async function open(backend: string): Promise<GPUDevice | null> {
   const gpu = openDawn(`backend=${backend}`);
   const adapter = await gpu.requestAdapter();
-  const device = (await adapter?.requestDevice()) ?? null;
+  const requiredFeatures = (["shader-f16"] as const).filter((f) => adapter?.features.has(f));
+  const device = (await adapter?.requestDevice({ requiredFeatures })) ?? null;
   // The instance must live as long as its device.
   if (device) alive.push(gpu);
   return device;

@@ -53,6 +53,15 @@ test("what runs cost comes back", async () => {
   expect(await read(artefactOf(program))).toEqual(program);
 });
 
+test("what a variable is stored as comes back, and is refused where it cannot be", async () => {
+  const { variables } = programOf(wgsl);
+  const stored = (code: Code) => programOf(code, { variables: variables.map((v) => (v.dtype === "f32" ? { ...v, stored: "f16" } : v)) });
+  expect(await read(artefactOf(stored(wgsl)))).toEqual(stored(wgsl));
+  expect((await failure(() => read(artefactOf(stored(wasm))))).message).toContain("layer.gain cannot be stored as f16");
+  const integers = programOf(wgsl, { variables: [{ ...variables[0]!, dtype: "i32", stored: "f16" }] });
+  expect((await failure(() => read(artefactOf(integers)))).message).toContain("layer.gain cannot be stored as f16");
+});
+
 test("the files may have another stem", async () => {
   const files = artefactOf(trainable(wasm), "lenet");
   expect(Object.keys(files)).toEqual(["lenet.json", "lenet.wasm", "lenet.relaxed.wasm"]);

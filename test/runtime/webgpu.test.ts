@@ -202,7 +202,7 @@ test("features that a device lacks are named, with what to do", async () => {
   expect(e).toMatchObject({ code: "unsupported" });
   expect(e.message).toBe(
     "this GPU cannot run tiny: it has no feature shader-f16; it has no feature timestamp-query. " +
-      "What helps: compile it without shader-f16, or compile it without profile, or compile it to wasm",
+      'What helps: compile it with storage "f32" (option storage, of dlm --storage), or compile it without profile, or compile it to wasm',
   );
 });
 

@@ -75,6 +75,8 @@ describe("mistakes on the command line", () => {
     [["compile", "a.dlm", "-o", "d", "--target", "wgsl,wgsl"], "error[flag]: `--target wgsl,wgsl` names wgsl twice\n"],
     [["diff", "a.dlm", "--targets", "wgsl,wgsl"], "error[flag]: `--targets wgsl,wgsl` names wgsl twice\n"],
     [["run", "a.dlm", "--target", "reference", "--limits", "compat"], "note: --limits is about wgsl and does nothing on reference\n"],
+    [["run", "a.dlm", "--storage", "half"], "error[flag]: `--storage` cannot be `half`\n  help: it is one of: f32, f16\n"],
+    [["tune", "a.dlm", "--storage", "f16"], "error[flag]: `dlm tune` has no option `--storage`\n"],
     [["bench", "a.dlm", "--target", "wgsl", "--threads", "2"], "note: --threads is about wasm and does nothing on wgsl\n"],
     [["run", "a.dlm", "--dim", "N"], "error[flag]: `--dim N` must be NAME=VALUE\n"],
     [["run", "a.dlm", "--dim", "N=x"], "error[flag]: `--dim N` must be a whole number from 1 to 2147483647, found `x`\n"],

@@ -26,6 +26,8 @@ test("parts are whole rows, as few as there can be, and begin at multiples of 64
   expect(partsOf([100, 100], null, 4096)).toEqual([3392, 3392, 3216]);
   // channels-last images with a halo
   expect(partsOf([2, 64, 30, 30], layout("0 2+1,1 3+1,1 1"), 2 ** 16)).toEqual([2 ** 16, 2 ** 16]);
+  // halves begin where bindings do at multiples of 128
+  expect(partsOf([100, 100], null, 4096, 2)).toEqual([3456, 3456, 3088]);
   // one row is more than a part
   expect(partsOf([2, 1000], null, 512)).toEqual([512, 512, 512, 464]);
 });
@@ -39,7 +41,7 @@ test("nothing lies across a page", () => {
 
 const at = wgslKernelPasses.findIndex((p) => p.name === "parts");
 const lower = (k: Kernel, most: number): Kernel =>
-  wgslKernelPasses.with(at, { name: "parts", run: parts(most) }).reduce((x, p) => p.run(x), k);
+  wgslKernelPasses.with(at, { name: "parts", run: parts(4 * most) }).reduce((x, p) => p.run(x), k);
 const isBound = (b: Buffer) => b.space === "in" || b.space === "out" || b.space === "inout";
 const sizesOf = (b: Buffer, most: number) => (isBound(b) || b.space === "global" ? partsOf(b.shape, b.layout, most) : [bufferElements(b)]);
 
@@ -146,5 +148,5 @@ test("four lanes at any place may come from two parts, and go to two", () => {
 });
 test("a kernel of small buffers is the same", () => {
   const k = kernel("grid i in 64 { y[i, 0] = x[i, 0] }");
-  expect(parts(512)(k)).toBe(k);
+  expect(parts(4 * 512)(k)).toBe(k);
 });

@@ -8,7 +8,7 @@ import { printKernel } from "../../../ir/kernel/print.ts";
 import { randomKernel } from "./random-kernel.ts";
 
 const text =
-  `kernel tile(in x: f32[4,8]{1 0+1,1}, in ids: i32[4], out y: f32[4,8], scratch v: u32[3], workgroup sa: f32[2,2], global sums: f32[4]) {
+  `kernel tile(in x: f32[4,8]{1 0+1,1}, in ids: i32[4], in w: f32[8,4]{1 0} as f16, out y: f32[4,8] as f16, scratch v: u32[3], workgroup sa: f32[2,2], global sums: f32[4]) {
   grid i in 4 {
     thread t in 2 {
       outline panel {
