@@ -57,9 +57,9 @@ export const profiles: Readonly<Record<ProfileName, Limits>> = {
 export const limitsOf = (option: ProfileName | Partial<Limits> = "default"): Limits =>
   typeof option === "string" ? profiles[option] : { ...everywhere, ...option };
 
-/** Of what a program needs: what a device has to be asked for. */
-export const beyondDefaults = (needed: Limits): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(needed).filter(([name, n]) => n > everywhere[name as keyof Limits]));
+/** Of what a program needs: what is beyond `offered`. */
+export const beyond = (needed: Readonly<Record<string, number>>, offered: Limits): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(needed).filter(([name, n]) => n > offered[name as keyof Limits]));
 
 /** A limit that a call of an entry would need to be higher. */
 export interface Excess {

@@ -93,7 +93,7 @@ export type Code =
       readonly shaders: readonly { readonly name: string; readonly code: string }[];
       /** By id. */
       readonly entries: Readonly<Record<string, readonly Dispatch[]>>;
-      /** WebGPU limits the device must offer beyond the defaults. */
+      /** WebGPU limits that the device must offer, as far as not every one does, those of the compatibility mode included. */
       readonly limits: Readonly<Record<string, number>>;
       /** Regions that are several buffers: the offset at which each begins, 0 first. No binding lies in two. */
       readonly pages?: Readonly<Partial<Record<Region, readonly number[]>>>;

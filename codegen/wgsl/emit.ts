@@ -2,7 +2,7 @@
 import { invariant } from "../../ir/diagnostic.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
 import type { Buffer, Kernel } from "../../ir/kernel/kernel.ts";
-import { beyondDefaults, type Excess, type Limits, profiles, roomOf } from "../../ir/limits.ts";
+import { beyond, type Excess, type Limits, profiles, roomOf } from "../../ir/limits.ts";
 import { stacked } from "../../ir/parts.ts";
 import type { Call, Place, Plan } from "../../ir/plan.ts";
 import { type Code, type Dispatch, type EntryId, regions } from "../../ir/program.ts";
@@ -58,7 +58,7 @@ export function emitWgsl(plan: Plan, { profile = false, limits = profiles.defaul
   return {
     shaders,
     entries: byId((calls) => calls.flat()),
-    limits: beyondDefaults(needed),
+    limits: beyond(needed, profiles.compat),
     ...pages,
     ...(features.length ? { features } : {}),
     ...measured,

@@ -58,7 +58,9 @@ function requireOffered(program: Program, { limits, features = [] }: WgslCode, w
   const ways = [
     ...(help ? [help] : []),
     ...(short.length && !help
-      ? ['compile it with limits "default", which every device has (dlm --limits default), or with those of this GPU']
+      ? [
+          'compile it with limits "default", or "compat" for devices of the compatibility mode (dlm --limits compat), or with those of this GPU',
+        ]
       : []),
     ...missing.map((f) => without[f] ?? `compile it without ${f}`),
     "compile it to wasm",

@@ -185,7 +185,7 @@ test("a device that cannot run the program is refused with the limits side by si
   expect(e.message).toBe(
     "this GPU cannot run tiny, which was compiled with limits that not every device has: maxBufferSize is 1000, the program needs 2000; minStorageBufferOffsetAlignment is 256, the program needs 64; " +
       "maxNew is unknown, the program needs 1. What helps: " +
-      'compile it with limits "default", which every device has (dlm --limits default), or with those of this GPU, or compile it to wasm',
+      'compile it with limits "default", or "compat" for devices of the compatibility mode (dlm --limits compat), or with those of this GPU, or compile it to wasm',
   );
   expect((await failure(() => load(needing({}), { weights, gpu: small }))).message).toBe("WebGPU gives no device for tiny: not today");
 });

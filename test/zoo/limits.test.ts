@@ -4,6 +4,7 @@
  */
 import { expect, test } from "vitest";
 import { compile } from "../../compiler/compile.ts";
+import { beyond, profiles } from "../../ir/limits.ts";
 import type { Program } from "../../ir/program.ts";
 import { regions } from "../../ir/program.ts";
 import { artefactOf, load, programFromArtefact } from "../../runtime/index.ts";
@@ -93,7 +94,7 @@ test.skipIf(!gpu).each([
     expect(found.bindings).toBeLessThanOrEqual(bytes);
     expect(found.buffers).toBeLessThanOrEqual(2 * bytes);
     expect(found.bound).toBeLessThanOrEqual(8);
-    expect(wgslOf(program).limits).toEqual({});
+    expect(beyond(wgslOf(program).limits, profiles.default)).toEqual({});
     expect(notes.some((text) => /parts/.test(text))).toBe(true);
     const reference = await numbersOf(await compile(sources[model], { ...file, target: "reference" }), model);
     const want: Part = Object.fromEntries(Object.entries(reference).map(([name, values]) => [name, { values }]));
@@ -112,19 +113,25 @@ test.each([
   const program = await compileZoo({ name, model, target: "wgsl", train: true, batch, onNote: (text) => notes.push(text) });
   expect(bytesOf(program).bindings).toBeLessThanOrEqual(2 ** 27);
   expect(bytesOf(program).buffers).toBeLessThanOrEqual(2 ** 28);
-  expect(wgslOf(program).limits).toEqual({});
+  expect(beyond(wgslOf(program).limits, profiles.default)).toEqual({});
   expect(notes.join("\n")).toMatch(name === "vgg" ? /classifier\.0\.weight, .* is in 4 parts/ : /wte\.weight, .* is in 2 parts/);
   expect(await validate(invalid, wgslOf(program))).toEqual([]);
 });
 test("a desktop has larger bindings; the program asks for as much as it needs", async () => {
   const program = await compileZoo({ name: "vgg", model: "VGG16", target: "wgsl", limits: "desktop" });
   expect(wgslOf(program).pages).toBeUndefined();
-  expect(wgslOf(program).limits).toEqual({ maxStorageBufferBindingSize: 411041792, maxBufferSize: program.sizes.prepared });
+  expect(beyond(wgslOf(program).limits, profiles.default)).toEqual({
+    maxStorageBufferBindingSize: 411041792,
+    maxBufferSize: program.sizes.prepared,
+  });
 });
 test("workgroups of the compatibility mode have at most 128 invocations", async () => {
   const program = await compileSmall("mlp MLP", { ...smalls["mlp MLP"]!, target: "wgsl", limits: "compat" });
   const sizes = wgslOf(program).shaders.map((s) => /@workgroup_size\((\d+), (\d+), (\d+)\)/.exec(s.code)!.slice(1).map(Number));
   expect(Math.max(...sizes.map(([x, y, z]) => x! * y! * z!))).toBe(128);
+  expect(wgslOf(program).limits).toEqual({});
+  const larger = wgslOf(await compileSmall("mlp MLP", { ...smalls["mlp MLP"]!, target: "wgsl" }));
+  expect(larger.limits).toEqual({ maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupSizeX: 256 });
 });
 test("where too many parts would have to be bound, the tensor is named", async () => {
   const source = `model M(ids: i32[8]) -> y {

@@ -205,7 +205,7 @@ test("equal shaders are one", () => {
   expect(entries.forward!.map((d) => d.shader)).toEqual([0, 0]);
 });
 
-test("limits beyond the defaults are declared", () => {
+test("limits that not every device has are declared", () => {
   expect(emit(sum).limits).toEqual({});
   const inputs = Array.from({ length: 9 }, (_, i) => buffer(`x${i}`, "in", [4]));
   const shared = buffer("shared", "workgroup", [5000]);
