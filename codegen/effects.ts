@@ -33,7 +33,7 @@ export function effectsOf(body: readonly Stmt[]): Effects {
     if (s.kind === "for") {
       declared.add(s.axis);
       hasGrid ||= s.loop === "grid";
-    } else if (s.kind === "var") declared.add(s.name);
+    } else if (s.kind === "var" || s.kind === "exchange") declared.add(s.name);
     else if (s.kind === "set") set.add(s.name);
     else if (s.kind === "pointer") {
       declared.add(s.name);

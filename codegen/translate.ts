@@ -8,6 +8,7 @@ import {
   type Lanes,
   type LoopKind,
   lanesOf,
+  type OfSubgroup,
   type ScalarType,
   type Stmt,
   typeOf,
@@ -75,9 +76,14 @@ export interface Emitter<E, S> {
   /** `from` null: the buffer's first element; `offset` null: 0. */
   readonly pointer: (name: string, buffer: Buffer, from: string | null, offset: E | null) => S[];
   readonly loop: (loop: Loop, body: () => S[]) => S[];
+  /** Ends the loop whose body it begins where `cond` does not hold. */
+  readonly whilst: (cond: E) => S[];
   readonly branch: (cond: E, body: () => S[]) => S[];
   readonly outline: (o: Outlined, body: () => S[]) => S[];
   readonly barrier: () => S[];
+  readonly subgroup: (what: OfSubgroup) => E;
+  /** Declares `v`: the value of the lane that differs in that bit. */
+  readonly exchange: (v: Variable, value: E, bit: E) => S[];
 }
 
 /** Prints statements of one kernel, one list after the other; names declared by earlier ones stay known. */
@@ -154,6 +160,10 @@ export function translator<E, S>(kernel: Kernel, t: Emitter<E, S>): (body: reado
         return t.cast(expr(e.a), kindOf(e.a), e.to);
       case "bitcast":
         return t.bitcast(expr(e.a), kindOf(e.a), e.to);
+      case "subgroup":
+        return t.subgroup(e.what);
+      case "subgroups":
+        invariant(false, `${kernel.name}: it is open whether there are subgroups`);
     }
   }
   function loop(s: Extract<Stmt, { kind: "for" }>): S[] {
@@ -161,7 +171,8 @@ export function translator<E, S>(kernel: Kernel, t: Emitter<E, S>): (body: reado
     declareAddress(s.axis);
     ranges.set(s.axis, s.extent);
     const isRead = effectsOf(s.body).free.has(s.axis);
-    return t.loop({ axis: s.axis, extent: s.extent, kind: s.loop, isRead }, () => stmts(s.body));
+    const held = () => (s.while ? t.whilst(expr(s.while)) : []);
+    return t.loop({ axis: s.axis, extent: s.extent, kind: s.loop, isRead }, () => [...held(), ...stmts(s.body)]);
   }
   function outline(s: Extract<Stmt, { kind: "outline" }>): S[] {
     const { free, buffers } = effectsOf(s.body);
@@ -190,6 +201,10 @@ export function translator<E, S>(kernel: Kernel, t: Emitter<E, S>): (body: reado
         return outline(s);
       case "barrier":
         return t.barrier();
+      case "exchange": {
+        const [value, bit] = [expr(s.value), expr(s.bit)];
+        return t.exchange(declare({ name: s.name, type: s.type, lanes: 1 }), value, bit);
+      }
       case "array":
         invariant(false, `${kernel.name}: the register array ${s.buffer.name} is left`);
     }

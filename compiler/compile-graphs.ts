@@ -27,7 +27,7 @@ import { type Target, targetOf } from "./targets.ts";
 
 export interface CodeOptions {
   readonly target?: Program["target"];
-  /** The same bits on every machine: no relaxed SIMD. */
+  /** The same bits on every machine: no relaxed SIMD, and on WebGPU no texts for subgroups, whose sizes are the device's. */
   readonly reproducible?: boolean;
   /** No pass that gives up accuracy for speed, and no relaxed SIMD. */
   readonly exact?: boolean;
@@ -172,7 +172,7 @@ async function emit({ plan, lowered, planned, clocks }: Emitted, target: Target,
     case "wgsl": {
       const limits = limitsOf(o.limits);
       const onExcess = (excess: Excess) => refuse(excess, lowered, o.limits, target.memory);
-      return { kind: "wgsl", ...emitWgsl(plan, { profile: clocks.length > 0, limits, onExcess }) };
+      return { kind: "wgsl", ...emitWgsl(plan, { profile: clocks.length > 0, limits, subgroups: !o.reproducible, onExcess }) };
     }
     case "reference":
       return { kind: "host", start: () => referenceBackend(lowered, planned.placeOf) };

@@ -134,7 +134,7 @@ function codeBytes(code: Code): number {
     case "wasm":
       return code.module.length;
     case "wgsl":
-      return code.shaders.reduce((n, s) => n + s.code.length, 0);
+      return code.shaders.reduce((n, s) => n + s.code.length + (s.subgroups?.code.length ?? 0), 0);
     case "host":
       return 0;
   }

@@ -74,6 +74,17 @@ export interface Dispatch {
   readonly bindings: readonly { readonly region: Region; readonly offset: number; readonly bytes: number }[];
   readonly workgroups: readonly [number, number, number];
 }
+/** How many invocations are a subgroup: powers of two. */
+export interface SubgroupSizes {
+  readonly least: number;
+  readonly most: number;
+}
+export interface Shader {
+  readonly name: string;
+  readonly code: string;
+  /** The same in fewer steps, for devices with the feature `subgroups` whose subgroups all have such sizes. */
+  readonly subgroups?: SubgroupSizes & { readonly code: string };
+}
 export type Code =
   /** One module; it imports memory `env.memory`, functions `env.overdue` (called by a thread that has waited long at a barrier) and,
    *  with `profile`, `env.now`, and exports a function (thread, threads) for each entry, under its id.
@@ -90,7 +101,7 @@ export type Code =
     }
   | {
       readonly kind: "wgsl";
-      readonly shaders: readonly { readonly name: string; readonly code: string }[];
+      readonly shaders: readonly Shader[];
       /** By id. */
       readonly entries: Readonly<Record<string, readonly Dispatch[]>>;
       /** WebGPU limits that the device must offer, as far as not every one does, those of the compatibility mode included. */
@@ -99,6 +110,8 @@ export type Code =
       readonly pages?: Readonly<Partial<Record<Region, readonly number[]>>>;
       /** WebGPU features that the device must have, such as `shader-f16`; absent: none. */
       readonly features?: readonly string[];
+      /** Those that shaders use where the device has them; absent: none. */
+      readonly optionalFeatures?: readonly string[];
       /** Of programs compiled with `profile`, by id: how many dispatches each call of the plan has. */
       readonly calls?: Readonly<Record<string, readonly number[]>>;
     }

@@ -137,13 +137,15 @@ const readDispatch: Reader<Dispatch> = record({
 });
 const readShaders = record(
   {
-    shaders: list(record({ name: text, code: text })),
+    shaders: list(record({ name: text, code: text }, { subgroups: record({ least: whole, most: whole, code: text }) })),
     entries: recordOf(readEntryId, list(readDispatch)) as Reader<Readonly<Record<string, readonly Dispatch[]>>>,
     limits: recordOf(text, whole) as Reader<Readonly<Record<string, number>>>,
   },
   {
     pages: record({}, Object.fromEntries(regions.map((r) => [r, list(whole)])) as Record<Region, Reader<readonly number[]>>),
     features: list(text),
+    optionalFeatures: list(text),
+
     calls: recordOf(readEntryId, list(whole)) as Reader<Readonly<Record<string, readonly number[]>>>,
   },
 );

@@ -73,10 +73,14 @@ export interface GpuNeeds {
   readonly requiredLimits: Readonly<Record<string, number>>;
   readonly requiredFeatures: never[];
 }
-/** For a program: `adapter.requestDevice(gpuNeeds(program))`. */
-export function gpuNeeds({ code }: Program): GpuNeeds {
-  const { limits = {}, features = [] } = code.kind === "wgsl" ? code : {};
-  return { requiredLimits: limits, requiredFeatures: [...features] as never[] };
+/**
+ * For a program: `adapter.requestDevice(gpuNeeds(program, adapter))`. With an adapter, features that make it faster are among those
+ * required where the adapter has them.
+ */
+export function gpuNeeds({ code }: Program, adapter?: Pick<AnyGpuDevice, "features">): GpuNeeds {
+  const { limits = {}, features = [], optionalFeatures = [] } = code.kind === "wgsl" ? code : {};
+  const more = optionalFeatures.filter((f) => adapter?.features.has(f));
+  return { requiredLimits: limits, requiredFeatures: [...features, ...more] as never[] };
 }
 
 /** `program`: one, or one for each target, compiled from the same source with the same options. */

@@ -168,6 +168,10 @@ function multiplyAdd(u: Unit, a: Ref, c: Ref, d: Ref, lanes: Lanes): Ref {
   return u.relaxed ? relaxedMadd(u, a, c, d) : m.f32x4.add(d, m.f32x4.mul(a, c));
 }
 
+function noSubgroups(w: Writer): never {
+  invariant(false, `${w.kernel}: WebAssembly has no subgroups`);
+}
+
 function emitterOf(w: Writer): Emitter<Ref, Ref> {
   const { u, access } = w;
   const { m } = u;
@@ -199,5 +203,10 @@ function emitterOf(w: Writer): Emitter<Ref, Ref> {
     barrier: () => {
       invariant(false, `${w.kernel}: a workgroup has one thread in WebAssembly and no barrier`);
     },
+    whilst: () => {
+      invariant(false, `${w.kernel}: loops of WebAssembly have no while`);
+    },
+    subgroup: () => noSubgroups(w),
+    exchange: () => noSubgroups(w),
   };
 }

@@ -5,11 +5,12 @@ import type { Buffer, Kernel } from "../../ir/kernel/kernel.ts";
 import { beyond, type Excess, type Limits, profiles, roomOf } from "../../ir/limits.ts";
 import { stacked } from "../../ir/parts.ts";
 import type { Call, Place, Plan } from "../../ir/plan.ts";
-import { type Code, type Dispatch, type EntryId, regions } from "../../ir/program.ts";
+import { type Code, type Dispatch, type EntryId, regions, type Shader as ShaderText, type SubgroupSizes } from "../../ir/program.ts";
 import { isBound, isShared } from "../effects.ts";
 import { alignUp, elementBytes, tensorAlignment } from "../target.ts";
 import { printShader, type Shader } from "./shader.ts";
 import { splitDispatches } from "./split.ts";
+import { withoutSubgroups, withSubgroups } from "./subgroups.ts";
 
 export type WgslCode = Omit<Extract<Code, { kind: "wgsl" }>, "kind">;
 
@@ -17,17 +18,20 @@ export interface WgslOptions {
   /** The runtime shall measure what each call takes. */
   readonly profile?: boolean;
   readonly limits?: Limits;
+  /** Texts for devices with subgroups, beside those for all; default true. */
+  readonly subgroups?: boolean;
   /** Called for every dispatch that goes beyond the limits; what it needs is declared all the same. */
   readonly onExcess?: (excess: Excess) => void;
 }
-export function emitWgsl(plan: Plan, { profile = false, limits = profiles.default, onExcess }: WgslOptions = {}): WgslCode {
+export function emitWgsl(plan: Plan, options: WgslOptions = {}): WgslCode {
+  const { profile = false, limits = profiles.default, subgroups = true, onExcess } = options;
   const { page } = roomOf(limits);
   const { shaders, add } = shaderTable(plan, limits);
   for (const k of plan.kernels) {
     const { bytes } = globalOffsets(k, page);
     invariant(bytes <= plan.sizes.scratch, `${k.name} keeps ${bytes} bytes, the plan has ${plan.sizes.scratch}`);
   }
-  const kernels = new Map(plan.kernels.map((k) => [k.name, splitDispatches(k)]));
+  const kernels = new Map(plan.kernels.map((k) => [k.name, dispatchesOf(k, subgroups)]));
   const originals = new Map(plan.kernels.map((k) => [k.name, k]));
   const all: Shader[] = [];
   const check = (shader: Shader, entry: EntryId, call: number): void => {
@@ -54,15 +58,25 @@ export function emitWgsl(plan: Plan, { profile = false, limits = profiles.defaul
   const hasHalves = plan.kernels.some((k) => k.buffers.some((b) => b.stored));
   const features = [...(hasHalves ? ["shader-f16"] : []), ...(profile ? ["timestamp-query"] : [])];
   const needed = { ...neededBy(all), maxBufferSize: largestPage(plan) };
-  const pages = plan.pages ? { pages: plan.pages } : {};
-  return {
-    shaders,
-    entries: byId((calls) => calls.flat()),
-    limits: beyond(needed, profiles.compat),
-    ...pages,
+  const more = {
+    ...(plan.pages ? { pages: plan.pages } : {}),
     ...(features.length ? { features } : {}),
+    ...(shaders.some((s) => s.subgroups) ? { optionalFeatures: ["subgroups"] } : {}),
     ...measured,
   };
+  return { shaders, entries: byId((calls) => calls.flat()), limits: beyond(needed, profiles.compat), ...more };
+}
+
+/** What one dispatch does, and the same with subgroups, if that is another way. */
+interface Part {
+  readonly kernel: Kernel;
+  readonly grouped: { readonly kernel: Kernel; readonly sizes: SubgroupSizes } | null;
+}
+function dispatchesOf(k: Kernel, subgroups: boolean): readonly Part[] {
+  const plain = splitDispatches(withoutSubgroups(k));
+  const other = subgroups ? withSubgroups(k) : null;
+  const grouped = other && splitDispatches(other.kernel);
+  return plain.map((kernel, i) => ({ kernel, grouped: grouped && { kernel: grouped[i]!, sizes: other.sizes } }));
 }
 
 /** Where each buffer of a call is; what two calls bind alike, they bind to equal shaders. */
@@ -99,10 +113,10 @@ export function globalOffsets(
 
 /** Prints each dispatch of a kernel once for every way in which its buffers coincide. Names tell them apart: those of kernels have no dots. */
 function shaderTable(plan: Plan, { maxComputeWorkgroupsPerDimension }: Limits) {
-  const shaders: { name: string; code: string }[] = [];
+  const shaders: ShaderText[] = [];
   const byText = new Map<string, number>();
   const printed = new Map<string, { readonly index: number; readonly shader: Shader }>();
-  const add = (k: Kernel, places: ReadonlyMap<string, Place>) => {
+  const add = ({ kernel: k, grouped }: Part, places: ReadonlyMap<string, Place>) => {
     const shared = k.buffers.filter(isShared);
     const at = (name: string) => places.get(name)!;
     const groups = new Map(
@@ -114,9 +128,12 @@ function shaderTable(plan: Plan, { maxComputeWorkgroupsPerDimension }: Limits) {
     const key = [k.name, ...groups.values()].join(" ");
     const known = printed.get(key);
     if (known) return known;
-    const shader = printShader(k, (name) => groups.get(name) ?? name, maxComputeWorkgroupsPerDimension);
-    const index = byText.get(shader.code) ?? shaders.push({ name: k.name, code: shader.code }) - 1;
-    byText.set(shader.code, index);
+    const print = (kernel: Kernel) => printShader(kernel, (name) => groups.get(name) ?? name, maxComputeWorkgroupsPerDimension);
+    const shader = print(k);
+    const other = grouped && variantOf(shader, print(grouped.kernel), grouped.sizes);
+    const text = other ? `${shader.code}${other.code}` : shader.code;
+    const index = byText.get(text) ?? shaders.push({ name: k.name, code: shader.code, ...(other ? { subgroups: other } : {}) }) - 1;
+    byText.set(text, index);
     const made = { index, shader };
     printed.set(key, made);
     return made;
@@ -124,6 +141,16 @@ function shaderTable(plan: Plan, { maxComputeWorkgroupsPerDimension }: Limits) {
   invariant(new Set(plan.kernels.map((k) => k.name)).size === plan.kernels.length, `${plan.name}: two kernels have one name`);
   invariant(!plan.kernels.some((k) => k.name.includes(".")), `${plan.name}: a kernel has a dot in its name`);
   return { shaders, add };
+}
+
+/** null: the text is the same. */
+function variantOf(plain: Shader, shader: Shader, sizes: SubgroupSizes): ShaderText["subgroups"] | null {
+  if (shader.code === plain.code) return null;
+  const same = (["bindings", "workgroups", "workgroupSize", "workgroupBytes"] as const).every(
+    (what) => JSON.stringify(shader[what]) === JSON.stringify(plain[what]),
+  );
+  invariant(same, `with subgroups another dispatch is needed:\n${shader.code}`);
+  return { ...sizes, code: shader.code };
 }
 
 /** What dispatches need of a device. */

@@ -5,7 +5,7 @@
 import { invariant } from "../../ir/diagnostic.ts";
 import { bufferElements } from "../../ir/kernel/address.ts";
 import { div, i32, mod, names } from "../../ir/kernel/build.ts";
-import type { Buffer, Expr, Kernel, ScalarType } from "../../ir/kernel/kernel.ts";
+import type { Buffer, Expr, Kernel, OfSubgroup, ScalarType } from "../../ir/kernel/kernel.ts";
 import { simplifyIndex } from "../../ir/kernel/linear.ts";
 import { wordBytes } from "../../ir/limits.ts";
 import { effectsOf, isShared } from "../effects.ts";
@@ -34,6 +34,13 @@ const storedType = ({ type, stored }: Buffer): StoredType => stored ?? words[typ
 /** Private memory that every implementation has. */
 const mostPrivateBytes = 8192;
 
+/** What `main` is given, and how the language's i32 comes of it. */
+const subgroupInputs: Record<OfSubgroup, { readonly parameter: string; readonly value: string }> = {
+  size: { parameter: "@builtin(subgroup_size) subgroup_size: u32", value: "i32(subgroup_size)" },
+  bits: { parameter: "@builtin(subgroup_size) subgroup_size: u32", value: "i32(countTrailingZeros(subgroup_size))" },
+  lane: { parameter: "@builtin(subgroup_invocation_id) subgroup_lane: u32", value: "i32(subgroup_lane)" },
+};
+
 interface Writer {
   readonly kernel: Kernel;
   readonly nest: Nest;
@@ -44,6 +51,8 @@ interface Writer {
   readonly fresh: (base: string) => string;
   readonly ranges: Map<string, number>;
   readonly terms: Terms;
+  /** What it needs of its subgroup. */
+  readonly subgroup: Set<OfSubgroup | "exchange">;
 }
 
 /** `groupOf` names one buffer for all that are the same memory: they share a binding. `mostGroups`: workgroups of a dimension. */
@@ -52,10 +61,14 @@ export function printShader(k: Kernel, groupOf: (buffer: string) => string, most
   const { nest } = w;
   const lines = w.terms.named(translator(k, emitterOf(w))(k.body), () => w.fresh("at"));
   const { declarations, bindings, workgroupBytes } = declare(w);
-  const parameters = "@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) invocation: vec3<u32>";
+  const inputs = [...w.subgroup].flatMap((what) => (what === "exchange" ? [] : [{ what, ...subgroupInputs[what] }]));
+  const builtins = ["@builtin(workgroup_id) workgroup: vec3<u32>", "@builtin(local_invocation_id) invocation: vec3<u32>"];
+  const parameters = [...builtins, ...new Set(inputs.map((i) => i.parameter))].join(", ");
+  const hasHalves = k.buffers.some((b) => b.stored === "f16");
+  const enabled = [...(hasHalves ? ["enable f16;"] : []), ...(w.subgroup.size > 0 ? ["enable subgroups;"] : [])];
   const head = [`@compute @workgroup_size(${nest.workgroupSize.join(", ")})`, `fn main(${parameters}) {`];
-  const extensions = k.buffers.some((b) => b.stored === "f16") ? ["enable f16;"] : [];
-  const code = [...extensions, ...declarations, ...w.prelude.lines(), ...head, ...indent([...nest.guard, ...lines]), "}", ""].join("\n");
+  const begin = [...nest.guard, ...inputs.map(({ what, value }) => `let ${what} = ${value};`)];
+  const code = [...enabled, ...declarations, ...w.prelude.lines(), ...head, ...indent([...begin, ...lines]), "}", ""].join("\n");
   return { code, workgroups: nest.workgroups, workgroupSize: nest.workgroupSize, workgroupBytes, bindings };
 }
 function writerOf(kernel: Kernel, groupOf: Writer["groupOf"], mostGroups: number): Writer {
@@ -78,6 +91,7 @@ function writerOf(kernel: Kernel, groupOf: Writer["groupOf"], mostGroups: number
     fresh,
     ranges: new Map(),
     terms: terms(),
+    subgroup: new Set(),
   };
 }
 const indent = (lines: readonly string[]) => lines.map((l) => `  ${l}`);
@@ -177,6 +191,9 @@ function barrier(w: Writer): string[] {
   return isStorage ? ["storageBarrier();", "workgroupBarrier();"] : ["workgroupBarrier();"];
 }
 
+const exchanged = (type: ScalarType, value: string, bit: string): string =>
+  type === "bool" ? `(${exchanged("u32", `u32(${value})`, bit)} != 0u)` : `subgroupShuffleXor(${value}, 1u << u32(${bit}))`;
+
 function emitterOf(w: Writer): Emitter<string, string> {
   const { prelude: p } = w;
   return {
@@ -208,6 +225,15 @@ function emitterOf(w: Writer): Emitter<string, string> {
     branch: (cond, body) => [`if (${cond}) {`, ...indent(body()), "}"],
     outline: (_o, body) => ["{", ...indent(body()), "}"],
     barrier: () => barrier(w),
+    whilst: (cond) => [`if (!${cond}) { break; }`],
+    subgroup: (what) => {
+      w.subgroup.add(what);
+      return what;
+    },
+    exchange: (v, value, bit) => {
+      w.subgroup.add("exchange");
+      return [`let ${w.ident("v", v.name)} = ${exchanged(v.type, value, bit)};`];
+    },
   };
 }
 const elementType = (b: Buffer): ScalarType => (b.type === "u8" ? "i32" : b.type);

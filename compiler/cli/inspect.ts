@@ -133,7 +133,11 @@ const printers: Record<Exclude<Stage, "ast">, Printer> = {
 
 function printShaders({ code }: Program): string {
   if (code.kind !== "wgsl") return fail("flag", "`--emit wgsl` needs `--target wgsl`", null);
-  return code.shaders.map((s) => `// ${s.name}\n${s.code}`).join("\n\n");
+  const texts = code.shaders.flatMap(({ name, code: plain, subgroups: s }) => [
+    `// ${name}\n${plain}`,
+    ...(s ? [`// ${name}, with subgroups of ${s.least} to ${s.most}\n${s.code}`] : []),
+  ]);
+  return texts.join("\n\n");
 }
 
 /** The manifest of the artefact. */

@@ -98,6 +98,8 @@ function weightOf(e: Expr): number {
     case "pack":
     case "lane":
     case "zip":
+    case "subgroups":
+    case "subgroup":
       return 0;
   }
 }

@@ -36,7 +36,7 @@ const exact: Record<UnaryOp | BinaryOp, boolean> = {
   shl: true,
   shr: true,
 };
-const nothing: Frame = { slots: new Float64Array(0), memory: [] };
+const nothing: Frame = { slots: new Float64Array(0), memory: [], subgroup: null };
 
 /**
  * The value of an expression over constants, rounded after every operation; bool is 0 or 1. Null where it is not closed, or
@@ -72,6 +72,8 @@ export function evaluate(e: Expr): number | null {
     case "lane":
     case "zip":
     case "reduce":
+    case "subgroups":
+    case "subgroup":
       return null;
   }
 }

@@ -27,6 +27,7 @@ export function copyOf(
       case "for":
         return { ...s, axis: rename(s.axis) };
       case "var":
+      case "exchange":
       case "set":
       case "pointer":
         return { ...s, name: rename(s.name) };

@@ -49,15 +49,16 @@ export function resultOf(r: Running, end: readonly Expr[], body: readonly Stmt[]
 }
 
 /** A state in variables. */
-interface Variables {
+export interface Variables {
   readonly begin: readonly Stmt[];
   readonly now: readonly Expr[];
   readonly set: (next: readonly Expr[]) => readonly Stmt[];
 }
-export function variables(r: Running, axes: Axes, start: readonly Expr[] = r.parts.map((p) => p.start)): Variables {
+/** `start` null: undefined until set. */
+export function variables(r: Running, axes: Axes, start: readonly (Expr | null)[] = r.parts.map((p) => p.start)): Variables {
   const names = r.parts.map(() => axes.fresh("acc"));
   return {
-    begin: names.map((name, i) => declare(name, start[i]!)),
+    begin: names.map((name, i) => ({ kind: "var", name, type: r.parts[i]!.type, lanes: 1, init: start[i]! })),
     now: names.map((name, i) => local(name, r.parts[i]!.type)),
     set: (next) => next.map((e, i) => set(names[i]!, e)),
   };

@@ -20,7 +20,7 @@ export const simplified = (body: readonly Stmt[], ranges: Ranges): readonly Stmt
     const inner = s.kind === "for" ? new Map(ranges).set(s.axis, s.extent) : ranges;
     const inside = mapStmt(
       s,
-      (e) => expr(e, ranges),
+      (e) => expr(e, inner),
       (b) => simplified(b, inner),
     );
     if (inside.kind === "if" && inside.cond.kind === "const") return inside.cond.value ? inside.body : [];

@@ -293,7 +293,7 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges, each: Re
     });
   }
   function loop(s: Loop, ranges: Ranges): readonly Stmt[] {
-    if (s.loop === "vector") refuse(`the vector loop over ${s.axis} inside`);
+    if (s.loop === "vector" || s.while) refuse(`the ${s.loop} loop over ${s.axis} inside`);
     const inner = new Map(ranges).set(s.axis, s.extent);
     const before = turned(s, inner);
     return [...before, { ...s, body: s.body.flatMap((x) => stmts(x, inner)) }];
@@ -316,7 +316,8 @@ function widenFour(body: readonly Stmt[], axis: string, ranges: Ranges, each: Re
       case "outline":
         return { ...s, body: s.body.flatMap((x) => stmts(x, ranges)) };
       case "pointer":
-        refuse("a pointer inside");
+      case "exchange":
+        refuse(`a ${s.kind} inside`);
         return s;
       case "barrier":
         return s;

@@ -14,6 +14,15 @@ export type TypedMemory = Float64Array | Float32Array | Int32Array | Uint32Array
 export interface Frame {
   readonly slots: Float64Array;
   readonly memory: readonly TypedMemory[];
+  /** null: there are no subgroups. */
+  readonly subgroup: Subgroup | null;
+}
+export interface Subgroup {
+  readonly size: number;
+  /** NaN outside of a workgroup. */
+  readonly lane: number;
+  /** What each lane gives in an exchange. */
+  readonly given: Float64Array;
 }
 export type Thunk = (f: Frame) => number;
 type Unary = (a: Thunk) => Thunk;

@@ -8,6 +8,7 @@ import {
   type Expr,
   type LoopKind,
   lanesOf,
+  type OfSubgroup,
   type ScalarType,
   type Space,
   type Stmt,
@@ -154,6 +155,9 @@ export const splat = (a: Expr): Expr => ({ kind: "splat", a });
 export const pack = (...parts: readonly [Expr, Expr, Expr, Expr]): Expr => ({ kind: "pack", parts });
 export const lane = (a: Expr, index: 0 | 1 | 2 | 3): Expr => ({ kind: "lane", index, a });
 export const zip = (half: "low" | "high", a: Expr, b: Expr): Expr => ({ kind: "zip", half, a, b });
+/** Whether there are subgroups of such sizes. */
+export const subgroups = (least: number, most: number): Expr => ({ kind: "subgroups", least, most });
+export const subgroup = (what: OfSubgroup): Expr => ({ kind: "subgroup", what });
 export const reduce = (op: "add" | "min" | "max", a: Expr): Expr => ({ kind: "reduce", op, a });
 
 /** a*scale + b, the everyday index. */
@@ -176,6 +180,7 @@ export const set = (name: string, value: Expr): Stmt => ({ kind: "set", name, va
 export const array = (b: Buffer): Stmt => ({ kind: "array", buffer: b, lanes: 1 });
 export const outline = (name: string, body: readonly Stmt[]): Stmt => ({ kind: "outline", name, body });
 export const barrier: Stmt = { kind: "barrier" };
+export const exchange = (name: string, value: Expr, bit: Expr): Stmt => ({ kind: "exchange", name, type: typeOf(value), value, bit });
 /** body where `cond` holds. */
 export const when = (cond: Expr, body: readonly Stmt[]): Stmt => ({ kind: "if", cond, body });
 /** body where index < limit. */

@@ -72,8 +72,8 @@ export interface Axes {
   readonly fresh: (base: string) => string;
   /** Registers an axis under this very name. */
   readonly declare: (axis: FoldAxis) => void;
-  /** A loop over a fresh axis. */
-  readonly loop: (kind: LoopKind, base: string, extent: number, body: (i: Expr) => readonly Stmt[]) => Stmt;
+  /** A loop over a fresh axis; `holds`: as long as that. */
+  readonly loop: (kind: LoopKind, base: string, extent: number, body: (i: Expr) => readonly Stmt[], holds?: (i: Expr) => Expr) => Stmt;
 }
 
 export function makeAxes(): Axes {
@@ -90,10 +90,11 @@ export function makeAxes(): Axes {
     declare: ({ name, extent }) => {
       ranges.set(name, extent);
     },
-    loop: (kind, base, extent, body) => {
+    loop: (kind, base, extent, body, holds) => {
       const axis = fresh(base);
       ranges.set(axis, extent);
-      return { kind: "for", axis, extent, loop: kind, body: body({ kind: "var", type: "i32", lanes: 1, name: axis }) };
+      const i: Expr = { kind: "var", type: "i32", lanes: 1, name: axis };
+      return { kind: "for", axis, extent, loop: kind, ...(holds ? { while: holds(i) } : {}), body: body(i) };
     },
   };
 }

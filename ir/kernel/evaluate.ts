@@ -42,6 +42,12 @@ export function evaluate(e: Expr, lane: number, scope: Scope): Thunk {
       return bitcastThunk(typeOf(e.a), e.to, part(e.a));
     case "lanes":
       return constantThunk(lane);
+    case "subgroups":
+      return ({ subgroup: s }) => Number(s !== null && e.least <= s.size && s.size <= e.most);
+    case "subgroup":
+      return e.what === "bits"
+        ? ({ subgroup: s }) => Math.log2(s?.size ?? Number.NaN)
+        : ({ subgroup: s }) => s?.[e.what as "size"] ?? Number.NaN;
     case "splat":
       return evaluate(e.a, 0, scope);
     case "pack":

@@ -1,12 +1,12 @@
 /**
  * The meaning of a kernel, at every stage of lowering. Statements become closures over slots once per kernel; only a kernel
- * with barriers runs its invocations as coroutines. Memory inside the kernel starts as NaN, that of a workgroup in each one, so
+ * whose invocations wait for each other runs them as coroutines. Memory inside the kernel starts as NaN, that of a workgroup in each one, so
  * that a read before a write shows; an access outside a buffer throws.
  */
 import { invariant } from "../diagnostic.ts";
 import { fromFloat16, toFloat16 } from "../float16.ts";
 import { bufferElements } from "./address.ts";
-import type { Frame, Model, Thunk, TypedMemory } from "./arithmetic.ts";
+import type { Frame, Model, Subgroup, Thunk, TypedMemory } from "./arithmetic.ts";
 import { checked, evaluate, offsetThunk, outside, type Scope } from "./evaluate.ts";
 import { type Buffer, type Kernel, lanesOf, type Stmt } from "./kernel.ts";
 import { bodyOf, visitStmts } from "./rewrite.ts";
@@ -19,8 +19,9 @@ export type Memory = Readonly<Record<string, TypedMemory>>;
 /**
  * Runs `kernel` on `memory`: physical elements of its `in`, `out` and `inout` buffers, by name. `double` gives the ideal
  * meaning and is for kernels before `legalize`, as is `exact`; `single` rounds after every operation, as targets do.
+ * `subgroup`: how many invocations are one; null: there are none.
  */
-export function interpret(kernel: Kernel, memory: Memory, model: Model = "double"): void {
+export function interpret(kernel: Kernel, memory: Memory, model: Model = "double", subgroup: number | null = null): void {
   const program = compiled(kernel, model);
   const bound = kernel.buffers.map((b): TypedMemory => {
     if (b.space === "scratch" || b.space === "workgroup" || b.space === "global")
@@ -29,7 +30,8 @@ export function interpret(kernel: Kernel, memory: Memory, model: Model = "double
     invariant(given && given.length >= bufferElements(b), `kernel ${kernel.name}: ${b.name} needs ${bufferElements(b)} elements`);
     return given;
   });
-  program.run({ slots: new Float64Array(program.slots), memory: bound });
+  const outside = subgroup === null ? null : { size: subgroup, lane: Number.NaN, given: new Float64Array() };
+  program.run({ slots: new Float64Array(program.slots), memory: bound, subgroup: outside });
 }
 
 type Run = (f: Frame) => void;
@@ -62,7 +64,7 @@ function compile(k: Kernel, model: Model): Program {
       return at;
     },
   };
-  if (!k.body.some(hasBarrier)) return { slots, run: sequence(k.body, scope) };
+  if (!k.body.some(waits)) return { slots, run: sequence(k.body, scope) };
   const own = k.buffers.filter((b) => b.space === "workgroup").map(scope.memory);
   const steps = coroutine(k.body, scope, (f) => {
     for (const m of own) f.memory[m]!.fill(Number.NaN);
@@ -91,7 +93,7 @@ function allocate(k: Kernel) {
   };
   visitStmts(k.body, (s) => {
     if (s.kind === "for") take(s.axis, 1);
-    if (s.kind === "var") take(s.name, 4);
+    if (s.kind === "var" || s.kind === "exchange") take(s.name, 4);
     if (s.kind === "pointer") take(s.name, 1);
     if (s.kind === "array") {
       take(s.buffer.name, bufferElements(s.buffer) * s.lanes);
@@ -122,7 +124,7 @@ function sequence(body: readonly Stmt[], scope: Scope): Run {
 function statement(s: Stmt, scope: Scope): Run {
   switch (s.kind) {
     case "for":
-      return loop(scope.slot(s.axis), s.extent, sequence(s.body, scope));
+      return loop(scope.slot(s.axis), s.extent, s.while ? evaluate(s.while, 0, scope) : null, sequence(s.body, scope));
     case "if": {
       const cond = evaluate(s.cond, 0, scope);
       const body = sequence(s.body, scope);
@@ -143,6 +145,7 @@ function statement(s: Stmt, scope: Scope): Run {
     case "outline":
       return sequence(s.body, scope);
     case "barrier":
+    case "exchange":
       return () => {};
   }
 }
@@ -150,10 +153,11 @@ const lanesIn = (e: Parameters<typeof lanesOf>[0], scope: Scope): Thunk[] =>
   Array.from({ length: lanesOf(e) }, (_, lane) => evaluate(e, lane, scope));
 
 const loop =
-  (slot: number, extent: number, body: Run): Run =>
+  (slot: number, extent: number, holds: Thunk | null, body: Run): Run =>
   (f) => {
     for (let i = 0; i < extent; i++) {
       f.slots[slot] = i;
+      if (holds && !holds(f)) return;
       body(f);
     }
   };
@@ -219,11 +223,11 @@ function pointing(s: Extract<Stmt, { kind: "pointer" }>, scope: Scope): Run {
 
 /* ---- barriers -------------------------------------------------------------------------------------------------- */
 
-const hasBarrier = (s: Stmt): boolean => s.kind === "barrier" || bodyOf(s).some(hasBarrier);
+const waits = (s: Stmt): boolean => s.kind === "barrier" || s.kind === "exchange" || bodyOf(s).some(waits);
 
-/** Yields where the invocation waits at a barrier. `begin` is done where a workgroup begins; null inside of one. */
+/** Yields where the invocation waits for others. `begin` is done where a workgroup begins; null inside of one. */
 function coroutine(body: readonly Stmt[], scope: Scope, begin: Run | null): Coroutine {
-  const steps = body.map((s) => (hasBarrier(s) ? { wait: waiting(s, scope, begin) } : { run: statement(s, scope) }));
+  const steps = body.map((s) => (waits(s) ? { wait: waiting(s, scope, begin) } : { run: statement(s, scope) }));
   return function* (f) {
     for (const step of steps) {
       if ("wait" in step) yield* step.wait(f);
@@ -239,6 +243,8 @@ function waiting(s: Stmt, scope: Scope, begin: Run | null): Coroutine {
       return function* () {
         yield;
       };
+    case "exchange":
+      return exchanging(s, scope);
     case "if": {
       const cond = evaluate(s.cond, 0, scope);
       return function* (f) {
@@ -248,9 +254,11 @@ function waiting(s: Stmt, scope: Scope, begin: Run | null): Coroutine {
     case "for": {
       const slot = scope.slot(s.axis);
       if (isWorkgroup) return invocations(slot, s.extent, body, scope, begin);
+      const holds = s.while ? evaluate(s.while, 0, scope) : null;
       return function* (f) {
         for (let i = 0; i < s.extent; i++) {
           f.slots[slot] = i;
+          if (holds && !holds(f)) return;
           yield* body(f);
         }
       };
@@ -259,14 +267,37 @@ function waiting(s: Stmt, scope: Scope, begin: Run | null): Coroutine {
       return body;
   }
 }
-/** Runs all invocations up to their next barrier, again and again. */
+function exchanging({ name, value, bit }: Extract<Stmt, { kind: "exchange" }>, scope: Scope): Coroutine {
+  const slot = scope.slot(name);
+  const own = evaluate(value, 0, scope);
+  const number = evaluate(bit, 0, scope);
+  return function* (f) {
+    const mask = 2 ** number(f);
+    invariant(f.subgroup && mask < f.subgroup.size, `kernel ${scope.kernel}: ${name} is exchanged without such subgroups`);
+    const { lane, given } = f.subgroup;
+    given[lane] = own(f);
+    yield;
+    f.slots[slot] = given[lane ^ mask]!;
+    yield;
+  };
+}
+/** Subgroups of a workgroup: what is near is not in one, so that reliance on that shows. */
+function groupsOf(extent: number, outside: Subgroup | null): (i: number) => Subgroup | null {
+  if (outside === null || extent % outside.size !== 0) return () => outside;
+  const { size } = outside;
+  const count = extent / size;
+  const given = Array.from({ length: count }, () => new Float64Array(size));
+  return (i) => ({ size, lane: Math.floor(i / count), given: given[i % count]! });
+}
+/** Runs all invocations up to where they wait, again and again. */
 function invocations(slot: number, extent: number, body: Coroutine, scope: Scope, begin: Run | null): Coroutine {
   return function* (f) {
     begin?.(f);
+    const groupOf = groupsOf(extent, f.subgroup);
     const running = Array.from({ length: extent }, (_, i) => {
       const slots = f.slots.slice();
       slots[slot] = i;
-      return body({ slots, memory: f.memory });
+      return body({ slots, memory: f.memory, subgroup: groupOf(i) });
     });
     for (;;) {
       const done = running.filter((r) => r.next().done).length;

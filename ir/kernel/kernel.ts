@@ -82,11 +82,23 @@ export type Expr =
   /** Lanes of two vectors in turn, of one half each: low is a0 b0 a1 b1, high is a2 b2 a3 b3. */
   | { readonly kind: "zip"; readonly half: "low" | "high"; readonly a: Expr; readonly b: Expr }
   /** All lanes as (0 op 2) op (1 op 3). */
-  | { readonly kind: "reduce"; readonly op: "add" | "min" | "max"; readonly a: Expr };
+  | { readonly kind: "reduce"; readonly op: "add" | "min" | "max"; readonly a: Expr }
+  /** Whether the invocations of a workgroup are in full subgroups of `least` to `most` each; decided when a shader is chosen. */
+  | { readonly kind: "subgroups"; readonly least: number; readonly most: number }
+  /** i32; size: how many invocations are in a subgroup, 2 to the power of bits. lane: which of them this one is. */
+  | { readonly kind: "subgroup"; readonly what: OfSubgroup };
+export type OfSubgroup = "size" | "bits" | "lane";
 
 export type Stmt =
-  /** Extents are constants above zero. */
-  | { readonly kind: "for"; readonly axis: string; readonly extent: number; readonly loop: LoopKind; readonly body: readonly Stmt[] }
+  /** Extents are constants above zero. A serial loop with `while` ends before where that does not hold. */
+  | {
+      readonly kind: "for";
+      readonly axis: string;
+      readonly extent: number;
+      readonly loop: LoopKind;
+      readonly while?: Expr;
+      readonly body: readonly Stmt[];
+    }
   /** `cond` is one lane. */
   | { readonly kind: "if"; readonly cond: Expr; readonly body: readonly Stmt[] }
   /** Declares a mutable variable; `init` null: undefined until set. */
@@ -100,7 +112,9 @@ export type Stmt =
   /** A body worth its own function where functions matter (V8 has no on-stack replacement); it sets no outer variable. */
   | { readonly kind: "outline"; readonly name: string; readonly body: readonly Stmt[] }
   /** All invocations of the workgroup arrive before one goes on. */
-  | { readonly kind: "barrier" };
+  | { readonly kind: "barrier" }
+  /** Declares a variable: `value` as the invocation of the subgroup has it whose lane differs in that bit. All take part. */
+  | { readonly kind: "exchange"; readonly name: string; readonly type: ScalarType; readonly value: Expr; readonly bit: Expr };
 
 /** Axes and variables have names that are unique in the kernel; buffers have names of their own. */
 export interface Kernel {
@@ -124,7 +138,10 @@ export const typeOf = (e: Expr): ScalarType => {
     case "fma":
       return "f32";
     case "lanes":
+    case "subgroup":
       return "i32";
+    case "subgroups":
+      return "bool";
     case "unary":
     case "splat":
     case "lane":
@@ -146,6 +163,8 @@ export const lanesOf = (e: Expr): Lanes => {
     case "const":
     case "lane":
     case "reduce":
+    case "subgroups":
+    case "subgroup":
       return 1;
     case "var":
     case "load":

@@ -4,7 +4,7 @@
  */
 import { printLayout } from "../layout.ts";
 import { add, div, floorDiv, floorMod, i32, max, min, mod, mul, sub } from "./build.ts";
-import { type Expr, lanesOf, typeOf } from "./kernel.ts";
+import { type Expr, lanesOf, type OfSubgroup, typeOf } from "./kernel.ts";
 import { partsOf } from "./rewrite.ts";
 
 export interface Term {
@@ -37,6 +37,10 @@ function spell(e: Exclude<Expr, { kind: "const" | "var" }>): string {
   switch (e.kind) {
     case "lanes":
       return "lanes()";
+    case "subgroups":
+      return `subgroups ${e.least} ${e.most}`;
+    case "subgroup":
+      return `subgroup ${e.what}`;
     case "load":
       return `${e.base ?? `${e.buffer.name}{${e.buffer.shape}|${printLayout(e.buffer.layout)}}`}[${parts}]:${e.lanes}`;
     case "unary":
@@ -103,6 +107,14 @@ export function toExpr(l: Linear): Expr {
 
 /* ---- bounds ---------------------------------------------------------------------------------------------------- */
 
+/** Invocations of a subgroup: WGSL, "Subgroup Builtin Values". */
+export const leastSubgroup = 4;
+export const mostSubgroup = 128;
+const boundsOfSubgroup: Record<OfSubgroup, Bounds> = {
+  size: [leastSubgroup, mostSubgroup],
+  bits: [Math.log2(leastSubgroup), Math.log2(mostSubgroup)],
+  lane: [0, mostSubgroup - 1],
+};
 const anything: Bounds = [-Infinity, Infinity];
 
 export function bounds(l: Linear, ranges: Ranges): Bounds {
@@ -128,6 +140,8 @@ export function boundsOf(e: Expr, ranges: Ranges): Bounds {
       return e.buffer.type === "u8" ? [0, 255] : anything;
     case "lanes":
       return [0, 3];
+    case "subgroup":
+      return boundsOfSubgroup[e.what];
     case "splat":
       return boundsOf(e.a, ranges);
     case "cast":

@@ -31,7 +31,7 @@ const signs = new Map(Object.entries(infix).map(([op, { sign, level }]) => [sign
 /** Words that begin a statement or are constants: no name in a kernel. */
 export const reserved: ReadonlySet<string> = new Set([
   ...Object.keys(loopKinds),
-  ..."kernel if var array pointer outline barrier true false nan inf".split(" "),
+  ..."kernel if var array pointer outline barrier exchange by while true false nan inf".split(" "),
 ]);
 
 interface Token {
@@ -161,7 +161,8 @@ function parseStmt(r: Reader, names: Names): Stmt {
     r.take("in");
     const extent = integer(r);
     const inner: Names = new Map(names).set(axis, { kind: "variable", type: "i32", lanes: 1 });
-    return { kind: "for", axis, extent, loop: word, body: parseBody(r, inner) };
+    const condition = r.accept("while") ? { while: parseExpr(r, inner) } : {};
+    return { kind: "for", axis, extent, loop: word, ...condition, body: parseBody(r, inner) };
   }
   switch (word) {
     case "if": {
@@ -174,6 +175,8 @@ function parseStmt(r: Reader, names: Names): Stmt {
     }
     case "barrier":
       return { kind: "barrier" };
+    case "exchange":
+      return parseExchange(r, names);
     case "var":
       return parseVar(r, names);
     case "array": {
@@ -195,6 +198,18 @@ function parseVar(r: Reader, names: Names): Stmt {
   const init = r.accept("=") ? parseExpr(r, names) : null;
   names.set(name, { kind: "variable", type, lanes });
   return { kind: "var", name, type, lanes, init };
+}
+function parseExchange(r: Reader, names: Names): Stmt {
+  const name = r.next();
+  r.take(":");
+  const [type, lanes] = laneType(r);
+  if (type === "u8" || lanes !== 1) return r.fail("an exchange is of one number or condition");
+  r.take("=");
+  const value = parseExpr(r, names);
+  r.take("by");
+  const bit = parseExpr(r, names);
+  names.set(name, { kind: "variable", type, lanes });
+  return { kind: "exchange", name, type, value, bit };
 }
 function parsePointer(r: Reader, names: Names): Stmt {
   const name = r.next();
@@ -290,6 +305,10 @@ function parseCall(r: Reader, names: Names, word: string): Expr {
   if (word === "fma") return arity(3) && { kind: "fma", a, b, c };
   if (word === "select") return arity(3) && { kind: "select", cond: a, a: b, b: c };
   if (word === "lanes") return arity(0) && { kind: "lanes" };
+  if (word === "subgroups" && arity(2) && a.kind === "const" && b.kind === "const")
+    return { kind: "subgroups", least: a.value, most: b.value };
+  if (head === "subgroup" && (detail === "size" || detail === "bits" || detail === "lane"))
+    return arity(0) && { kind: "subgroup", what: detail };
   if (word === "splat") return arity(1) && { kind: "splat", a };
   if (word === "pack") return arity(4) && { kind: "pack", parts: args as unknown as readonly [Expr, Expr, Expr, Expr] };
   if (word === "lane" && arity(2) && b.kind === "const" && [0, 1, 2, 3].includes(b.value)) {

@@ -9,7 +9,9 @@
  *       }
  *     }
  *
- * A buffer that is stored in another type says so: `in w: f32[64,64] as f16`. Four lanes print as `:4` behind an access and `x4` behind a type. `f32(e)` is a cast, `bits.f32(e)` a bitcast.
+ * A buffer that is stored in another type says so: `in w: f32[64,64] as f16`. `exchange b: f32 = a by n` is what the invocation of
+ * the subgroup whose lane differs in bit n has as `a`; `subgroups(8, 64)` asks for such sizes. Four lanes print as `:4` behind an
+ * access and `x4` behind a type. `f32(e)` is a cast, `bits.f32(e)` a bitcast.
  */
 import { isRowMajor, printLayout } from "../layout.ts";
 import type { BinaryOp, Buffer, Expr, Kernel, Lanes, ScalarType, Stmt } from "./kernel.ts";
@@ -84,6 +86,10 @@ export function printExpr(e: Expr, level = 0): string {
       return call(`zip.${e.half}`, e.a, e.b);
     case "reduce":
       return call(`reduce.${e.op}`, e.a);
+    case "subgroups":
+      return call("subgroups", String(e.least), String(e.most));
+    case "subgroup":
+      return call(`subgroup.${e.what}`);
   }
 }
 
@@ -95,7 +101,7 @@ const block = (head: string, body: readonly Stmt[]): string[] => [`${head} {`, .
 function printStmt(s: Stmt): string[] {
   switch (s.kind) {
     case "for":
-      return block(`${s.loop} ${s.axis} in ${s.extent}`, s.body);
+      return block(`${s.loop} ${s.axis} in ${s.extent}${s.while ? ` while ${printExpr(s.while)}` : ""}`, s.body);
     case "if":
       return block(`if ${printExpr(s.cond)}`, s.body);
     case "var":
@@ -114,6 +120,8 @@ function printStmt(s: Stmt): string[] {
       return block(`outline ${s.name}`, s.body);
     case "barrier":
       return ["barrier"];
+    case "exchange":
+      return [`exchange ${s.name}: ${s.type} = ${printExpr(s.value)} by ${printExpr(s.bit)}`];
   }
 }
 export const printStmts = (body: readonly Stmt[]): string[] => body.flatMap(printStmt);

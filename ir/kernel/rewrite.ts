@@ -7,6 +7,8 @@ export function partsOf(e: Expr): readonly Expr[] {
     case "const":
     case "var":
     case "lanes":
+    case "subgroups":
+    case "subgroup":
       return [];
     case "load":
       return e.index;
@@ -50,6 +52,8 @@ export function mapExpr(e: Expr, f: (e: Expr) => Expr): Expr {
     case "const":
     case "var":
     case "lanes":
+    case "subgroups":
+    case "subgroup":
       return e;
     case "load":
       return { ...e, index: after };
@@ -77,7 +81,11 @@ type MapBody = (body: readonly Stmt[]) => readonly Stmt[];
 /** Rebuilds `s` with `f` applied to its expressions and `g` to its body. */
 export function mapStmt(s: Stmt, f: (e: Expr) => Expr, g: MapBody): Stmt {
   switch (s.kind) {
-    case "for":
+    case "for": {
+      const holds = s.while && f(s.while);
+      const body = g(s.body);
+      return holds === s.while && body === s.body ? s : { ...s, ...(holds ? { while: holds } : {}), body };
+    }
     case "outline": {
       const body = g(s.body);
       return body === s.body ? s : { ...s, body };
@@ -90,6 +98,11 @@ export function mapStmt(s: Stmt, f: (e: Expr) => Expr, g: MapBody): Stmt {
     case "var": {
       const init = s.init && f(s.init);
       return init === s.init ? s : { ...s, init };
+    }
+    case "exchange": {
+      const value = f(s.value);
+      const bit = f(s.bit);
+      return value === s.value && bit === s.bit ? s : { ...s, value, bit };
     }
     case "set": {
       const value = f(s.value);
@@ -143,11 +156,14 @@ export function exprsOf(s: Stmt): readonly Expr[] {
       return s.init ? [s.init] : [];
     case "set":
       return [s.value];
+    case "exchange":
+      return [s.value, s.bit];
     case "store":
       return [...s.index, s.value];
     case "pointer":
       return [s.offset];
     case "for":
+      return s.while ? [s.while] : [];
     case "outline":
     case "array":
     case "barrier":
@@ -174,7 +190,7 @@ export function declaredIn(body: readonly Stmt[]): Set<string> {
   const names = new Set<string>();
   visitStmts(body, (s) => {
     if (s.kind === "for") names.add(s.axis);
-    if (s.kind === "var" || s.kind === "pointer") names.add(s.name);
+    if (s.kind === "var" || s.kind === "pointer" || s.kind === "exchange") names.add(s.name);
     if (s.kind === "array") names.add(s.buffer.name);
   });
   return names;

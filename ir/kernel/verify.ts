@@ -20,7 +20,7 @@ import {
   type Stmt,
   typeOf,
 } from "./kernel.ts";
-import { bounds, linear, type Ranges } from "./linear.ts";
+import { bounds, leastSubgroup, linear, mostSubgroup, type Ranges } from "./linear.ts";
 import { reserved } from "./parse.ts";
 import { printExpr, printKernel } from "./print.ts";
 import { exprsOf, partsOf, visitExprs, visitStmts } from "./rewrite.ts";
@@ -28,7 +28,8 @@ import { exprsOf, partsOf, visitExprs, visitStmts } from "./rewrite.ts";
 export type Stage = "logical" | "flat" | "pointers";
 
 type Meaning =
-  | { readonly kind: "axis" }
+  /** `isUniform`: the same for all invocations of a workgroup. */
+  | { readonly kind: "axis"; readonly isUniform: boolean }
   | { readonly kind: "variable"; readonly type: ScalarType; readonly lanes: Lanes; readonly depth: number }
   | { readonly kind: "pointer"; readonly buffer: string }
   | { readonly kind: "buffer"; readonly buffer: Buffer; readonly lanes: Lanes; readonly depth: number };
@@ -39,6 +40,10 @@ interface Place {
   readonly loops: readonly LoopKind[];
   /** Under an `if`, accesses may be guarded. */
   readonly conditional: boolean;
+  /** Under an `if` or `while` on which invocations may disagree. */
+  readonly divergent: boolean;
+  /** Under an `if` that asks for subgroups. */
+  readonly grouped: boolean;
   /** Enclosing outlines. */
   readonly depth: number;
 }
@@ -63,7 +68,7 @@ export function verifyKernel(k: Kernel, stage: Stage, options: { readonly wgsl?:
     checkBuffer(b, check);
     names.set(b.name, { kind: "buffer", buffer: b, lanes: 1, depth: 0 });
   }
-  checkBody(k.body, { names, ranges: new Map(), loops: [], conditional: false, depth: 0 }, check);
+  checkBody(k.body, { names, ranges: new Map(), loops: [], conditional: false, divergent: false, grouped: false, depth: 0 }, check);
   for (const s of k.body) checkGlobal(s, check);
   if (options.wgsl) checkAxes(k.body, [], check);
   return found;
@@ -116,7 +121,8 @@ function checkBuffer(b: Buffer, c: Check): void {
 function checkBody(body: readonly Stmt[], outer: Place, c: Check): void {
   const place: Place = { ...outer, names: new Map(outer.names) };
   for (const s of body) {
-    for (const e of exprsOf(s)) checkExpr(e, place, c);
+    // A loop's own axis is not known yet.
+    if (s.kind !== "for") for (const e of exprsOf(s)) checkExpr(e, place, c);
     checkStmt(s, place, c);
   }
 }
@@ -127,7 +133,7 @@ function checkStmt(s: Stmt, p: Place, c: Check): void {
       return;
     case "if":
       expectType("if", s.cond, "bool", 1, c);
-      checkBody(s.body, { ...p, conditional: true }, c);
+      checkBody(s.body, conditional(s.cond, p), c);
       return;
     case "var":
       declare(s.name, c);
@@ -160,10 +166,48 @@ function checkStmt(s: Stmt, p: Place, c: Check): void {
       checkBody(s.body, { ...p, depth: p.depth + 1 }, c);
       return;
     case "barrier":
-      if (p.conditional) c.report("barrier under an if");
+      if (p.divergent) c.report("barrier under an if");
       if (!p.loops.includes("thread")) c.report("barrier outside thread loops");
       return;
+    case "exchange":
+      checkExchange(s, p, c);
+      return;
   }
+}
+const conditional = (cond: Expr, p: Place): Place => ({
+  ...p,
+  conditional: true,
+  divergent: p.divergent || !isUniform(cond, p),
+  grouped: p.grouped || cond.kind === "subgroups",
+});
+/** Made of what all invocations of a workgroup agree on. */
+function isUniform(e: Expr, p: Place): boolean {
+  switch (e.kind) {
+    case "const":
+    case "subgroups":
+      return true;
+    case "subgroup":
+      return e.what !== "lane";
+    case "var": {
+      const m = p.names.get(e.name);
+      return m?.kind === "axis" && m.isUniform;
+    }
+    case "unary":
+    case "binary":
+      return partsOf(e).every((x) => isUniform(x, p));
+    default:
+      return false;
+  }
+}
+function checkExchange(s: Extract<Stmt, { kind: "exchange" }>, p: Place, c: Check): void {
+  declare(s.name, c);
+  expectType(s.name, s.value, s.type, 1, c);
+  expectType(`bit of ${s.name}`, s.bit, "i32", 1, c);
+  if (!isUniform(s.bit, p)) c.report(`${s.name}: invocations may disagree on the bit ${printExpr(s.bit)}`);
+  if (p.divergent) c.report(`${s.name}: an exchange under an if`);
+  if (!p.grouped) c.report(`${s.name}: an exchange where nobody asks for subgroups`);
+  if (p.loops.filter((l) => l === "thread").length !== 1) c.report(`${s.name}: an exchange not in one thread loop`);
+  p.names.set(s.name, { kind: "variable", type: s.type, lanes: 1, depth: p.depth });
 }
 /** Which loops may stand around a loop. */
 const outerLoops: Record<LoopKind, readonly LoopKind[]> = {
@@ -180,8 +224,15 @@ function checkLoop(s: Extract<Stmt, { kind: "for" }>, p: Place, c: Check): void 
   const wrong = p.loops.find((l) => !outerLoops[s.loop].includes(l));
   if (wrong) c.report(`${s.axis}: ${s.loop} loop inside a ${wrong} loop`);
   if (c.stage !== "logical" && (s.loop === "vector" || s.loop === "unrolled")) c.report(`${s.axis}: ${s.loop} loop is left`);
-  const names = new Map(p.names).set(s.axis, { kind: "axis" });
-  checkBody(s.body, { ...p, names, ranges: new Map(p.ranges).set(s.axis, s.extent), loops: [...p.loops, s.loop] }, c);
+  const names = new Map(p.names).set(s.axis, { kind: "axis", isUniform: s.loop !== "thread" });
+  const inside = { ...p, names, ranges: new Map(p.ranges).set(s.axis, s.extent), loops: [...p.loops, s.loop] };
+  if (s.while) checkWhile(s, s.while, inside, c);
+  checkBody(s.body, s.while ? { ...inside, divergent: inside.divergent || !isUniform(s.while, inside) } : inside, c);
+}
+function checkWhile({ axis, loop }: Extract<Stmt, { kind: "for" }>, cond: Expr, p: Place, c: Check): void {
+  checkExpr(cond, p, c);
+  expectType(`while of ${axis}`, cond, "bool", 1, c);
+  if (loop !== "serial") c.report(`${axis}: a ${loop} loop with a while`);
 }
 function checkStore(s: Extract<Stmt, { kind: "store" }>, p: Place, c: Check): void {
   checkAccess(s.buffer, s.base, s.index, p, c);
@@ -235,6 +286,10 @@ function complaint(e: Expr, p: Place): string | null {
     case "load":
     case "lanes":
       return null;
+    case "subgroups":
+      return leastSubgroup <= e.least && e.least <= e.most && e.most <= mostSubgroup ? null : "no sizes of subgroups";
+    case "subgroup":
+      return p.grouped ? null : "nobody asks for subgroups";
     case "unary":
       return hasUnary(e.op, typeOf(e.a)) ? null : `${e.op} of ${typeOf(e.a)}`;
     case "binary":

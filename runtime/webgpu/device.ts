@@ -24,7 +24,8 @@ export async function openDevice(program: Program, code: WgslCode, source: GpuSo
   if (!adapter) return fail("unsupported", `WebGPU finds no GPU: there is none, or its driver is not trusted. Or ${otherwise}`);
   requireOffered(program, code, "this GPU", adapter);
   try {
-    const requiredFeatures = (code.features ?? []) as GPUFeatureName[];
+    const { features = [], optionalFeatures = [] } = code;
+    const requiredFeatures = [...features, ...optionalFeatures.filter((f) => adapter.features.has(f))] as GPUFeatureName[];
     const device = await adapter.requestDevice({ label: program.name, requiredLimits: code.limits, requiredFeatures });
     return { device, owned: true, source: gpu };
   } catch (e) {

@@ -2,6 +2,7 @@
 import { fail, messageOf } from "../errors.ts";
 import type { OnProgress } from "../gpu-types.ts";
 import type { WgslCode } from "./device.ts";
+import { shadersFor } from "./subgroups.ts";
 
 const computeStage = 0x4;
 
@@ -12,7 +13,8 @@ export interface PipelineMaker {
   readonly layout: (bindings: number) => GPUBindGroupLayout;
 }
 
-export function pipelineMaker({ shaders, entries }: WgslCode, device: GPUDevice, onProgress: OnProgress | undefined): PipelineMaker {
+export function pipelineMaker({ shaders: given, entries }: WgslCode, device: GPUDevice, onProgress: OnProgress | undefined): PipelineMaker {
+  const shaders = shadersFor(device, given);
   const layout = memo((bindings: number) => bindGroupLayout(device, bindings));
   const pipelineLayout = memo((bindings: number) => device.createPipelineLayout({ bindGroupLayouts: [layout(bindings)] }));
   const bindings = new Map(Object.values(entries).flatMap((all) => all.map((d) => [shaders[d.shader]!.code, d.bindings.length])));

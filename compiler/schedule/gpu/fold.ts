@@ -192,6 +192,7 @@ function shared({ fold, r, d, terms, axes, own }: Shared, index: readonly Expr[]
   });
   const memory = r.parts.map((p) => buffer(axes.fresh("met"), "workgroup", [d.share, d.elements], null, p.type));
   own.push(...memory);
-  const met = meet(r, state.now, memory, { slice, share: d.share, place: (i) => [i, element] }, axes);
+  const place = (i: Expr) => [i, element];
+  const met = meet({ r, now: state.now, memory, place, slice, share: d.share, alone: d.elements === 1, axes });
   return { body: [...state.begin, loop, ...met.body], now: met.now };
 }

@@ -202,10 +202,11 @@ function fold(p: Part, n: number, w: Writer): Folded {
   });
   const { slice, division } = w;
   const place = (i: Expr) => [w.row, i];
+  const { share, rows } = division;
   const met =
-    division.share === 1
+    share === 1
       ? { body: [], now: state.now }
-      : meet(r, state.now, meetingPlaces(r, w), { slice, share: division.share, place }, axes);
+      : meet({ r, now: state.now, memory: meetingPlaces(r, w), place, slice, share, alone: rows === 1, axes });
   const name = axes.fresh("folded");
   const result = r.result(met.now);
   return { body: [...state.begin, ...terms, ...met.body, declare(name, result)], value: local(name, typeOf(result)) };

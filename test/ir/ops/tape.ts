@@ -80,6 +80,8 @@ function stepOf(e: Expr, visit: (e: Expr) => number, memory: (buffer: string) =>
     case "lane":
     case "zip":
     case "reduce":
+    case "subgroups":
+    case "subgroup":
       throw new Error(`${e.kind} in a lowering rule`);
   }
 }
