@@ -1,7 +1,7 @@
 /** WebGPU in Node: the null backend checks shaders, a software adapter runs them. */
-import type { WgslCode } from "../../codegen/wgsl/emit.ts";
-import { emitWgsl } from "../../codegen/wgsl/emit.ts";
+import { emitWgsl, type WgslCode, type WgslOptions } from "../../codegen/wgsl/emit.ts";
 import type { Kernel } from "../../ir/kernel/kernel.ts";
+import { shadersFor } from "../../runtime/webgpu/subgroups.ts";
 import { openDawn } from "../gpu.ts";
 import { type Memory, type Numbers, planOf } from "./support.ts";
 
@@ -10,7 +10,7 @@ const usage = { storage: 0x80, copySource: 0x4, copyDestination: 0x8, mapRead: 0
 async function open(backend: string): Promise<GPUDevice | null> {
   const gpu = openDawn(`backend=${backend}`);
   const adapter = await gpu.requestAdapter();
-  const requiredFeatures = (["shader-f16"] as const).filter((f) => adapter?.features.has(f));
+  const requiredFeatures = (["shader-f16", "subgroups"] as const).filter((f) => adapter?.features.has(f));
   const device = (await adapter?.requestDevice({ requiredFeatures })) ?? null;
   // The instance must live as long as its device.
   if (device) alive.push(gpu);
@@ -30,23 +30,36 @@ export const softwareDevice = async (): Promise<GPUDevice | null> => {
   return device;
 };
 
+/** All texts of shaders. */
+export const textsOf = ({ shaders }: Pick<WgslCode, "shaders">): readonly { readonly name: string; readonly code: string }[] =>
+  shaders.flatMap(({ name, code, subgroups }) => [
+    { name, code },
+    ...(subgroups ? [{ name: `${name}, with subgroups`, ...subgroups }] : []),
+  ]);
+
 /** Messages about shaders that a device refuses. */
-export async function validate(device: GPUDevice, { shaders }: WgslCode): Promise<string[]> {
+export async function validate(device: GPUDevice, code: Pick<WgslCode, "shaders">): Promise<string[]> {
   const messages: string[] = [];
-  for (const { name, code } of shaders) {
+  for (const { name, code: text } of textsOf(code)) {
     device.pushErrorScope("validation");
-    const module = device.createShaderModule({ code });
+    const module = device.createShaderModule({ code: text });
     device.createComputePipeline({ layout: "auto", compute: { module } });
     const error = await device.popErrorScope();
-    if (error) messages.push(`${name}: ${error.message}\n${code}`);
+    if (error) messages.push(`${name}: ${error.message}\n${text}`);
   }
   return messages;
 }
 
-/** What the outputs of kernels hold after one run. */
-export async function runWgsl(device: GPUDevice, kernels: readonly Kernel[], inputs: Memory): Promise<Record<string, Numbers>> {
+/** What the outputs of kernels hold after one run; on a device with subgroups, in the texts for them where such sizes fit. */
+export async function runWgsl(
+  device: GPUDevice,
+  kernels: readonly Kernel[],
+  inputs: Memory,
+  options: WgslOptions = {},
+): Promise<Record<string, Numbers>> {
   const { plan, places } = planOf("wgsl", kernels);
-  const { shaders, entries } = emitWgsl(plan);
+  const { shaders: given, entries } = emitWgsl(plan, options);
+  const shaders = shadersFor(device, given);
   const size = plan.sizes.arena;
   const [arena, scratch] = [size, plan.sizes.scratch].map((bytes) => {
     const b = device.createBuffer({ size: bytes, usage: usage.storage | usage.copySource | usage.copyDestination });

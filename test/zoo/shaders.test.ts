@@ -4,8 +4,9 @@
  * other schedules are chosen.
  */
 import { describe, expect, test } from "vitest";
+import type { Shader } from "../../ir/program.ts";
 import type { Program } from "../../runtime/index.ts";
-import { nullDevice, validate } from "../codegen/gpu.ts";
+import { nullDevice, textsOf, validate } from "../codegen/gpu.ts";
 import { openNaga } from "../naga/naga.ts";
 import { compileSmall, smalls } from "./smalls.ts";
 import { type Choice, compileZoo } from "./support.ts";
@@ -19,10 +20,11 @@ const naga = await openNaga();
 const seen = new Set<string>();
 async function refusals({ code }: Program): Promise<readonly string[]> {
   if (code.kind !== "wgsl") return [`there are no shaders but ${code.kind}`];
-  const shaders = code.shaders.filter((s) => !seen.has(s.code));
-  for (const s of shaders) seen.add(s.code);
-  const dawn = await validate(device, { ...code, shaders });
-  const others = shaders.flatMap((s) => {
+  const key = (s: Shader): string => `${s.code}${s.subgroups?.code}`;
+  const shaders = code.shaders.filter((s) => !seen.has(key(s)));
+  for (const s of shaders) seen.add(key(s));
+  const dawn = await validate(device, { shaders });
+  const others = textsOf({ shaders }).flatMap((s) => {
     const why = naga?.(s.code) ?? null;
     return why === null ? [] : [`${s.name}, naga: ${why}\n${s.code}`];
   });
