@@ -27,7 +27,7 @@ import { type Target, targetOf } from "./targets.ts";
 
 export interface CodeOptions {
   readonly target?: Program["target"];
-  /** The same bits on every machine: no relaxed SIMD, and on WebGPU no texts for subgroups, whose sizes are the device's. */
+  /** The same bits on every machine: no relaxed SIMD, and on WebGPU no shaders for subgroups, whose sizes are the device's. */
   readonly reproducible?: boolean;
   /** No pass that gives up accuracy for speed, and no relaxed SIMD. */
   readonly exact?: boolean;

@@ -74,20 +74,34 @@ export const weights = writeSafetensors([
   floatEntry("layer.bias", [], Float32Array.of(5)),
 ]);
 
-/** Sees each device that is opened, and what it is asked for. */
-export function spying(): { readonly source: GpuSource; readonly devices: GPUDevice[]; readonly requested: GPUDeviceDescriptor[] } {
+export interface Spying {
+  readonly source: GpuSource;
+  readonly devices: GPUDevice[];
+  readonly requested: GPUDeviceDescriptor[];
+  /** Of shaders. */
+  readonly texts: string[];
+}
+/** Sees each device that is opened, what it is asked for and what it is given. */
+export function spying(): Spying {
   const devices: GPUDevice[] = [];
   const requested: GPUDeviceDescriptor[] = [];
+  const texts: string[] = [];
   const requestAdapter = async () => {
     const adapter = (await gpu.requestAdapter()) as GPUAdapter;
     const requestDevice = async (d: GPUDeviceDescriptor) => {
       requested.push(d);
-      devices.push(await adapter.requestDevice(d));
-      return devices.at(-1);
+      const device = await adapter.requestDevice(d);
+      devices.push(device);
+      const createShaderModule = device.createShaderModule.bind(device);
+      device.createShaderModule = (shader) => {
+        texts.push(shader.code);
+        return createShaderModule(shader);
+      };
+      return device;
     };
     return { limits: adapter.limits, features: adapter.features, requestDevice };
   };
-  return { source: { requestAdapter }, devices, requested };
+  return { source: { requestAdapter }, devices, requested, texts };
 }
 /** A device of `spying` whose kernels are compiled under watch: their names in order; `hold` may keep or refuse one. */
 export function compiling(hold: (kernel: string, device: GPUDevice) => Promise<void> = async () => undefined): {

@@ -13,8 +13,9 @@
  *     met[slice] = lane == 0 ? acc : 0; barrier
  *     all = met[lane] + met[lane + size] + ...; all = all + all of lane ^ 1; ...
  *
- * Each number of a subgroup's lanes reads every size-th place, which all together are all places: it does not matter which invocations
- * are a subgroup. Subgroups have numbers too, but on Direct3D these are handed out in the order in which subgroups happen to begin.
+ * A lane joins every size-th place, so that the lanes of a subgroup together join all: it does not matter which invocations are one.
+ * To leave the state of a subgroup at its number would be shorter, but implementations on Direct3D hand numbers out as subgroups
+ * happen to arrive, with two barriers: sums would differ from run to run.
  */
 import {
   add,
@@ -83,15 +84,15 @@ const leave = ({ memory, place, slice }: Meet, state: readonly Expr[]): readonly
 function throughMemory(m: Meet, all: Variables): readonly Stmt[] {
   const { r, share, slice, axes } = m;
   /** States number `first`, `first + step`, and so on as one. */
-  const join = (into: Variables, first: Expr, count: number, step: number): readonly Stmt[] => {
-    const next = (n: Expr) => into.set(r.join(into.now, stateAt(m, add(at(n, step, step), first))));
-    return [...into.set(stateAt(m, first)), ...(count > 1 ? [axes.loop("serial", "n", count - 1, next)] : [])];
+  const join = (first: Expr, count: number, step: number): readonly Stmt[] => {
+    const next = (n: Expr) => all.set(r.join(all.now, stateAt(m, add(at(n, step, step), first))));
+    return [...all.set(stateAt(m, first)), ...(count > 1 ? [axes.loop("serial", "n", count - 1, next)] : [])];
   };
   const begin = [...leave(m, m.now), barrier];
-  if (share <= fewStates) return [...begin, ...join(all, i32(0), share, 1)];
+  if (share <= fewStates) return [...begin, ...join(i32(0), share, 1)];
   const width = widthOf(share);
-  const part = join(all, slice, share / width, width);
-  return [...begin, when(lt(slice, i32(width)), [...part, ...leave(m, all.now)]), barrier, ...join(all, i32(0), width, 1)];
+  const part = join(slice, share / width, width);
+  return [...begin, when(lt(slice, i32(width)), [...part, ...leave(m, all.now)]), barrier, ...join(i32(0), width, 1)];
 }
 
 /* ---- subgroups --------------------------------------------------------------------------------------------------- */

@@ -175,6 +175,14 @@ describe("inspect", () => {
     const { code, out, err } = await dlm(["inspect", at("a.dlm"), "--emit", stage, "--target", target]);
     expect({ code, out, err }).toEqual({ code: 1, out: "", err: `error[flag]: \`--emit ${stage}\` needs \`--target ${wanted}\`\n` });
   });
+  test("--emit wgsl shows the text for subgroups beside the other, unless all devices shall give the same", async () => {
+    const at = folder({ "a.dlm": "model Rows(x: f32[2, 300]) -> y { y = softmax(x) }" });
+    const argv = ["inspect", at("a.dlm"), "--emit", "wgsl"];
+    const heads = async (...more: string[]) => (await dlm([...argv, ...more])).out.match(/^\/\/ .*$|^enable .*$/gm);
+    const name = "// reduce_max_sub_exp_reduce_sum_div";
+    expect(await heads()).toEqual([name, `${name}, with subgroups of 4 to 64`, "enable subgroups;"]);
+    expect(await heads("--reproducible")).toEqual([name]);
+  });
   test("--print-after shows one pass on one entry, or offers the passes", async () => {
     const at = folder({ "a.dlm": affine });
     const { code, out } = await dlm(["inspect", at("a.dlm"), "--print-after", "cse", "--entry", "forward"]);

@@ -4,6 +4,7 @@ import { erf, roundEven } from "../../../ir/kernel/arithmetic.ts";
 import * as k from "../../../ir/kernel/build.ts";
 import { interpret } from "../../../ir/kernel/interpret.ts";
 import type { Expr, Kernel, Stmt } from "../../../ir/kernel/kernel.ts";
+import { parseKernel } from "../../../ir/kernel/parse.ts";
 import { layout } from "../../../ir/layout.ts";
 
 const kernel = (buffers: Kernel["buffers"], body: readonly Stmt[]): Kernel => ({ name: "t", buffers, body });
@@ -194,4 +195,32 @@ test("bytes: a load of u8 is an i32, a store keeps the low byte", () => {
   const data = { x: Uint8Array.of(200, 5), y: new Uint8Array(2), m: new Uint8Array(2) };
   interpret(kernel([x, y, m], [body]), data);
   expect([...data.y, ...data.m]).toEqual([144, 10, 0, 1]);
+});
+test("an exchange is with the lane that differs in a bit, in subgroups that are no neighbours", () => {
+  const t = k.axis("t");
+  const y = k.buffer("y", "out", [3, 8], null, "i32");
+  const put = (row: number, e: Expr) => k.store(y, [i(row), t], e);
+  const inGroups = k.when(k.subgroups(4, 8), [
+    k.exchange("other", t, i(1)),
+    put(0, k.local("other", "i32")),
+    put(1, k.subgroup("lane")),
+    put(2, k.add(k.mul(k.subgroup("size"), i(10)), k.subgroup("bits"))),
+  ]);
+  const without = k.when(k.not(k.subgroups(4, 8)), [put(0, i(-1))]);
+  const out = new Int32Array(24);
+  const run = (subgroup: number | null): number[] => {
+    interpret(kernel([y], [k.thread("t", 8, () => [inGroups, without])]), { y: out.fill(0) }, "double", subgroup);
+    return [...out];
+  };
+  expect(run(4)).toEqual([4, 5, 6, 7, 0, 1, 2, 3, 0, 0, 1, 1, 2, 2, 3, 3, ...Array(8).fill(42)]);
+  expect(run(8).slice(0, 8)).toEqual([2, 3, 0, 1, 6, 7, 4, 5]);
+  for (const other of [null, 16]) expect(run(other).slice(0, 9)).toEqual([...Array(8).fill(-1), 0]);
+});
+test("a loop ends where its while does not hold", () => {
+  const loop = "serial n in 8 while n * 2 < 5 { y[n] = 1.0";
+  for (const body of [`${loop} }`, `thread t in 1 { ${loop} barrier } }`]) {
+    const out = new Float64Array(8);
+    interpret(parseKernel(`kernel t(out y: f32[8]) { ${body} }`), { y: out });
+    expect([...out]).toEqual([1, 1, 1, 0, 0, 0, 0, 0]);
+  }
 });

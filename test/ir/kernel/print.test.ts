@@ -25,6 +25,26 @@ const text =
 test("prints what it reads", () => {
   expect(printKernel(parseKernel(text))).toBe(text);
 });
+const exchanging = `kernel join(in x: f32[64], out y: f32[1]) {
+  thread t in 64 {
+    var acc: f32 = x[t]
+    if subgroups(4, 64) {
+      serial bit in 7 while bit < subgroup.bits() {
+        exchange other: f32 = acc + 1.0 by bit
+        acc = acc + other
+      }
+      exchange is: bool = subgroup.lane() == 0 by 1
+    }
+    if not(subgroups(4, 64)) {
+      y[0] = f32(subgroup.size())
+    }
+  }
+}`;
+test("subgroups, and loops that end before", () => {
+  const kernel = parseKernel(exchanging);
+  expect(printKernel(kernel)).toBe(exchanging);
+  expect(parseKernel(printKernel(kernel))).toEqual(kernel);
+});
 test.each([
   "1 - (2 - 3) - 4",
   "(1 + 2) * 3 / (4 * 5) % -6",
