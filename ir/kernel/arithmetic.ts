@@ -19,6 +19,7 @@ export interface Frame {
 }
 export interface Subgroup {
   readonly size: number;
+  readonly bits: number;
   /** NaN outside of a workgroup. */
   readonly lane: number;
   /** What each lane gives in an exchange. */

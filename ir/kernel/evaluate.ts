@@ -45,9 +45,7 @@ export function evaluate(e: Expr, lane: number, scope: Scope): Thunk {
     case "subgroups":
       return ({ subgroup: s }) => Number(s !== null && e.least <= s.size && s.size <= e.most);
     case "subgroup":
-      return e.what === "bits"
-        ? ({ subgroup: s }) => Math.log2(s?.size ?? Number.NaN)
-        : ({ subgroup: s }) => s?.[e.what as "size"] ?? Number.NaN;
+      return ({ subgroup: s }) => s?.[e.what] ?? Number.NaN;
     case "splat":
       return evaluate(e.a, 0, scope);
     case "pack":

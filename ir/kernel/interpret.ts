@@ -30,7 +30,7 @@ export function interpret(kernel: Kernel, memory: Memory, model: Model = "double
     invariant(given && given.length >= bufferElements(b), `kernel ${kernel.name}: ${b.name} needs ${bufferElements(b)} elements`);
     return given;
   });
-  const outside = subgroup === null ? null : { size: subgroup, lane: Number.NaN, given: new Float64Array() };
+  const outside = subgroup === null ? null : { size: subgroup, bits: Math.log2(subgroup), lane: Number.NaN, given: new Float64Array() };
   program.run({ slots: new Float64Array(program.slots), memory: bound, subgroup: outside });
 }
 
@@ -287,7 +287,7 @@ function groupsOf(extent: number, outside: Subgroup | null): (i: number) => Subg
   const { size } = outside;
   const count = extent / size;
   const given = Array.from({ length: count }, () => new Float64Array(size));
-  return (i) => ({ size, lane: Math.floor(i / count), given: given[i % count]! });
+  return (i) => ({ ...outside, lane: Math.floor(i / count), given: given[i % count]! });
 }
 /** Runs all invocations up to where they wait, again and again. */
 function invocations(slot: number, extent: number, body: Coroutine, scope: Scope, begin: Run | null): Coroutine {
