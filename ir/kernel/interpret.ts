@@ -1,7 +1,7 @@
 /**
  * The meaning of a kernel, at every stage of lowering. Statements become closures over slots once per kernel; only a kernel
- * whose invocations wait for each other runs them as coroutines. Memory inside the kernel starts as NaN, that of a workgroup in each one, so
- * that a read before a write shows; an access outside a buffer throws.
+ * whose invocations wait for each other runs them as coroutines. Memory inside the kernel starts as NaN, that of a workgroup in
+ * each one, so that a read before a write shows; an access outside a buffer throws.
  */
 import { invariant } from "../diagnostic.ts";
 import { fromFloat16, toFloat16 } from "../float16.ts";

@@ -38,7 +38,7 @@ interface Place {
   readonly names: Map<string, Meaning>;
   readonly ranges: Ranges;
   readonly loops: readonly LoopKind[];
-  /** Under an `if`, accesses may be guarded. */
+  /** Under an `if` or `while`, accesses may be guarded. */
   readonly conditional: boolean;
   /** Under an `if` or `while` on which invocations may disagree. */
   readonly divergent: boolean;
@@ -174,6 +174,7 @@ function checkStmt(s: Stmt, p: Place, c: Check): void {
       return;
   }
 }
+/** Where the condition holds. */
 const conditional = (cond: Expr, p: Place): Place => ({
   ...p,
   conditional: true,
@@ -227,7 +228,7 @@ function checkLoop(s: Extract<Stmt, { kind: "for" }>, p: Place, c: Check): void 
   const names = new Map(p.names).set(s.axis, { kind: "axis", isUniform: s.loop !== "thread" });
   const inside = { ...p, names, ranges: new Map(p.ranges).set(s.axis, s.extent), loops: [...p.loops, s.loop] };
   if (s.while) checkWhile(s, s.while, inside, c);
-  checkBody(s.body, s.while ? { ...inside, divergent: inside.divergent || !isUniform(s.while, inside) } : inside, c);
+  checkBody(s.body, s.while ? conditional(s.while, inside) : inside, c);
 }
 function checkWhile({ axis, loop }: Extract<Stmt, { kind: "for" }>, cond: Expr, p: Place, c: Check): void {
   checkExpr(cond, p, c);

@@ -79,6 +79,7 @@ test.each<readonly [what: string, body: string]>([
     "an exchange of each bit",
     "thread t in 8 { if subgroups(4, 8) { serial b in 3 while b < subgroup.bits() { exchange a: i32 = t by b } } }",
   ],
+  ["an access under a while", "serial i in 8 while i < 3 { y[i + 1, 0] = x[i, 0] }"],
   ["a loop that invocations leave apart", "thread t in 8 { serial i in 8 while i < t { z[t] = i } }"],
   ["a variable set in its own outline", "outline o { var a: f32 a = 1.0 }"],
   ["what one grid loop leaves for the next", "grid i in 2 { kept[i] = 1.0 } grid j in 2 { y[j, 0] = kept[1 - j] }"],
