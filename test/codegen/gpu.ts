@@ -38,7 +38,7 @@ export const textsOf = ({ shaders }: Pick<WgslCode, "shaders">): readonly { read
   ]);
 
 /** Messages about shaders that a device refuses. */
-export async function validate(device: GPUDevice, code: Pick<WgslCode, "shaders">): Promise<string[]> {
+export async function validate(device: GPUDevice, code: WgslCode): Promise<string[]> {
   const messages: string[] = [];
   for (const { name, code: text } of textsOf(code)) {
     device.pushErrorScope("validation");

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { printShader } from "../../codegen/wgsl/shader.ts";
 import { splitDispatches } from "../../codegen/wgsl/split.ts";
+import { withoutSubgroups, withSubgroups } from "../../codegen/wgsl/subgroups.ts";
 import { compileStages } from "../../compiler/compile.ts";
 import { zooFiles } from "../../compiler/prelude/text.ts";
 import { wgslKernelPasses } from "../../compiler/schedule/passes.ts";
@@ -46,7 +47,8 @@ describe(`shaders with halves are valid${mark}`, () => {
     const shaders = inHalves(lowered, 1).kernels.flatMap((k) => {
       const flat = wgslKernelPasses.reduce((x, p) => p.run(x), k);
       requireSound(flat);
-      return splitDispatches(flat).map((d) => ({ name: d.name, code: printShader(d, (b) => b, 65535).code }));
+      const ways = [withoutSubgroups(flat), withSubgroups(flat)?.kernel ?? []].flat();
+      return ways.flatMap(splitDispatches).map((d) => ({ name: d.name, code: printShader(d, (b) => b, 65535).code }));
     });
     expect(shaders.some(hasHalves)).toBe(shaders.length > 0);
     expect(await refusals(shaders)).toEqual([]);

@@ -23,7 +23,7 @@ async function refusals({ code }: Program): Promise<readonly string[]> {
   const key = (s: Shader): string => `${s.code}${s.subgroups?.code}`;
   const shaders = code.shaders.filter((s) => !seen.has(key(s)));
   for (const s of shaders) seen.add(key(s));
-  const dawn = await validate(device, { shaders });
+  const dawn = await validate(device, { ...code, shaders });
   const others = textsOf({ shaders }).flatMap((s) => {
     const why = naga?.(s.code) ?? null;
     return why === null ? [] : [`${s.name}, naga: ${why}\n${s.code}`];
