@@ -75,8 +75,8 @@ const rowsOfTile = 8;
 const margin = 0.8;
 
 /**
- * Transforms of few points keep the error of halves below twice that of a convolution on halves; with six it is ten times as large,
- * by each of tiles, kernels and products.
+ * With four points the error of halves is about twice that of a convolution on halves, with six ten times: tiles, kernels and
+ * products have a share in it each.
  */
 const mostPointsInHalves = 4;
 
