@@ -9,26 +9,41 @@ const computeStage = 0x4;
 export interface PipelineMaker {
   /** Asks the device without waiting. */
   readonly make: (shader: number) => Promise<GPUComputePipeline>;
-  /** For so many bindings. */
-  readonly layout: (bindings: number) => GPUBindGroupLayout;
+  /** What its dispatches bind at least, in bytes; shaders with the same have the same bind groups. */
+  readonly sizes: (shader: number) => readonly number[];
+  readonly layout: (sizes: readonly number[]) => GPUBindGroupLayout;
 }
 
 export function pipelineMaker({ shaders: given, entries }: WgslCode, device: GPUDevice, onProgress: OnProgress | undefined): PipelineMaker {
   const shaders = shadersFor(device, given);
-  const layout = memo((bindings: number) => bindGroupLayout(device, bindings));
-  const pipelineLayout = memo((bindings: number) => device.createPipelineLayout({ bindGroupLayouts: [layout(bindings)] }));
-  const bindings = new Map(Object.values(entries).flatMap((all) => all.map((d) => [shaders[d.shader]!.code, d.bindings.length])));
+  const layoutOf = memo((sizes: string) => bindGroupLayout(device, JSON.parse(sizes)));
+  const layout = (sizes: readonly number[]) => layoutOf(JSON.stringify(sizes));
+  const pipelineLayout = memo((group: GPUBindGroupLayout) => device.createPipelineLayout({ bindGroupLayouts: [group] }));
+  const bound = new Map<string, readonly number[]>();
+  for (const { shader, bindings } of Object.values(entries).flat()) {
+    const { code } = shaders[shader]!;
+    const known = bound.get(code);
+    bound.set(
+      code,
+      bindings.map(({ bytes }, i) => Math.min(bytes, known?.[i] ?? bytes)),
+    );
+  }
   const tell = telling(onProgress);
   const make = memo((code: string) => {
     const { name } = shaders.find((s) => s.code === code)!;
-    return tell(makePipeline(device, name, code, pipelineLayout(bindings.get(code)!)));
+    return tell(makePipeline(device, name, code, pipelineLayout(layout(bound.get(code)!))));
   });
-  return { make: (shader) => make(shaders[shader]!.code), layout };
+  const codeOf = (shader: number) => shaders[shader]!.code;
+  return { make: (shader) => make(codeOf(shader)), sizes: (shader) => bound.get(codeOf(shader))!, layout };
 }
 
-const bindGroupLayout = (device: GPUDevice, bindings: number): GPUBindGroupLayout =>
+/**
+ * Sizes are compared when bind groups are made. Where they are left open, each dispatch compares them; wgpu, in Firefox and Deno, then
+ * takes those of the pipeline before, if both have one layout.
+ */
+const bindGroupLayout = (device: GPUDevice, sizes: readonly number[]): GPUBindGroupLayout =>
   device.createBindGroupLayout({
-    entries: Array.from({ length: bindings }, (_, binding) => ({ binding, visibility: computeStage, buffer: { type: "storage" } })),
+    entries: sizes.map((minBindingSize, binding) => ({ binding, visibility: computeStage, buffer: { type: "storage", minBindingSize } })),
   });
 
 async function makePipeline(device: GPUDevice, name: string, code: string, layout: GPUPipelineLayout): Promise<GPUComputePipeline> {

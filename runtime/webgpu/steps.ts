@@ -45,6 +45,10 @@ interface Parts {
   readonly buffers: Buffers;
   readonly pipelines: PipelineMaker;
 }
+interface GroupKey {
+  readonly sizes: readonly number[];
+  readonly bindings: Dispatch["bindings"];
+}
 /** Equal bind groups are made once. */
 async function makeSteps(
   program: Program,
@@ -54,12 +58,14 @@ async function makeSteps(
 ): Promise<Steps> {
   const { value, accepted } = scoped(program, device, () => {
     const groupOf = memo((key: string) => {
-      const bindings = JSON.parse(key) as Dispatch["bindings"];
-      return device.createBindGroup({ layout: pipelines.layout(bindings.length), entries: resources(buffers, bindings) });
+      const { sizes, bindings } = JSON.parse(key) as GroupKey;
+      return device.createBindGroup({ layout: pipelines.layout(sizes), entries: resources(buffers, bindings) });
     });
     return {
       ready: dispatches.map((d) => pipelines.make(d.shader)),
-      groups: dispatches.map(({ bindings }) => groupOf(JSON.stringify(bindings))),
+      groups: dispatches.map(({ shader, bindings }) =>
+        groupOf(JSON.stringify({ sizes: pipelines.sizes(shader), bindings } satisfies GroupKey)),
+      ),
     };
   });
   const ready = await Promise.all(value.ready);
