@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type CompileOptions, compile } from "../../compiler/compile.ts";
-import { type LoadOptions, load, type Net, type Program } from "../../runtime/index.ts";
+import { type LoadOptions, load, type Net, type Parameter, type Program } from "../../runtime/index.ts";
 import { writeSafetensors } from "../../runtime/safetensors.ts";
 import { adapter } from "../gpu.ts";
 import { floatEntry } from "../runtime/entries.ts";
@@ -52,17 +52,23 @@ export async function withNet<T>(program: Program, options: LoadOptions, use: (n
   }
 }
 
+/** Parameters or states as the runtime gives them. */
+export type Kept = Pick<Parameter, "name" | "kind" | "shape"> & { readonly values: ArrayLike<number> };
 /** Present values of parameters or states, by name. */
 export const valuesOf = async (net: Net, kind: "param" | "state"): Promise<Record<string, ArrayLike<number>>> =>
-  Object.fromEntries((await net.parameters()).filter((p) => p.kind === kind).map((p) => [p.name, p.values]));
+  valuesIn(await net.parameters(), kind);
+export const valuesIn = (all: readonly Kept[], kind: "param" | "state"): Record<string, ArrayLike<number>> =>
+  Object.fromEntries(all.filter((p) => p.kind === kind).map((p) => [p.name, p.values]));
 
 /** Gradients of the step just made by a plain program that had the weights of the formula before. */
-export async function gradientsOf(net: Net): Promise<Record<string, ArrayLike<number>>> {
-  const params = (await net.parameters()).filter((p) => p.kind === "param");
+export const gradientsOf = async (net: Net): Promise<Record<string, ArrayLike<number>>> => gradientsIn(await net.parameters());
+export function gradientsIn(all: readonly Kept[]): Record<string, ArrayLike<number>> {
   return Object.fromEntries(
-    params.map(({ name, shape, values }) => {
-      const before = initial(name, shape);
-      return [name, Float64Array.from(before, (b, i) => (b - values[i]!) / gradientRate)];
-    }),
+    all
+      .filter((p) => p.kind === "param")
+      .map(({ name, shape, values }) => {
+        const before = initial(name, shape);
+        return [name, Float64Array.from(before, (b, i) => (b - values[i]!) / gradientRate)];
+      }),
   );
 }
