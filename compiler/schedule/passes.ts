@@ -9,6 +9,7 @@ import { legalize } from "./legalize.ts";
 import { parts } from "./parts.ts";
 import { pointers } from "./pointers.ts";
 import { registers } from "./registers.ts";
+import { shallow } from "./shallow.ts";
 import { share } from "./share.ts";
 import { simplify } from "./simplify.ts";
 import { unroll } from "./unroll.ts";
@@ -42,5 +43,6 @@ export const wgslKernelPassesFor = (room: Room): readonly KernelPass[] => [
   { name: "legalize", run: legalize({ target: "wgsl" }) },
   { name: "simplify", run: simplify },
   { name: "flatten", run: flatten },
+  { name: "shallow", run: shallow },
 ];
 export const wgslKernelPasses: readonly KernelPass[] = wgslKernelPassesFor(roomOf(profiles.default));
