@@ -50,16 +50,30 @@ export interface Evaluation {
   readonly options: Pick<LoadOptions, "threads">;
 }
 
-/** Whole batches with the program at hand; the remainder with one of its size, and the present parameters. */
-export async function evaluateSplit(e: Evaluation, split: Split, io: Io, progress: Progress | null): Promise<Score> {
+/** Whether to stop, asked before each batch. */
+export type Stopping = () => Promise<boolean>;
+const goesOn: Stopping = async () => false;
+
+/**
+ * Whole batches with the program at hand; the remainder with one of its size, and the present parameters. Where it is stopped, the
+ * score is that of the examples so far.
+ */
+export async function evaluateSplit(
+  e: Evaluation,
+  split: Split,
+  io: Io,
+  progress: Progress | null,
+  isStopped: Stopping = goesOn,
+): Promise<Score> {
   const feed = feedOf(entryOf(e.net.program, "evaluate").inputs, e.source, e.normalisation);
   const mean = meanOf();
   const whole = Math.floor(split.count / feed.batch) * feed.batch;
   for (let from = 0; from < whole; from += feed.batch) {
+    if (await isStopped()) return mean.score();
     mean.add(await e.net.evaluate(feed.read(split, range(from, feed.batch))), feed.batch);
     progress?.update(from + feed.batch, () => describeScore(mean.score()));
   }
-  if (whole < split.count) await evaluateRemainder(e, split, whole, feed, mean, io);
+  if (whole < split.count && !(await isStopped())) await evaluateRemainder(e, split, whole, feed, mean, io);
   progress?.end();
   return mean.score();
 }

@@ -47,7 +47,8 @@ export const trainCommand: Command = {
   summary: "Trains a model by its train block.",
   details:
     "Without --steps and --epochs it trains one epoch. Validation uses the data's own held-out examples, or --val.\n" +
-    "Ctrl-C stops after the step, saves and exits. --resume continues bit for bit.",
+    "Ctrl-C stops after the step, saves and exits; weights are saved before the last validation, which it ends too.\n" +
+    "--resume continues bit for bit.",
   files: "one",
   options: {
     ...dataOptions,
@@ -87,7 +88,7 @@ async function train(args: Arguments, io: Io): Promise<number> {
     if (run.step >= run.steps) return await saveFinished(args, net, run, examples, io);
     const make = (log: TrainLog) => trainingOf(args, plan, build, net, examples, run, log);
     const trained = await trainWithLog(args, run, make, io).catch((error) => saveSoFar(args, net, examples, error, io));
-    return await finish(args, net, trained, examples, io);
+    return finish(args, trained, run, io);
   } finally {
     await net.dispose();
   }
@@ -193,10 +194,13 @@ function trainingOf(
   const companions = examples?.source.companions ?? [];
   const checkpoint = folder === undefined ? null : { folder, every, companions };
   const accumulate = accumulateOf(stages);
-  if (!examples) return { net, data: null, validation: null, run, accumulate, checkpoint, log };
+  const out = args.get("out");
+  const saving = out === undefined ? async () => undefined : () => saveWeights(out, net, examples);
+  const common = { net, run, accumulate, checkpoint, saveWeights: saving, log };
+  if (!examples) return { ...common, data: null, validation: null };
   const { source, normalisation, train: split, feed, validation } = examples;
   const evaluation = { net, source, normalisation, smaller, options: { threads: net.threads } };
-  return { net, data: { split, feed }, validation: validation && { split: validation, evaluation }, run, accumulate, checkpoint, log };
+  return { ...common, data: { split, feed }, validation: validation && { split: validation, evaluation } };
 }
 
 /** What could not be written in the end is told before the first step. */
@@ -215,7 +219,9 @@ async function saveSoFar(args: Arguments, net: Net, examples: Examples, error: u
     await saveWeights(out, net, examples);
     note(io, `the weights so far are in ${out}`);
   } catch (second) {
-    throw second instanceof CompileError ? new CompileError([...error.diagnostics, ...second.diagnostics]) : second;
+    if (!(second instanceof CompileError)) throw second;
+    const known = error.diagnostics.map((d) => d.message);
+    throw new CompileError([...error.diagnostics, ...second.diagnostics.filter((d) => !known.includes(d.message))]);
   }
   throw error;
 }
@@ -237,12 +243,11 @@ async function saveWeights(out: string, net: Net, examples: Examples): Promise<v
 }
 const checkpointFolder = (args: Arguments): string | undefined => args.get("checkpoint") ?? args.get("resume");
 
-async function finish(args: Arguments, net: Net, trained: Trained, examples: Examples, io: Io): Promise<number> {
-  const { step, interrupted, score } = trained;
-  const out = args.get("out");
-  if (out !== undefined) await saveWeights(out, net, examples);
-  const folder = checkpointFolder(args);
-  if (interrupted) note(io, `stopped after step ${step}${folder === undefined ? "" : `; continue with --resume ${folder}`}`);
+function finish(args: Arguments, { step, interrupted, score }: Trained, { steps }: RunState, io: Io): number {
+  const [out, folder] = [args.get("out"), checkpointFolder(args)];
+  const more = folder === undefined ? "" : `; continue with --resume ${folder}`;
+  if (interrupted)
+    note(io, step === steps ? `the validation was stopped; all ${step} steps are done` : `stopped after step ${step}${more}`);
   io.out(args.has("json") ? `${JSON.stringify({ ...score, steps: step })}\n` : `${describeScore(score)}  after ${step} steps\n`);
   if (out !== undefined && !args.has("json")) io.out(`weights: ${out}\n`);
   return interrupted ? exit.interrupted : exit.fine;

@@ -6,7 +6,7 @@ import type { Feed } from "../formats/feed.ts";
 import { hash, permutation } from "../formats/random.ts";
 import type { Companion, Split } from "../formats/source.ts";
 import { type RunState, writeCheckpoint } from "./checkpoint-folder.ts";
-import { describeScore, type Evaluation, evaluateSplit, meanOf, type Score } from "./evaluate.ts";
+import { describeScore, type Evaluation, evaluateSplit, meanOf, type Score, type Stopping } from "./evaluate.ts";
 import type { Io } from "./io.ts";
 import { clock, lateProgress, type Progress, progressOf } from "./progress.ts";
 import type { TrainLog } from "./train-log.ts";
@@ -25,10 +25,13 @@ export interface Training {
   /** Micro-batches of an update. */
   readonly accumulate: number;
   readonly checkpoint: { readonly folder: string; readonly every: number; readonly companions: readonly Companion[] } | null;
+  /** Writes the weights, before the last validation, which may take long. */
+  readonly saveWeights: () => Promise<void>;
   readonly log: TrainLog;
 }
 export interface Trained {
   readonly step: number;
+  /** Before the last step, or during the validation behind it. */
   readonly interrupted: boolean;
   /** On the validation examples, else over the last steps. */
   readonly score: Score;
@@ -44,11 +47,9 @@ export async function trainSteps(t: Training, io: Io): Promise<Trained> {
   const epochsAt = (steps: number) => (steps * t.accumulate) / perEpoch;
   const meter = speedMeter(io, { ...t.run, batch: t.run.batch * t.accumulate });
   const interrupt = listen(io);
-  const breathe = breather();
   let score: Score | null = null;
   let step = t.run.step;
-  while (step < t.run.steps && !interrupt.asked()) {
-    await breathe(io.now());
+  while (step < t.run.steps && !(await interrupt.asked())) {
     const result = await update(t, batches.read, step);
     step++;
     const epoch = Math.ceil(epochsAt(step));
@@ -57,15 +58,17 @@ export async function trainSteps(t: Training, io: Io): Promise<Trained> {
     meter.add(result);
     progress.update(step, () => `epoch ${epoch}  ${meter.text(step)}`);
     const over = Math.floor(epochsAt(step)) > Math.floor(epochsAt(step - 1)) || step === t.run.steps;
-    score = over ? await validate(t, step, epoch, progress, io) : null;
     if (over || step % (t.checkpoint?.every ?? Infinity) === 0) await save(t, step);
+    if (step === t.run.steps) await t.saveWeights();
+    score = over ? await validate(t, step, epoch, progress, interrupt.asked, io) : null;
   }
   interrupt.end();
   progress.end();
-  const interrupted = step < t.run.steps;
-  if (interrupted) await save(t, step);
-  // a run that was already over has a score all the same
-  else score ??= await validate(t, step, Math.ceil(epochsAt(step)), progress, io);
+  if (step < t.run.steps) {
+    await save(t, step);
+    await t.saveWeights();
+  }
+  const interrupted = step < t.run.steps || (t.validation !== null && score === null);
   return { step, interrupted, score: score ?? meter.score() };
 }
 
@@ -78,17 +81,24 @@ async function update(t: Training, batches: Batches["read"], step: number): Prom
   return { loss, metrics };
 }
 
-function listen(io: Io): { readonly asked: () => boolean; readonly end: () => void } {
+function listen(io: Io): { readonly asked: Stopping; readonly end: () => void } {
   let asked = false;
+  const breathe = breather();
   const end = io.onInterrupt(() => {
     asked = true;
-    io.err("\nstopping after this step ...\n");
+    io.err("\nstopping ...\n");
   });
-  return { asked: () => asked, end };
+  return {
+    asked: async () => {
+      await breathe(io.now());
+      return asked;
+    },
+    end,
+  };
 }
 
 const breathEvery = 50;
-/** Signals arrive between turns of the event loop, which steps alone never end. */
+/** Signals arrive between turns of the event loop, which calls of the net alone never end. */
 function breather(): (now: number) => Promise<void> {
   let last = Number.NEGATIVE_INFINITY;
   return async (now) => {
@@ -141,10 +151,12 @@ function checkFinite({ loss }: StepResult, step: number, odd: () => string | nul
   });
 }
 
-async function validate(t: Training, step: number, epoch: number, progress: Progress, io: Io): Promise<Score | null> {
+/** Null: there is none, or it was stopped. */
+async function validate(t: Training, step: number, epoch: number, progress: Progress, isStopped: Stopping, io: Io): Promise<Score | null> {
   if (!t.validation) return null;
   const { evaluation, split } = t.validation;
-  const score = await evaluateSplit(evaluation, split, io, validationProgress(io, split.count));
+  const score = await evaluateSplit(evaluation, split, io, validationProgress(io, split.count), isStopped);
+  if (await isStopped()) return null;
   const { loss, metrics, examples } = score;
   t.log.add({ step, epoch, validation: { loss, metrics, examples } });
   progress.line(`epoch ${epoch}: validation ${describeScore(score)}`);

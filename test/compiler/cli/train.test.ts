@@ -126,6 +126,32 @@ describe("train", () => {
     await dlm(["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--resume", at("c"), "--out", at("parts")], { toolchain });
     expect(readFileSync(at("parts"))).toEqual(readFileSync(at("whole")));
   });
+  test("Ctrl-C ends the last validation, before which weights and checkpoint are saved", async () => {
+    const at = folder(files);
+    const argv = ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`, "--val", "0.5", "--batch", "4", "--epochs", "1"];
+    await dlm([...argv, "--out", at("whole")], { toolchain });
+    const seen: boolean[][] = [];
+    const load: typeof toolchain.load = async (...given) => {
+      const net = await toolchain.load(...given);
+      const evaluate: typeof net.evaluate = (inputs) => {
+        seen.push([existsSync(at("w")), existsSync(at("c/step-5.safetensors"))]);
+        return net.evaluate(inputs);
+      };
+      return new Proxy(net, { get: (of, name) => (name === "evaluate" ? evaluate : Reflect.get(of, name, of)) });
+    };
+    const stopped = await dlm([...argv, "--out", at("w"), "--checkpoint", at("c"), "--log", at("l")], {
+      toolchain: { ...toolchain, load },
+      interruptAt: "validation example",
+      tick: 2000,
+    });
+    expect(stopped.code).toBe(130);
+    expect(stopped.err).toContain("note: the validation was stopped; all 5 steps are done\n");
+    expect(stopped.out).toContain(`weights: ${at("w")}\n`);
+    expect(seen.length).toBeLessThan(5);
+    expect(seen[0]).toEqual([true, true]);
+    expect(records(at("l")).filter((r) => "validation" in r)).toEqual([]);
+    expect(readFileSync(at("w"))).toEqual(readFileSync(at("whole")));
+  });
   test("a checkpoint of another run is refused", async () => {
     const at = folder(files);
     const argv = ["train", at("net.dlm"), "--data", `csv:${at("a.csv")}`];
