@@ -8,7 +8,9 @@
  *   may be too large for a half.
  *
  * Inputs, outputs, states, tables, what `init` and `prepare` need on their way, and what a kernel keeps for itself stay as they are.
- * WGSL lets a device round to either of the two nearest halves, and take what is below 2^-14 for zero.
+ * A half holds values up to 65504. Parameters with finite values beyond are refused when they are written (runtime/webgpu/memory.ts);
+ * what a run or `prepare` makes is not looked at, and becomes infinite. WGSL lets a device round to either of the two nearest
+ * halves, and take what is below 2^-14 for zero.
  */
 import { invariant } from "../ir/diagnostic.ts";
 import type { VariableKind } from "../ir/graph/graph.ts";

@@ -1,8 +1,23 @@
 /** Whole tensors of singles as halves and back, by their bits; `ir/float16.ts` says what they are, number by number. */
 
-/** To the nearest, ties to even; what is too large becomes infinite. `halves` may be longer. */
-export function toHalves(singles: Uint32Array, halves: Uint16Array): void {
-  for (let i = 0; i < singles.length; i++) halves[i] = halfOf(singles[i]!);
+export const largestHalf = 65504;
+
+/** To the nearest, ties to even; what is too large becomes infinite: how many finite ones. `halves` may be longer. */
+export function toHalves(singles: Uint32Array, halves: Uint16Array): number {
+  let tooLarge = 0;
+  for (let i = 0; i < singles.length; i++) {
+    const half = halfOf(singles[i]!);
+    if ((half & 0x7fff) === 0x7c00 && isFiniteSingle(singles[i]!)) tooLarge++;
+    halves[i] = half;
+  }
+  return tooLarge;
+}
+const isFiniteSingle = (bits: number): boolean => (bits & 0x7f800000) !== 0x7f800000;
+/** Of the finite ones, that which is farthest from 0; 0 where there is none. */
+export function largestOf(singles: Float32Array): number {
+  let largest = 0;
+  for (const x of singles) if (Number.isFinite(x) && Math.abs(x) > Math.abs(largest)) largest = x;
+  return largest;
 }
 function halfOf(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;

@@ -4,7 +4,7 @@ import { regions } from "../../ir/program.ts";
 import { bytesStored, sizeOf } from "../../ir/type.ts";
 import { fail } from "../errors.ts";
 import { storedBytes } from "../field.ts";
-import { fromHalves, toHalves } from "./halves.ts";
+import { fromHalves, largestHalf, largestOf, toHalves } from "./halves.ts";
 
 // The numbers of the specification: Node has no such globals.
 export const usage = { mapRead: 0x1, copySrc: 0x4, copyDst: 0x8, storage: 0x80, queryResolve: 0x200 } as const;
@@ -59,10 +59,16 @@ function toStored(field: Field, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   if (field.stored) {
     const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
     const halves = new Uint16Array(bytesOn(field) / 2);
-    toHalves(new Uint32Array(buffer, byteOffset, length / 4), halves);
+    const tooLarge = toHalves(new Uint32Array(buffer, byteOffset, length / 4), halves);
+    if (tooLarge > 0) failTooLarge(field, tooLarge, largestOf(new Float32Array(buffer, byteOffset, length / 4)));
     return new Uint8Array(halves.buffer);
   }
   return isWide(field) ? new Uint8Array(Uint32Array.from(bytes).buffer) : (bytes as Uint8Array<ArrayBuffer>);
+}
+function failTooLarge(field: Field, count: number, largest: number): never {
+  const which = count === 1 ? `a value of ${field.name} (${largest}) is` : `${count} values of ${field.name} (the largest ${largest}) are`;
+  const limit = `storage "f16" holds values up to ${largestHalf}`;
+  return fail("weights", `${which} too large for a half: ${limit}; compile it with storage "f32" (option storage, of dlm --storage)`);
 }
 /** `stored` begins on a word and is the caller's own. */
 export function fromStored(field: Field, stored: ArrayBuffer): Uint8Array<ArrayBuffer> {

@@ -1,7 +1,7 @@
 /** Tensors that are halves on the device and singles on the host. */
 import { expect, test } from "vitest";
 import { fromFloat16, toFloat16 } from "../../ir/float16.ts";
-import { type Region, regions } from "../../ir/program.ts";
+import { type Field, type Region, regions } from "../../ir/program.ts";
 import { load, parseSafetensors, writeSafetensors } from "../../runtime/index.ts";
 import { numbersOf } from "../../runtime/safetensors.ts";
 import { fromHalves, toHalves } from "../../runtime/webgpu/halves.ts";
@@ -40,7 +40,8 @@ test("singles become the nearest halves: each half, its middles to the next ones
   expect(halvesOf(some)).toEqual([0x7bff, 0x7c00, 0xfc00, 0x7c00, 0x7e00, 0x8000, 0, 1, 0x0400, 0]);
 });
 
-test("bytes that begin anywhere are written as whole words, page by page", () => {
+/** A device that keeps what is written. */
+function recorder() {
   const written: [label: string, offset: number, bytes: number[]][] = [];
   const queue = {
     writeBuffer: (buffer: { label: string }, offset: number, data: Uint8Array, at: number, size: number) =>
@@ -48,11 +49,31 @@ test("bytes that begin anywhere are written as whole words, page by page", () =>
   };
   const page = (start: number, end: number) => ({ start, end, buffer: { label: `page ${start}` } });
   const buffers = Object.fromEntries(regions.map((r: Region) => [r, [page(0, 4), page(4, 16)]])) as unknown as Buffers;
+  const write = (f: Field, bytes: Uint8Array) => writeField({ queue } as unknown as GPUDevice, buffers, f, bytes);
+  return { written, write };
+}
+test("finite values that no half holds are refused: whose, how many, the largest, and what to do; infinite ones are not", () => {
+  const { written, write } = recorder();
+  const w = field("fc.weight", "parameters", 0, [2, 2], { stored: "f16" });
+  const writing = (...values: number[]) => {
+    return () => write(w, new Uint8Array(Float32Array.from(values).buffer));
+  };
+  const help = 'storage "f16" holds values up to 65504; compile it with storage "f32" (option storage, of dlm --storage)';
+  const [infinite, nan] = [Number.NEGATIVE_INFINITY, Number.NaN];
+  expect(writing(1, 65520, infinite, nan)).toThrow(`a value of fc.weight (65520) is too large for a half: ${help}`);
+  expect(writing(70000, infinite, -1e6, 7)).toThrow(`2 values of fc.weight (the largest -1000000) are too large for a half: ${help}`);
+  expect(written).toEqual([]);
+  writing(65519, infinite, nan, -65504)();
+  expect(written.flatMap(([, , bytes]) => bytes)).toEqual([0xff, 0x7b, 0x00, 0xfc, 0x00, 0x7e, 0xff, 0xfb]);
+});
+
+test("bytes that begin anywhere are written as whole words, page by page", () => {
+  const { written, write } = recorder();
   const odd = field("w", "parameters", 0, [3], { stored: "f16" });
   expect(bytesOn(odd)).toBe(8);
   const bytes = new Uint8Array(13);
   bytes.set(new Uint8Array(Float32Array.of(1, -2, 0.1).buffer), 1);
-  writeField({ queue } as unknown as GPUDevice, buffers, odd, bytes.subarray(1));
+  write(odd, bytes.subarray(1));
   expect(written).toEqual([
     ["page 0", 0, [0x00, 0x3c, 0x00, 0xc0]],
     ["page 4", 0, [0x66, 0x2e, 0, 0]],
@@ -66,7 +87,7 @@ const words = kernel(
   ["var<storage, read_write> stored: array<u32, 3>", "var<storage, read_write> y: array<u32, 3>"],
   "for (var n = 0; n < 3; n++) { y[n] = stored[n]; }",
 );
-const values = Float32Array.of(0.1, -1 / 3, 1e6, 2049, 3e-8);
+const values = Float32Array.of(0.1, -1 / 3, Number.POSITIVE_INFINITY, 2049, 3e-8);
 const program = programOf(
   wgsl([words], {
     forward: [
