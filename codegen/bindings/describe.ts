@@ -21,7 +21,7 @@ export const declaredNames = [
   "Picture",
   "GpuBinding",
   "GpuBuffer",
-  "GpuOutputs",
+  "DlmError",
   "AnyProgram",
 ] as const;
 

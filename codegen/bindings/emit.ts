@@ -63,7 +63,7 @@ function writeDts(
   const onGpu = programs.some((p) => p.code.kind === "wgsl");
   const forward = signaturesOf(program, "forward");
   const step = signaturesOf(program, "step");
-  const ofGpu = onGpu ? ["GpuBinding", "GpuBuffer", "GpuOutputs"] : [];
+  const ofGpu = onGpu ? ["GpuBinding", "GpuBuffer"] : [];
   const namedImports = [...ofGpu, "LoadOptions", { name: "Net", alias: "LoadedNet" }, "Picture", { name: "Program", alias: "AnyProgram" }];
   file.addImportDeclaration({ isTypeOnly: true, namedImports, moduleSpecifier: runtime });
   addTensor(file);
@@ -90,16 +90,26 @@ function writeDts(
     hasDeclareKeyword: true,
     declarationKind: constant,
     declarations: [
-      { name, type: `{ readonly load: (options?: LoadOptions) => Promise<${name}>; readonly program: ${programType(programs)} }` },
+      {
+        name,
+        type: `{ readonly load: (options?: ${optionsType(programs)}) => Promise<${name}>; readonly program: ${programType(programs)} }`,
+      },
     ],
     docs: [inComment(program.doc ?? `The model ${program.name}.`)],
   });
   file.addExportAssignment({ isExportEquals: false, expression: name });
   return `// ${banner}\n${file.getFullText()}`;
 }
+const devicesOf = (programs: readonly Program[]): readonly string[] =>
+  manifestsOf(programs, "").map(({ device }) => JSON.stringify(device));
+/** `device` may be one that there is a program for. */
+function optionsType(programs: readonly Program[]): string {
+  const devices = devicesOf(programs);
+  return devices.length > 1 ? "LoadOptions" : `LoadOptions & { readonly device?: "auto" | ${devices.join(" | ")} }`;
+}
 /** For `gpuNeeds`, before anything is loaded. */
 function programType(programs: readonly Program[]): string {
-  const devices = manifestsOf(programs, "").map(({ device }) => JSON.stringify(device));
+  const devices = devicesOf(programs);
   return `(${devices.length > 1 ? `device: ${devices.join(" | ")}` : ""}) => Promise<AnyProgram>`;
 }
 function addTensor(file: SourceFile): void {
@@ -123,14 +133,18 @@ function addProperties(file: SourceFile, name: string, doc: string, properties: 
     properties: properties.map((p) => ({ isReadonly: true, name: p.name, type: p.type, docs: p.doc ? [inComment(p.doc)] : [] })),
   });
 }
+const runOnHost = '(inputs: Inputs, options?: { readonly seed?: number; readonly outputs?: "arrays" }) => Promise<Outputs>';
+const runToNewBuffers =
+  '(inputs: Inputs, options: { readonly seed?: number; readonly outputs: "gpu" }) => Promise<Record<keyof Outputs, GpuBuffer>>';
+/** What is filled comes back, nothing else. */
+const runToBuffers =
+  "<Name extends keyof Outputs>(inputs: Inputs, options: { readonly seed?: number; " +
+  "readonly outputs: Readonly<Record<Name, GpuBuffer | GpuBinding>> }) => Promise<Record<Name, GpuBuffer>>";
 /** The runtime's `Net`, with what the program has and with its names. */
 function addNet(file: SourceFile, program: Program, name: string, onGpu: boolean): void {
   const has = (entry: "step" | "evaluate") => signaturesOf(program, entry).length > 0;
   const step = "(inputs: StepInputs) => Promise<StepResult>";
-  const onHost = "(inputs: Inputs, options?: { readonly seed?: number }) => Promise<Outputs>";
-  const toGpu =
-    "((inputs: Inputs, options: { readonly seed?: number; readonly outputs: GpuOutputs }) => Promise<Record<keyof Outputs, GpuBuffer>>)";
-  const run = onGpu ? `(${onHost}) & ${toGpu}` : onHost;
+  const run = onGpu ? `(${runOnHost}) & (${runToNewBuffers}) & (${runToBuffers})` : runOnHost;
   const properties: Property[] = [{ name: "run", type: run, doc: "Predicts." }];
   if (has("step")) properties.push({ name: "step", type: step, doc: "One micro-batch: forward, backward, update." });
   if (has("step") && has("evaluate")) properties.push({ name: "evaluate", type: step, doc: "Loss and metrics without any update." });
@@ -149,7 +163,8 @@ function writeJs(project: Project, programs: readonly Program[], { runtime, stem
   const program = programs[0]!;
   const name = bindingName(program);
   const file = project.createSourceFile(`${stem}.js`);
-  file.addImportDeclaration({ namedImports: ["load", "programFromArtefact"], moduleSpecifier: runtime });
+  const namedImports = [...(programs.length > 1 ? ["DlmError"] : []), "load", "programFromArtefact"];
+  file.addImportDeclaration({ namedImports, moduleSpecifier: runtime });
   const manifests = manifestsOf(programs, stem);
   const files = [...programs.flatMap((p, i) => filesOf(p, stem, manifests[i]!.file)), ...(weights ? [weights] : [])];
   file.addStatements((w) => {
@@ -192,7 +207,10 @@ const readFunction = `async function read(name) {
   return new Uint8Array(await response.arrayBuffer());
 }`;
 const programMethod = `async program(device) {
-  if (!Object.hasOwn(manifests, device)) throw new Error(\`there is no program for the device \${device}\`);
+  if (!Object.hasOwn(manifests, device)) {
+    const known = Object.keys(manifests).map((d) => JSON.stringify(d)).join(" and ");
+    throw new DlmError("option", \`there is no program for the device \${JSON.stringify(device)}: there are \${known}\`);
+  }
   return program(device);
 },`;
 const programFunctions = `const opened = {};

@@ -121,7 +121,7 @@ test("the declarations, whole", async () => {
     /** Tiny, loaded. */
     export interface Tiny extends Omit<LoadedNet, "run" | "step" | "evaluate"> {
       /** Predicts. */
-      readonly run: (inputs: Inputs, options?: { readonly seed?: number }) => Promise<Outputs>;
+      readonly run: (inputs: Inputs, options?: { readonly seed?: number; readonly outputs?: "arrays" }) => Promise<Outputs>;
       /** One micro-batch: forward, backward, update. */
       readonly step: (inputs: StepInputs) => Promise<StepResult>;
       /** Loss and metrics without any update. */
@@ -129,7 +129,7 @@ test("the declarations, whole", async () => {
     }
 
     /** Doubles an image. * / Not the end of a comment. */
-    export declare const Tiny: { readonly load: (options?: LoadOptions) => Promise<Tiny>; readonly program: () => Promise<AnyProgram> };
+    export declare const Tiny: { readonly load: (options?: LoadOptions & { readonly device?: "auto" | "wasm" }) => Promise<Tiny>; readonly program: () => Promise<AnyProgram> };
 
     export default Tiny;
     "
@@ -150,6 +150,7 @@ const row: Tensor<"f32", readonly [1, 4]> = scores;
 const plain: Float32Array = scores;
 await net.run({ image: [0, 1, 0, 1] }, { seed: 3 });
 await net.run({ image: new ImageData(2, 2) });
+await net.run({ image }, { outputs: "arrays" });
 const { loss, metrics: { accuracy } } = await net.step({ image, label: 3 });
 const total: number = loss + accuracy + (await net.evaluate({ image, label: new Int32Array(1) })).loss;
 const saved: Uint8Array = await net.save();
@@ -166,6 +167,8 @@ const other: Tensor<"f32", readonly [4, 1]> = scores; // error: another shape
 await net.step({ image }); // error: an input is missing
 (await net.step({ image, label: 1 })).metrics.precision; // error: no such metric
 await Tiny.load({ weight: 1 }); // error: no such option
+await Tiny.load({ device: "webgpu" }); // error: no program for it
+await net.run({ image }, { outputs: "gpu" }); // error: arrays only
 export { row, plain, total, saved, logits, other };
 `;
   expect(errorLines("app.ts", app)).toEqual(linesOfErrors(app));
@@ -175,6 +178,10 @@ test("a program for WebGPU takes and gives buffers", async () => {
   const code = { kind: "wgsl" as const, shaders: [], entries: {}, limits: {} };
   const { dts } = await emitBindings({ ...program, target: "wgsl", code }, { runtime: join(root, "runtime/index.ts"), stem: "gpu" });
   writeFileSync(join(folder, "gpu.d.ts"), dts);
+  const [forward] = program.entries;
+  const twice = { ...program, entries: [{ ...forward!, outputs: [scores, { ...scores, name: "sums" }] }] };
+  const both = await emitBindings([twice, { ...twice, target: "wgsl", code }], { runtime: join(root, "runtime/index.ts"), stem: "both" });
+  writeFileSync(join(folder, "both.d.ts"), both.dts);
   writeFileSync(join(folder, "gpu.js"), "");
   const app = `import { gpuNeeds } from ${JSON.stringify(join(root, "runtime/index.ts"))};
 import Tiny from "./gpu.js";
@@ -182,6 +189,7 @@ declare const adapter: GPUAdapter;
 const gpuDevice: GPUDevice = await adapter.requestDevice(gpuNeeds(await Tiny.program()));
 declare const image: GPUBuffer;
 const net = await Tiny.load({ gpuDevice });
+const two = await (await import("./both.js")).Tiny.load({ gpuDevice });
 const { scores } = await net.run({ image }, { outputs: "gpu" });
 const onDevice: GPUBuffer = scores;
 const onHost: Float32Array = (await net.run({ image: onDevice })).scores;
@@ -191,7 +199,16 @@ await net.step({ image, label: onDevice });
 await Tiny.program("wasm"); // error: there is one program
 await net.run({ image }, { outputs: "cpu" }); // error: no such place
 const { logits } = await net.run({ image }, { outputs: "gpu" }); // error: no such output
-export { onHost, logits };
+const arrays: Float32Array = (await net.run({ image }, { outputs: "arrays", seed: 1 })).scores;
+const filled: GPUBuffer = (await net.run({ image }, { outputs: { scores: onDevice }, seed: 1 })).scores;
+await net.run({ image }, { outputs: { score: onDevice } }); // error: no such output
+await net.run({ image }, { outputs: { scores: onDevice, score: onDevice } }); // error: no such output
+(await two.run({ image }, { outputs: { scores: onDevice } })).sums; // error: it was not asked for
+const both: readonly GPUBuffer[] = Object.values(await two.run({ image }, { outputs: { scores: onDevice, sums: onDevice } }));
+await Tiny.load({ device: "webgpu" });
+await Tiny.load({ device: "wasm" }); // error: no program for it
+await (await import("./both.js")).Tiny.load({ device: "wasm" });
+export { onHost, logits, arrays, filled, both };
 `;
   expect(errorLines("gpu-app.ts", app)).toEqual(linesOfErrors(app));
 });

@@ -20,7 +20,7 @@ test("both programs are read, and one is chosen; with `device` only that one is 
   const run = `import { Double } from "./net.js";
 import { renameSync } from "node:fs";
 const kinds = [(await Double.program("wasm")).code.kind, (await Double.program("webgpu")).code.kind];
-const unknown = await Double.program("cuda").catch((e) => e.message);
+const unknown = await Double.program("cuda").catch((e) => [e.code, e.message]);
 const net = await Double.load();
 const { y } = await net.run({ x: [1, 2, 3, 4] });
 const refusal = await Double.load({ device: "webgpu" }).catch((e) => e.code);
@@ -44,6 +44,6 @@ console.log(JSON.stringify([[...y], net.device, net.notes.length, refusal, alone
     "ENOENT",
     "wasm",
     ["wasm", "wgsl"],
-    "there is no program for the device cuda",
+    ["option", 'there is no program for the device "cuda": there are "wasm" and "webgpu"'],
   ]);
 });
