@@ -34,12 +34,13 @@ async function start(program: Program, code: WgslCode, options: GpuOptions, give
   const end = ending(opened, health);
   const [first, ...later] = warmEntries(program, warm, given);
   const ready = async (): Promise<Machine> => {
-    const machine = await setUp(program, code, opened, onProgress, end);
+    const machine = await setUp(program, code, opened, health, onProgress, end);
     await machine.make(first);
+    health.check();
     return machine;
   };
   const machine = await ready().catch(async (e) => {
-    const error = await health.failure("the GPU cannot be set up", e);
+    const error = await health.failure("the GPU cannot be set up", e, "while it was set up");
     end.all();
     throw error;
   });
@@ -92,6 +93,7 @@ async function setUp(
   program: Program,
   code: WgslCode,
   { device }: Opened,
+  { lost }: Health,
   onProgress: OnProgress | undefined,
   end: Ending,
 ): Promise<Machine> {
@@ -119,7 +121,7 @@ async function setUp(
     });
     return opening;
   };
-  return { program, device, buffers, steps, make, clock, staging, pictures };
+  return { program, device, lost, buffers, steps, make, clock, staging, pictures };
 }
 
 interface Parts {

@@ -14,6 +14,8 @@ import { encodeSteps, type Steps } from "./steps.ts";
 export interface Machine {
   readonly program: Program;
   readonly device: GPUDevice;
+  /** Why the device is lost; null: it is not. */
+  readonly lost: () => string | null;
   readonly buffers: Buffers;
   /** Those made so far, by id. */
   readonly steps: Readonly<Record<string, Steps>>;
@@ -34,6 +36,7 @@ export async function runToHost(m: Machine, call: GpuCall, issued: () => void): 
     const { values, accepted } = submit(m, i === 0 ? call : nothing, reads, pictures);
     if (i === parts.length - 1) issue(i === 0 ? call : nothing, accepted, issued);
     const [found] = await Promise.all([values, accepted]);
+    if (reads.length === 0) refuseLost(m);
     results.push(found);
   }
   return results.flat();
@@ -80,11 +83,17 @@ export async function runToBuffers(m: Machine, call: GpuCall, to: GpuOutputs, is
   issue(call, accepted, issued);
   try {
     await accepted;
+    refuseLost(m);
   } catch (e) {
     if (!given) for (const { buffer } of value) buffer.destroy();
     throw e;
   }
   return Object.fromEntries(wanted.map((f, i) => [f.name, value[i]!.buffer]));
+}
+/** Devices that are lost have nothing against anything: where nothing is read back, only this tells. */
+function refuseLost({ lost }: Machine): void {
+  const why = lost();
+  if (why !== null) throw new Error(why);
 }
 const outputBuffer = (device: GPUDevice, f: Field): GPUBuffer =>
   device.createBuffer({ label: f.name, size: bytesOn(f), usage: usage.storage | usage.copySrc | usage.copyDst });

@@ -83,8 +83,8 @@ export interface Health {
   readonly lost: () => string | null;
   /** Fails when the device is lost or has reported an error that no call has taken. */
   readonly check: () => void;
-  /** The error of a call that the device did not finish. */
-  readonly failure: (what: string, error: unknown) => Promise<DlmError>;
+  /** The error of what the device did not finish; `lossText`: what its loss means there. */
+  readonly failure: (what: string, error: unknown, lossText?: string) => Promise<DlmError>;
   readonly end: () => void;
 }
 /** `program` names who asks, in messages. Errors of a shared device that are not of its calls stay the caller's. */
@@ -101,18 +101,19 @@ export function watch(program: string, { device, owned }: Opened): Health {
       problem ??= e.error.message;
     };
   const error = (text: string, cause?: unknown) => new DlmError("device", `${program}: ${text}`, cause);
-  const lossText = () => `the GPU device was lost (${lost})`;
+  const loss = () => `the GPU device was lost (${lost})`;
   return {
     lost: () => lost,
     check: () => {
-      if (lost !== null) throw error(lossText());
+      if (lost !== null) throw error(loss());
       if (problem !== null) throw error(`a GPU error, after which results are not to be trusted (load again): ${problem}`);
     },
-    failure: async (what, e) => {
-      if (e instanceof DlmError) return e;
+    failure: async (what, e, lossText = "during a call, which gives nothing") => {
+      if (e instanceof DlmError && e.code !== "device") return e;
       // What was under way may fail before the device says that it is lost.
       await Promise.race([told, new Promise((resolve) => setTimeout(resolve, 100))]);
-      return lost === null ? error(`${what}: ${messageOf(e)}`, e) : error(`${lossText()} during a call, which gives nothing`, e);
+      if (lost !== null) return error(`${loss()} ${lossText}`, e);
+      return e instanceof DlmError ? e : error(`${what}: ${messageOf(e)}`, e);
     },
     end: () => {
       ended = true;
@@ -132,7 +133,7 @@ export function scoped<T>(
   suspects: Suspects | null = null,
 ): { readonly value: T; readonly accepted: Promise<void> } {
   for (const kind of kinds) device.pushErrorScope(kind);
-  const popped = (): Promise<(GPUError | null)[]> => Promise.all(kinds.map(() => device.popErrorScope().catch(() => null)));
+  const popped = (): Promise<(GPUError | null)[]> => Promise.all(kinds.map(() => device.popErrorScope()));
   try {
     const value = work();
     const accepted = popped().then((errors) => refuse(program, suspects, errors));
@@ -140,7 +141,7 @@ export function scoped<T>(
     accepted.catch(() => undefined);
     return { value, accepted };
   } catch (e) {
-    void popped();
+    popped().catch(() => undefined);
     throw e;
   }
 }

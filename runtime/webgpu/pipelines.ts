@@ -51,13 +51,14 @@ async function makePipeline(device: GPUDevice, name: string, code: string, layou
   try {
     return await device.createComputePipelineAsync({ label: name, layout, compute: { module } });
   } catch (e) {
-    const { messages } = await module.getCompilationInfo();
-    const details = messages.filter((m) => m.type === "error").map((m) => `line ${m.lineNum}: ${m.message}`);
+    const { messages } = await module.getCompilationInfo().catch(() => ({ messages: [] }));
+    // What is not of the text, as the loss of the device, has no line.
+    const details = messages.filter((m) => m.type === "error" && m.lineNum > 0).map((m) => `line ${m.lineNum}: ${m.message}`);
     return fail("device", `the GPU refuses the kernel ${name}: ${details.join("; ") || messageOf(e)}`, e);
   }
 }
 
-/** Counts what is under way; when all of it is done, the next begins anew. */
+/** Counts what is under way; when all of it is done, the next begins anew. What the caller's function throws is the caller's. */
 function telling(onProgress: OnProgress = () => undefined): <T>(work: Promise<T>) => Promise<T> {
   let [done, total] = [0, 0];
   return async (work) => {
@@ -65,7 +66,13 @@ function telling(onProgress: OnProgress = () => undefined): <T>(work: Promise<T>
     try {
       return await work;
     } finally {
-      onProgress({ done: ++done, total });
+      try {
+        onProgress({ done: ++done, total });
+      } catch (e) {
+        queueMicrotask(() => {
+          throw e;
+        });
+      }
       if (done === total) [done, total] = [0, 0];
     }
   };

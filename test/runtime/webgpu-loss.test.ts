@@ -3,7 +3,7 @@ import { expect } from "vitest";
 import type { Program } from "../../ir/program.ts";
 import { type LoadOptions, load, type Recover } from "../../runtime/index.ts";
 import { failure, field, gain, trainable } from "./fixtures.ts";
-import { bufferOf, dispatch, kernel, onGpu, ownDevice, program, spying, weights, wgsl } from "./webgpu-fixtures.ts";
+import { bufferOf, compiling, dispatch, kernel, onGpu, ownDevice, program, spying, weights, wgsl } from "./webgpu-fixtures.ts";
 
 const input = { x: [1, 1, 2, 2] };
 const outputs = { y: Float32Array.of(1006, 1007, 1011, 1013) };
@@ -30,18 +30,62 @@ onGpu("a program that predicts goes on by itself, as often as need be", async ()
 onGpu("a call under way fails, and says why; the next one goes on", async () => {
   const { source, devices } = spying();
   const net = await load(program, { weights, gpu: source });
-  const queue = devices[0]!.queue;
-  const submit = queue.submit.bind(queue);
-  queue.submit = (buffers) => {
+  for (const [i, to] of (["arrays", "gpu"] as const).entries()) {
+    loseBehindSubmit(devices[i]!);
+    const e = await failure(() => net.run(input, { outputs: to as "gpu" }));
+    expect(e).toMatchObject({ name: "DlmError", code: "device" });
+    expect(e.message).toBe(lostInCall);
+    expect(await net.run(input)).toEqual(outputs);
+  }
+  await net.dispose();
+});
+const lostInCall = "tiny: the GPU device was lost (destroyed: device was destroyed) during a call, which gives nothing";
+function loseBehindSubmit(device: GPUDevice): void {
+  const submit = device.queue.submit.bind(device.queue);
+  device.queue.submit = (buffers) => {
     submit(buffers);
-    devices[0]!.destroy();
+    device.destroy();
     return undefined;
   };
-  const e = await failure(() => net.run(input));
+}
+
+onGpu("outputs on a device that was lost, or that does not tell, are freed", async () => {
+  const faults: ((device: GPUDevice) => void)[] = [
+    loseBehindSubmit,
+    (device) => {
+      device.popErrorScope = () => Promise.reject(new Error("gone"));
+    },
+  ];
+  const messages: string[] = [];
+  for (const fault of faults) {
+    const gpuDevice = await ownDevice();
+    const net = await load(program, { weights, gpuDevice });
+    let alive = 0;
+    const create = gpuDevice.createBuffer.bind(gpuDevice);
+    gpuDevice.createBuffer = (d) => {
+      const buffer = create(d);
+      const destroy = buffer.destroy.bind(buffer);
+      buffer.destroy = () => {
+        alive--;
+        return destroy();
+      };
+      alive++;
+      return buffer;
+    };
+    fault(gpuDevice);
+    messages.push((await failure(() => net.run(input, { outputs: "gpu" }))).message);
+    expect(alive).toBe(0);
+    await net.dispose();
+    gpuDevice.destroy();
+  }
+  expect(messages).toEqual([lostInCall, "tiny: forward: gone"]);
+});
+
+onGpu("a device that is lost while load compiles refuses no kernel", async () => {
+  const { gpu } = compiling(async (_, device) => device.destroy());
+  const e = await failure(() => load(program, { weights, gpu }));
   expect(e).toMatchObject({ name: "DlmError", code: "device" });
-  expect(e.message).toBe("tiny: the GPU device was lost (destroyed: device was destroyed) during a call, which gives nothing");
-  expect(await net.run(input)).toEqual(outputs);
-  await net.dispose();
+  expect(e.message).toBe("tiny: the GPU device was lost (destroyed: device was destroyed) while it was set up");
 });
 
 /** Every step adds 1 to the parameters; loss is the first of them. */

@@ -1,5 +1,5 @@
 /** When kernels are compiled: ahead of the calls asked for, by the first call of all others. */
-import { expect } from "vitest";
+import { afterEach, expect, vi } from "vitest";
 import type { Program } from "../../ir/program.ts";
 import { type LoadOptions, load } from "../../runtime/index.ts";
 import { failure, gain, trainable } from "./fixtures.ts";
@@ -50,6 +50,22 @@ onGpu("load compiles what a prediction needs, the first step its own, once", asy
   expect((await net.evaluate(batch)).loss).toBe(12);
   expect(compiled.length).toBe(5);
   expect(told).toEqual(["1/3", "2/3", "3/3", "1/2", "2/2"]);
+  await net.dispose();
+});
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
+onGpu("what the caller's function for progress throws is thrown to the caller's page, and the net is none the worse", async () => {
+  const later: (() => void)[] = [];
+  vi.stubGlobal("queueMicrotask", (f: () => void) => later.push(f));
+  const onProgress = (): never => {
+    throw new Error("mine");
+  };
+  const net = await load(program, { gpu: compiling().gpu, onProgress });
+  expect((await net.run(input)).y).toEqual(Float32Array.of(10, 20, 30, 40));
+  expect(later.length).toBe(3);
+  for (const f of later) expect(f).toThrow("mine");
   await net.dispose();
 });
 
