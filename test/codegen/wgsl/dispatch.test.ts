@@ -243,3 +243,47 @@ test("a shader, whole", () => {
     "
   `);
 });
+
+const last = buffer("last", "out", [n]);
+/** A stage that writes `between`, and behind a barrier one in which each invocation reads an element of another from `from`. */
+const meeting = (between: Buffer, from: Buffer) =>
+  kernel(
+    "meeting",
+    [x, y, last, ...(between.space === "workgroup" ? [between] : [])],
+    grid("g", n / 8, (g) => [
+      thread("t", 8, (t) => [
+        store(between, [at(g, 8, t)], load(x, at(g, 8, t))),
+        barrier,
+        store(last, [at(g, 8, t)], load(from, at(g, 8, sub(i32(7), t)))),
+      ]),
+    ]),
+  );
+test("stages that meet in storage wait for storage too, before they wait for each other; others do not", async () => {
+  const { code } = emit(meeting(y, y)).shaders[0]!;
+  expect(code).toMatchInlineSnapshot(`
+    "@group(0) @binding(0) var<storage, read_write> b_x: array<f32, 256>;
+    @group(0) @binding(1) var<storage, read_write> b_y: array<f32, 256>;
+    @group(0) @binding(2) var<storage, read_write> b_last: array<f32, 256>;
+    @compute @workgroup_size(8, 1, 1)
+    fn main(@builtin(workgroup_id) workgroup: vec3<u32>, @builtin(local_invocation_id) invocation: vec3<u32>) {
+      let v_g = i32(workgroup.x);
+      let v_t = i32(invocation.x);
+      b_y[((v_g * 8i) + v_t)] = b_x[((v_g * 8i) + v_t)];
+      storageBarrier();
+      workgroupBarrier();
+      b_last[((v_g * 8i) + v_t)] = b_y[(((v_g * 8i) - v_t) + 7i)];
+    }
+    "
+  `);
+  expect(await validate(invalid, emit(meeting(y, y)))).toEqual([]);
+  const shared = buffer("shared", "workgroup", [n]);
+  for (const k of [meeting(shared, shared), meeting(y, x)]) {
+    expect(emit(k).shaders[0]!.code).toMatch(/^ *workgroupBarrier\(\);$/m);
+    expect(emit(k).shaders[0]!.code).not.toContain("storageBarrier");
+  }
+  // What is written and what is read may be the same memory under two names.
+  const { plan } = planOf("wgsl", [meeting(y, x)]);
+  const [from, , to] = plan.entries[0]!.calls[0]!.args;
+  const together = [{ ...plan.entries[0]!, calls: [{ ...plan.entries[0]!.calls[0]!, args: [from!, from!, to!] }] }];
+  expect(emitWgsl({ ...plan, entries: together }).shaders[0]!.code).toContain("storageBarrier();\n  workgroupBarrier();");
+});

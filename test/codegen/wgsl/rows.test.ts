@@ -26,6 +26,19 @@ const turned = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
     %8 = mul(%7, %4) : f32[${rows},${n}]
     return y = %8
   }`;
+/** The next stage reads, at once, elements that other invocations have made: nothing but a barrier of their own makes it wait. */
+const beside = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
+    %0 = reduce_sum(%x) {axes=[1], keepdims=true} : f32[${rows},1]
+    %1 = sub(%x, %0) : f32[${rows},${n}]
+    %2 = tanh(%1) : f32[${rows},${n}]
+    %3 = slice(%2) {starts=[0,1], limits=[${rows},${n}], steps=[1,1]} : f32[${rows},${n - 1}]
+    %4 = slice(%2) {starts=[0,0], limits=[${rows},1], steps=[1,1]} : f32[${rows},1]
+    %5 = concat(%3, %4) {axis=1} : f32[${rows},${n}]
+    %6 = mul(%5, %2) : f32[${rows},${n}]
+    %7 = reduce_sum(%6) {axes=[1], keepdims=true} : f32[${rows},1]
+    %8 = mul(%2, %7) : f32[${rows},${n}]
+    return y = %8
+  }`;
 /** Two readers of one row: a softmax, and a normalisation of the same values. */
 const shared = `graph g(%x: f32[24,33]) {
     %a = exp(%x) : f32[24,33]
@@ -63,6 +76,7 @@ const cases: Record<string, Rows> = {
   "whole numbers": { text: integers(18, 27), kernels: 1 },
   "rows numbered in two ways": { text: similarity, kernels: 1 },
   "rows that are turned": { text: turned(5, 50), kernels: 1, runs: true },
+  "rows whose neighbours are read at once": { text: beside(5, 50), kernels: 1, runs: true },
   "two readers": { text: shared, kernels: 2 },
 };
 checkGraphs(

@@ -1,4 +1,8 @@
 /** Elements by fours, and folds of few terms at several places at once. */
+import { describe, expect, test } from "vitest";
+import { wideBuffers } from "../../../codegen/wgsl/wide.ts";
+import { add, at, buffer, f32, grid, i32, load, splat, store } from "../../../ir/kernel/build.ts";
+import type { Buffer, Expr, Stmt } from "../../../ir/kernel/kernel.ts";
 import { checkGraphs } from "./graphs.ts";
 
 /** Extents of channels and of the image; a halo is in memory around what a convolution reads. */
@@ -83,3 +87,38 @@ checkGraphs(
     ]),
   ),
 );
+
+describe("buffers of vectors", () => {
+  const [x, y, z] = [buffer("x", "in", [64]), buffer("y", "out", [64]), buffer("z", "out", [64])];
+  const fours = (b: Buffer, start: Expr): Expr => ({ kind: "load", lanes: 4, buffer: b, base: null, index: [start] });
+  const ones = splat(f32(1));
+  /** Of a kernel of such statements in invocation i; `same`: names of one memory. */
+  const wide = (body: (i: Expr) => readonly Stmt[], same: readonly string[] = []) => {
+    const own = [buffer("s", "scratch", [64]), buffer("w", "workgroup", [64])];
+    const k = { name: "k", buffers: [x, y, z, ...own], body: [grid("i", 16, body)] };
+    return [...wideBuffers(k, (name) => (same.includes(name) ? same[0]! : name))].sort();
+  };
+
+  test("are those that are read and written by fours", () => {
+    expect(wide((i) => [store(y, [at(i, 4)], fours(x, at(i, 4)))])).toEqual(["x", "y"]);
+    expect(wide((i) => [store(y, [at(i, 4)], add(fours(x, at(i, 4)), splat(load(x, i))))])).toEqual(["x", "y"]);
+    expect(wide((i) => [store(y, [i], load(x, i))])).toEqual([]);
+  });
+  test("are none where fours do not begin at multiples of four", () => {
+    expect(wide((i) => [store(y, [at(i, 4)], fours(x, at(i, 4, i32(1))))])).toEqual(["y"]);
+    expect(wide((i) => [store(y, [i], ones), store(z, [at(i, 4)], ones)])).toEqual(["z"]);
+  });
+  test("are none where an element is written alone: neighbours, which another invocation writes, would be torn", () => {
+    const both = (b: Buffer) => (i: Expr) => [store(b, [at(i, 4)], ones), store(b, [i], f32(2))];
+    expect(wide(both(y))).toEqual([]);
+    expect(wide(both(buffer("w", "workgroup", [64])))).toEqual([]);
+    expect(wide((i) => [store(y, [i], load(x, i)), store(z, [at(i, 4)], fours(y, at(i, 4)))])).toEqual(["z"]);
+    // Nobody else has the neighbours of what is an invocation's own.
+    expect(wide(both(buffer("s", "scratch", [64])))).toEqual(["s"]);
+  });
+  test("are none where an element is written alone under another name of the same memory", () => {
+    const body = (i: Expr) => [store(y, [at(i, 4)], ones), store(z, [i], f32(2))];
+    expect(wide(body)).toEqual(["y"]);
+    expect(wide(body, ["y", "z"])).toEqual([]);
+  });
+});
