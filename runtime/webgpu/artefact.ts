@@ -1,9 +1,8 @@
 /** What of an artefact only programs for WebGPU have: whether dispatches and pages go with shaders and regions. */
-import { type Code, type Dispatch, type Program, type Region, regions } from "../../ir/program.ts";
+import { type Dispatch, type Program, type Region, regions } from "../../ir/program.ts";
 import { fail } from "../errors.ts";
 import { storedBytes } from "../field.ts";
-
-type WgslCode = Extract<Code, { readonly kind: "wgsl" }>;
+import { bindingAlignment, type WgslCode } from "./code.ts";
 
 export function checkedCode(code: WgslCode, sizes: Program["sizes"]): WgslCode {
   for (const r of regions) checkPages(r, code.pages?.[r] ?? [0], sizes);
@@ -18,8 +17,6 @@ export function checkedCode(code: WgslCode, sizes: Program["sizes"]): WgslCode {
   return code;
 }
 
-/** Bindings begin at multiples of this. */
-const bindingAlignment = 256;
 function checkPages(region: Region, starts: readonly number[], sizes: Program["sizes"]): void {
   const isInOrder = starts.every((start, i) => (i === 0 ? start === 0 : start > starts[i - 1]! && start < sizes[region]));
   if (starts.length === 0 || !isInOrder || starts.some((s) => s % bindingAlignment)) bad(`the region ${region} has no such pages`);

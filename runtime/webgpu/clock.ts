@@ -1,6 +1,7 @@
 /** Times of the calls of an entry, by timestamps of the device: a pass for each dispatch, so that each has two of them. */
 import type { EntryId, Program } from "../../ir/program.ts";
-import { scoped, type WgslCode } from "./device.ts";
+import type { WgslCode } from "./code.ts";
+import { scoped } from "./device.ts";
 import { usage } from "./memory.ts";
 import type { Steps } from "./steps.ts";
 

@@ -1,9 +1,9 @@
 /** Devices: opened with what a program declares and nothing more, watched, and asked what went wrong. */
-import type { Code, Program } from "../../ir/program.ts";
+import type { Program } from "../../ir/program.ts";
 import { DlmError, fail, messageOf } from "../errors.ts";
 import type { AnyGpuDevice, GpuSource } from "../gpu-types.ts";
+import type { WgslCode } from "./code.ts";
 
-export type WgslCode = Extract<Code, { readonly kind: "wgsl" }>;
 export interface Opened {
   readonly device: GPUDevice;
   /** Not the caller's. */

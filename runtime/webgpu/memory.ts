@@ -1,9 +1,10 @@
 /** Buffers of a program on a device: one for each region, or one for each of its pages. */
-import type { Code, Field, Program, Region } from "../../ir/program.ts";
+import type { Field, Program, Region } from "../../ir/program.ts";
 import { regions } from "../../ir/program.ts";
 import { bytesStored, sizeOf } from "../../ir/type.ts";
 import { fail } from "../errors.ts";
 import { storedBytes } from "../field.ts";
+import type { WgslCode } from "./code.ts";
 import { fromHalves, largestHalf, largestOf, toHalves } from "./halves.ts";
 
 // The numbers of the specification: Node has no such globals.
@@ -16,7 +17,7 @@ interface Page {
   readonly buffer: GPUBuffer;
 }
 export type Buffers = Readonly<Record<Region, readonly Page[]>>;
-export function makeBuffers(program: Program, { pages }: Extract<Code, { kind: "wgsl" }>, device: GPUDevice): Buffers {
+export function makeBuffers(program: Program, { pages }: WgslCode, device: GPUDevice): Buffers {
   const make = (region: Region, start: number, end: number): Page => {
     const size = end - start;
     if (size > device.limits.maxBufferSize)

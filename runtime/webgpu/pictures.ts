@@ -4,6 +4,7 @@ import { sizeOf } from "../../ir/type.ts";
 import { fail } from "../errors.ts";
 import { channelsOf, pixelsOf } from "../foreign.ts";
 import type { Picture } from "../gpu-types.ts";
+import { bindingAlignment } from "./code.ts";
 import { scoped } from "./device.ts";
 import { type Buffers, fieldSpans } from "./memory.ts";
 
@@ -69,8 +70,6 @@ interface Part {
   readonly offset: number;
   readonly bytes: number;
 }
-/** Bindings begin at multiples of this. */
-const bindingAlignment = 256;
 function partsOf({ limits }: GPUDevice, buffers: Buffers, field: Field): readonly Part[] {
   const each = 4 * sizeOf(field.shape.slice(-3));
   const most = Math.min(limits.maxTextureArrayLayers, Math.floor((limits.maxStorageBufferBindingSize - bindingAlignment) / each));
@@ -107,14 +106,17 @@ async function makeReader(program: Program, device: GPUDevice, field: Field, par
   try {
     const pipeline = await device.createComputePipelineAsync({ label: field.name, layout: "auto", compute: { module } });
     await accepted;
-    const group = device.createBindGroup({
-      layout: pipeline.getBindGroupLayout(0),
-      entries: [
-        { binding: 0, resource: texture.createView({ dimension: "2d-array" }) },
-        { binding: 1, resource: { buffer, offset: part.offset - before, size: before + bytes } },
-      ],
-    });
-    return { from, count, texture, pipeline, group };
+    const bound = scoped(program, device, () =>
+      device.createBindGroup({
+        layout: pipeline.getBindGroupLayout(0),
+        entries: [
+          { binding: 0, resource: texture.createView({ dimension: "2d-array" }) },
+          { binding: 1, resource: { buffer, offset: part.offset - before, size: before + bytes } },
+        ],
+      }),
+    );
+    await bound.accepted;
+    return { from, count, texture, pipeline, group: bound.value };
   } catch (e) {
     texture.destroy();
     throw e;

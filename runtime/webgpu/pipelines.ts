@@ -1,7 +1,7 @@
 /** Pipelines: compiled in parallel by the GPU's driver, which takes long; equal ones once, over all entries. */
 import { fail, messageOf } from "../errors.ts";
 import type { OnProgress } from "../gpu-types.ts";
-import type { WgslCode } from "./device.ts";
+import type { WgslCode } from "./code.ts";
 import { shadersFor } from "./subgroups.ts";
 
 const computeStage = 0x4;
@@ -12,13 +12,15 @@ export interface PipelineMaker {
   /** What its dispatches bind at least, in bytes; shaders with the same have the same bind groups. */
   readonly sizes: (shader: number) => readonly number[];
   readonly layout: (sizes: readonly number[]) => GPUBindGroupLayout;
+  /** Layouts are made again when they are next asked for: one that the device had no memory for does not tell. Equal ones fit each other. */
+  readonly forgetLayouts: () => void;
 }
 
 export function pipelineMaker({ shaders: given, entries }: WgslCode, device: GPUDevice, onProgress: OnProgress | undefined): PipelineMaker {
   const shaders = shadersFor(device, given);
-  const layoutOf = memo((sizes: string) => bindGroupLayout(device, JSON.parse(sizes)));
-  const layout = (sizes: readonly number[]) => layoutOf(JSON.stringify(sizes));
-  const pipelineLayout = memo((group: GPUBindGroupLayout) => device.createPipelineLayout({ bindGroupLayouts: [group] }));
+  const newLayouts = () => memo((sizes: string) => layouts(device, JSON.parse(sizes)));
+  let layoutsOf = newLayouts();
+  const layoutsFor = (sizes: readonly number[]): Layouts => layoutsOf(JSON.stringify(sizes));
   const bound = new Map<string, readonly number[]>();
   for (const { shader, bindings } of Object.values(entries).flat()) {
     const { code } = shaders[shader]!;
@@ -31,10 +33,26 @@ export function pipelineMaker({ shaders: given, entries }: WgslCode, device: GPU
   const tell = telling(onProgress);
   const make = memo((code: string) => {
     const { name } = shaders.find((s) => s.code === code)!;
-    return tell(makePipeline(device, name, code, pipelineLayout(layout(bound.get(code)!))));
+    return tell(makePipeline(device, name, code, layoutsFor(bound.get(code)!).pipeline));
   });
   const codeOf = (shader: number) => shaders[shader]!.code;
-  return { make: (shader) => make(codeOf(shader)), sizes: (shader) => bound.get(codeOf(shader))!, layout };
+  return {
+    make: (shader) => make(codeOf(shader)),
+    sizes: (shader) => bound.get(codeOf(shader))!,
+    layout: (sizes) => layoutsFor(sizes).group,
+    forgetLayouts: () => {
+      layoutsOf = newLayouts();
+    },
+  };
+}
+
+interface Layouts {
+  readonly group: GPUBindGroupLayout;
+  readonly pipeline: GPUPipelineLayout;
+}
+function layouts(device: GPUDevice, sizes: readonly number[]): Layouts {
+  const group = bindGroupLayout(device, sizes);
+  return { group, pipeline: device.createPipelineLayout({ bindGroupLayouts: [group] }) };
 }
 
 /**

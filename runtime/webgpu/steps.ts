@@ -1,7 +1,9 @@
 /** What each entry dispatches: pipelines and bind groups made when an entry is needed, and a flat list that is encoded again for every run. */
 import type { Dispatch, EntryId, Program } from "../../ir/program.ts";
+import { DlmError } from "../errors.ts";
 import type { OnProgress } from "../gpu-types.ts";
-import { scoped, type WgslCode } from "./device.ts";
+import type { WgslCode } from "./code.ts";
+import { scoped } from "./device.ts";
 import { type Buffers, pageAt } from "./memory.ts";
 import { memo, type PipelineMaker, pipelineMaker } from "./pipelines.ts";
 
@@ -68,14 +70,25 @@ async function makeSteps(
       ),
     };
   });
-  const ready = await Promise.all(value.ready);
-  await accepted;
+  const ready = await allMade(Promise.all(value.ready), accepted).catch((e) => {
+    pipelines.forgetLayouts();
+    throw e;
+  });
   return {
     pipelines: ready,
     groups: value.groups,
     workgroups: Uint32Array.from(dispatches.flatMap((d) => d.workgroups)),
     submitted: dispatchesAtOnce(program, id, dispatches.length),
   };
+}
+
+/** Where both fail, lack of memory is why kernels are refused; of other reasons these know more. */
+async function allMade<T>(compiled: Promise<T>, accepted: Promise<void>): Promise<T> {
+  const [made, taken] = await Promise.allSettled([compiled, accepted]);
+  if (taken.status === "rejected" && taken.reason instanceof DlmError && taken.reason.code === "memory") throw taken.reason;
+  if (made.status === "rejected") throw made.reason;
+  if (taken.status === "rejected") throw taken.reason;
+  return made.value;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Field, Program } from "../../ir/program.ts";
 import { sizeOf } from "../../ir/type.ts";
 import { type Inputs, load, type Picture } from "../../runtime/index.ts";
 import { failure, field, programOf, recorder, sizes, x } from "./fixtures.ts";
-import { dispatch, gpu, kernel, onGpu, ownDevice, submits, wgsl } from "./webgpu-fixtures.ts";
+import { dispatch, gpu, kernel, onGpu, ownDevice, spying, submits, wgsl } from "./webgpu-fixtures.ts";
 
 const [width, height] = [3, 2];
 /** Pixels whose four bytes all differ. */
@@ -105,6 +105,23 @@ onGpu("what a picture failed to get is freed, and asked for again by the next on
   await net.dispose();
   expect(freed).toBe(2);
   gpuDevice.destroy();
+});
+
+onGpu("an error of the device on the way to a picture's input is that call's alone", async () => {
+  const { source, devices } = spying();
+  const net = await load(echo(3), { gpu: source });
+  const device = devices[0]!;
+  const create = device.createBindGroup.bind(device);
+  device.createBindGroup = (d) => {
+    device.createBindGroup = create;
+    return create({ ...d, entries: [] });
+  };
+  expect(await failure(() => net.run({ image: picture }))).toMatchObject({
+    code: "device",
+    message: expect.stringMatching(/^the GPU refuses/),
+  });
+  near((await net.run({ image: picture })).out!, expected[3]!);
+  await net.dispose();
 });
 
 onGpu("a part of the runtime that did not arrive is asked for again", async () => {

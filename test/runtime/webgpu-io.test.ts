@@ -174,6 +174,29 @@ onGpu("calls that overlap one that the device refuses prepare for themselves", a
   gpuDevice.destroy();
 });
 
+onGpu("nor do they rely on what a call was to prepare for which there was no memory", async () => {
+  const gpuDevice = await ownDevice();
+  const net = await load(program, { weights, gpuDevice });
+  const { queue } = gpuDevice;
+  const [submit, pop] = [queue.submit.bind(queue), gpuDevice.popErrorScope.bind(gpuDevice)];
+  const later: (() => Promise<GPUError | null>)[] = [];
+  // As a device without memory: nothing of the call runs, which its outermost scope tells.
+  queue.submit = () => {
+    queue.submit = submit;
+    later.push(pop, pop, async () => {
+      await pop();
+      return { message: "no more memory" };
+    });
+    return undefined;
+  };
+  gpuDevice.popErrorScope = () => (later.shift() ?? pop)();
+  const [refused, good] = await Promise.allSettled([net.run({ x: [1, 1, 2, 2] }), net.run({ x: [1, 1, 2, 2] })]);
+  expect(refused).toMatchObject({ reason: { code: "memory" } });
+  expect(good).toMatchObject({ value: { y: Float32Array.of(1006, 1007, 1011, 1013) } });
+  await net.dispose();
+  gpuDevice.destroy();
+});
+
 onGpu("a buffer that could not be mapped or used is not kept for later runs", async () => {
   const gpuDevice = await ownDevice();
   const net = await load(program, { weights, gpuDevice });

@@ -3,7 +3,7 @@ import { afterEach, expect, vi } from "vitest";
 import type { Program } from "../../ir/program.ts";
 import { type LoadOptions, load } from "../../runtime/index.ts";
 import { failure, gain, trainable } from "./fixtures.ts";
-import { compiling, dispatch, kernel, onGpu, spying, weights, wgsl } from "./webgpu-fixtures.ts";
+import { compiling, dispatch, kernel, onGpu, spying, program as tiny, weights, wgsl } from "./webgpu-fixtures.ts";
 
 const inIo = ["var<storage, read_write> gain: array<f32, 4>", "var<storage, read_write> io: array<f32, 384>"];
 const bound = [
@@ -165,6 +165,20 @@ onGpu("a kernel that could not be compiled is compiled again by the next call", 
   expect((await failure(() => net.step(batch))).message).toBe("the GPU refuses the kernel learn: no memory");
   refused = false;
   expect((await net.step(batch)).loss).toBe(11);
+  await net.dispose();
+});
+
+onGpu("layouts that the device refused are made again by the next call", async () => {
+  const { gpu, devices } = compiling();
+  const net = await load(tiny, { gpu, weights, warm: [] });
+  const device = devices[0]!;
+  const create = device.createBindGroupLayout.bind(device);
+  device.createBindGroupLayout = (d) => {
+    device.createBindGroupLayout = create;
+    return create({ entries: [...d.entries, ...d.entries] });
+  };
+  expect(await failure(() => net.run(input))).toMatchObject({ name: "DlmError", code: "device" });
+  expect((await net.run(input)).y).toEqual(Float32Array.of(1006, 1009, 1014, 1021));
   await net.dispose();
 });
 
