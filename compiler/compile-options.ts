@@ -21,8 +21,16 @@ const targets = ["wasm", "wgsl", "reference"];
 
 /** Bindings of one program. */
 export const mostBindings = 64;
-const areDims = valuesAre(isSize);
-const isListOfDims = (x: unknown): boolean => Array.isArray(x) && x.length >= 1 && x.length <= mostBindings && x.every(areDims);
+const isListOfDims = (x: unknown): x is readonly Record<string, unknown>[] =>
+  Array.isArray(x) && x.length >= 1 && x.length <= mostBindings && x.every(isRecord);
+/** Null: all are sizes. */
+function wrongSize(dims: unknown): string | null {
+  const named = isListOfDims(dims) ? dims.map((d, i) => [`dims[${i}]`, d] as const) : isRecord(dims) ? [["dims", dims] as const] : [];
+  for (const [path, sizes] of named)
+    for (const [name, value] of Object.entries(sizes))
+      if (!isSize(value)) return `\`${path}.${name}\` is ${describe(value)}, expected a positive whole number`;
+  return null;
+}
 
 /** A buffer holds one tensor at least, however small its parts are. */
 const leastBytes = 256;
@@ -48,7 +56,8 @@ const checks: Readonly<Record<keyof CompileOptions, Check>> = {
   model: text,
   trainBlock: text,
   dims: {
-    is: (x) => areDims(x) || isListOfDims(x),
+    is: (x) => isRecord(x) || isListOfDims(x),
+    inside: wrongSize,
     expected: `an object of positive whole numbers, or a list of 1 to ${mostBindings} such objects`,
   },
   batch: { is: isSize, expected: "a positive whole number" },

@@ -33,7 +33,9 @@ export interface Entry {
   readonly name: EntryId;
   readonly calls: readonly Call[];
   readonly intervals: readonly Interval[];
-  /** Most bytes alive at once: no plan can do with less. */
+  /** Of the arena, tensors aligned. */
+  readonly arenaBytes: number;
+  /** Most bytes alive at once, aligned likewise: no plan can do with less. */
   readonly lowerBound: number;
 }
 export interface Plan {

@@ -61,7 +61,7 @@ export const diffCommand: Command = {
     "All targets get the same inputs, weights and seed. They are compared with reference, which computes in double precision,\n" +
     "or else with the first of the list. Where outputs differ, values inside are compared too, and the first operation that is\n" +
     "wrong is shown with its line; exit 1. Inputs that are not given are random. Without a GPU wgsl is left out, unless --targets\n" +
-    "names it.\n" +
+    "names it or --storage f16 asks for it.\n" +
     `With --train, a gradient is compared with its rms or ${gradientShare} of the largest rms of the gradients, whichever is larger: that of a\n` +
     "bias before a batch norm is zero but for rounding of the others. Updated elements whose gradients are off by more than\n" +
     `${clearGradient} of themselves are left out and counted: rounding decides which way an optimizer takes them.\n` +
@@ -78,7 +78,7 @@ async function diff(args: Arguments, io: Io): Promise<number> {
   const tolerance = toleranceOf(args, settings);
   const images = { normalisation: normalisationOf(args), resize: args.has("resize") };
   const [typed, weights, threads] = [await givenInputs(args), weightsOf(args), threadsOf(args, 1)];
-  const { base: first, others, optional } = await targetsOf(args, io);
+  const { base: first, others, optional } = await targetsOf(args, settings, io);
   noteUselessFlags(args, [first, ...others], io);
   if (settings.storage === "f16" && others.includes("wgsl") && !args.has("tolerance"))
     note(io, `wgsl keeps large tensors as halves: all targets are compared to ${tolerance}, --tolerance says otherwise`);
@@ -134,16 +134,16 @@ async function initialValues(
 interface Chosen {
   readonly base: Target;
   readonly others: readonly Target[];
-  /** Left out where they cannot run. */
+  /** Left out where they cannot run: those that nobody asked for; only on wgsl are there halves. */
   readonly optional: readonly Target[];
 }
-async function targetsOf(args: Arguments, io: Io): Promise<Chosen> {
+async function targetsOf(args: Arguments, { storage }: CompileSettings, io: Io): Promise<Chosen> {
   const text = args.get("targets");
   const list = text === undefined ? targets : targetList("targets", text);
   if (list.length < 2) fail("flag", `\`--targets ${text}\` is one target`, null, { help: "give two or more: --targets wasm,reference" });
   const base = list.includes("reference") ? "reference" : list[0]!;
   const others = list.filter((t) => t !== base);
-  const optional: readonly Target[] = text === undefined ? ["wgsl"] : [];
+  const optional: readonly Target[] = text === undefined && storage !== "f16" ? ["wgsl"] : [];
   if (!list.includes("wgsl")) return { base, others, optional };
   const isThere = await leavingOut(optional.length > 0, "wgsl", io, async () => {
     await gpuSource();

@@ -2,7 +2,6 @@
 import { bindingOf, type Dims, entryId } from "../../ir/program.ts";
 import type { Stages } from "../compile.ts";
 import { flopsOf } from "../graphs.ts";
-import { arenaOf } from "../memory/print.ts";
 
 export interface Figures {
   readonly dims: Dims;
@@ -21,7 +20,7 @@ export function figuresOf({ program, graphs, plan }: Stages): readonly Figures[]
     return {
       dims,
       flops: flopsOf(forward),
-      arenaBytes: Math.max(0, ...entries.map(arenaOf)),
+      arenaBytes: Math.max(0, ...entries.map((e) => e.arenaBytes)),
       lowerBoundBytes: Math.max(0, ...entries.map((e) => e.lowerBound)),
     };
   });

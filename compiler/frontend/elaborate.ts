@@ -212,11 +212,11 @@ function worldOf(request: ElaborateRequest, loaded: Loaded, problems: TargetProb
 const defaultBatch = 32;
 
 const isExtent = (n: number): boolean => Number.isInteger(n) && n >= 1 && n <= limits.elements;
-/** `--dim` names dimensions of the signature, and gives them extents. */
+/** What is given names dimensions of the signature, and has extents for them. */
 function checkDims({ dims, batch }: ElaborateRequest, { dims: known, problems }: World): void {
-  if (batch !== null && !isExtent(batch)) problems.report(diagnostic("flag", `--batch ${batch}: a batch is a positive int`, null));
+  if (batch !== null && !isExtent(batch)) problems.report(diagnostic("flag", `batch ${batch}: a batch is a positive int`, null));
   for (const [name, value] of Object.entries(dims)) {
-    if (!isExtent(value)) problems.report(diagnostic("flag", `--dim ${name}=${value}: a dimension is a positive int`, null));
+    if (!isExtent(value)) problems.report(diagnostic("flag", `dimension ${name}=${value}: a size is a positive int`, null));
     if (!known.has(name)) {
       const near = nearest(name, known.keys());
       const help = near
@@ -224,7 +224,7 @@ function checkDims({ dims, batch }: ElaborateRequest, { dims: known, problems }:
         : known.size
           ? `there are ${[...known.keys()].join(", ")}`
           : "all its dimensions are fixed";
-      problems.report(diagnostic("flag", `--dim ${name}=${value}: the program has no open dimension of this name`, null, { help }));
+      problems.report(diagnostic("flag", `dimension ${name}=${value}: the program has no open dimension of this name`, null, { help }));
     }
   }
 }

@@ -111,12 +111,12 @@ export function planMemory(name: string, lowered: Lowered, residents: Residents,
     return keyOf(v.home, entry);
   };
   const entries = lowered.entries.map((e) => planEntry(e, (v, entry) => findAll(keyOfValue(v, entry)), model));
-  sizes.arena = Math.max(0, ...entries.map((e) => e.arena));
+  sizes.arena = Math.max(0, ...entries.map((e) => e.arenaBytes));
   sizes.scratch = Math.max(0, ...lowered.kernels.map((k) => scratchOf(k.buffers, model)));
   for (const region of ["arena", "scratch"] as const)
     if (sizes[region] > model.room.page) pages[region] = multiples(model.room.page, sizes[region]);
   return {
-    plan: { name, kernels: lowered.kernels, entries: entries.map((e) => e.entry), sizes, ...(Object.keys(pages).length ? { pages } : {}) },
+    plan: { name, kernels: lowered.kernels, entries, sizes, ...(Object.keys(pages).length ? { pages } : {}) },
     variable: (kind, n) => {
       const key = `variable ${kind} ${n}`;
       const stored = storage.get(key);
@@ -170,11 +170,7 @@ const scratchOf = (buffers: Lowered["kernels"][number]["buffers"], model: Memory
   return stacked(sizes, model.room.page).bytes;
 };
 
-function planEntry(
-  e: LoweredEntry,
-  residence: (v: Value, entry: EntryId) => readonly Place[],
-  model: MemoryModel,
-): { readonly entry: Entry; readonly arena: number } {
+function planEntry(e: LoweredEntry, residence: (v: Value, entry: EntryId) => readonly Place[], model: MemoryModel): Entry {
   const lives = livesOf(e.calls);
   const shares = model.inPlace ? shareInPlace(e.calls, lives) : new Map<Value, Value>();
   const owners = [...lives.keys()].filter((v) => !shares.has(v));
@@ -216,7 +212,7 @@ function planEntry(
       }),
     );
   });
-  return { entry: { name: e.name, calls, intervals, lowerBound: lowerBound(lifetimes) }, arena: assigned.bytes };
+  return { name: e.name, calls, intervals, arenaBytes: assigned.bytes, lowerBound: lowerBound(lifetimes) };
 }
 
 /** First and last call that touches each value of the arena, or one inside it. */

@@ -10,12 +10,10 @@ export function printPlan(plan: Plan): string {
 }
 const pagesOf = (starts: readonly number[] | undefined): string =>
   starts ? `, ${starts.length} pages that begin at ${starts.join(", ")}` : "";
-/** Bytes of the arena that an entry needs. */
-export const arenaOf = (e: Entry) => Math.max(0, ...e.intervals.map((i) => i.offset + i.bytes));
-export const ratioOf = (bytes: number, bound: number): string => (bound === 0 ? "1.000" : (bytes / bound).toFixed(3));
+const ratioOf = (bytes: number, bound: number): string => (bound === 0 ? "1.000" : (bytes / bound).toFixed(3));
 
 function printEntry(e: Entry): string[] {
-  const bytes = arenaOf(e);
+  const bytes = e.arenaBytes;
   const head = `entry ${e.name}: ${e.calls.length} calls, arena ${bytes} bytes, lower bound ${e.lowerBound}, ratio ${ratioOf(bytes, e.lowerBound)}`;
   const calls = e.calls.map(
     (c, i) => `  ${String(i).padStart(4)}  ${c.kernel}(${c.args.map((a) => `${a.region}+${a.offset}`).join(", ")})`,

@@ -39,7 +39,7 @@ export function planOf(
     return { kernel: k.name, args, origin: null, flops: 0 };
   });
   const distinct = [...new Map(kernels.map((k) => [k.name, k])).values()];
-  const entry = { name: "forward" as const, calls, intervals: [], lowerBound: arena };
+  const entry = { name: "forward" as const, calls, intervals: [], arenaBytes: arena, lowerBound: arena };
   return { plan: { name: "test", kernels: distinct, entries: [entry], sizes: { ...noBytes, arena, scratch } }, places };
 }
 

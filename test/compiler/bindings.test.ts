@@ -198,6 +198,7 @@ describe("the list of bindings", () => {
   test("at least one, at most 64", async () => {
     const wrong = "expected an object of positive whole numbers, or a list of 1 to 64 such objects";
     const many = Array.from({ length: 65 }, (_, i) => ({ N: i + 1 }));
-    for (const dims of [[], many, [{ N: 0 }], [1]]) expect(await mistake(source, dims as CompileOptions["dims"])).toContain(wrong);
+    for (const dims of [[], many, [1]]) expect(await mistake(source, dims as CompileOptions["dims"])).toContain(wrong);
+    expect(await mistake(source, [{ N: 1 }, { N: 0 }])).toContain("`dims[1].N` is 0, expected a positive whole number");
   });
 });

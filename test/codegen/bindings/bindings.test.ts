@@ -46,6 +46,7 @@ const entry = (name: EntryName, kernel: Kernel, to: Field) => ({
   name,
   calls: [{ kernel: kernel.name, args: [place(image), place(to)], origin: null, flops: 0 }],
   intervals: [],
+  arenaBytes: 0,
   lowerBound: 0,
 });
 const plan: Plan = { name: "Tiny", kernels: [double, sum], entries: [entry("forward", double, scores), entry("step", sum, loss)], sizes };

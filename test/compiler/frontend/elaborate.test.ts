@@ -61,8 +61,8 @@ test("dimensions come from outside, from defaults, or are 1", () => {
   expect(build(source, { dims: { N: 4, H: 6 } }).forward.inputs[0]!.type.shape).toEqual([4, 3, 6, 12]);
   expect(build(source, { batch: 16 }).dims).toEqual({ N: 16, H: 8 });
   expect(build(source, { batch: 16, dims: { N: 2 } }).dims).toEqual({ N: 2, H: 8 });
-  expect(headlines(source, { dims: { W: 4 } })).toEqual(["error[flag]: --dim W=4: the program has no open dimension of this name"]);
-  expect(headlines(source, { dims: { N: 0 } })).toEqual(["error[flag]: --dim N=0: a dimension is a positive int"]);
+  expect(headlines(source, { dims: { W: 4 } })).toEqual(["error[flag]: dimension W=4: the program has no open dimension of this name"]);
+  expect(headlines(source, { dims: { N: 0 } })).toEqual(["error[flag]: dimension N=0: a size is a positive int"]);
   const batchOf = (signature: string) => build(`const C = 3\nmodel M(${signature}) -> y { y = a }`).batch;
   expect(batchOf("a: f32[N, 2], b: i32[N]")).toBe("N");
   expect(batchOf("a: f32[N, 2], b: i32[M]")).toBe(null);

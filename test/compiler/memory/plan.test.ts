@@ -19,6 +19,9 @@ describe.each(["logistic.dlm", "mlp.dlm", "lenet.dlm", "tiny-resnet.dlm"])("%s",
     const { plan, lowered, program } = await compileStages(source(name), { target, train: true, batch: 4 });
     expect(verifyPlan(plan, lowered, targets[target].memory)).toEqual([]);
     expect(program.stats.arenaBytes / program.stats.lowerBoundBytes).toBeLessThanOrEqual(ratio);
+    const printed = [...printPlan(plan).matchAll(/arena (\d+) bytes, lower bound (\d+)/g)].map(([, arena, bound]) => [+arena!, +bound!]);
+    for (const [arena, bound] of printed) expect(arena).toBeGreaterThanOrEqual(bound!);
+    expect(Math.max(...printed.map(([arena]) => arena!))).toBe(plan.sizes.arena);
   });
 });
 
