@@ -13,9 +13,9 @@
  */
 
 import { invariant } from "../../../ir/diagnostic.ts";
-import { allOf, at, barrier, buffer, declare, i32, load, local, lt, min, set, store, when } from "../../../ir/kernel/build.ts";
+import { allOf, at, barrier, buffer, declare, i32, load, local, lt, set, store, when } from "../../../ir/kernel/build.ts";
 import { type Axes, makeAxes, type RowComputation } from "../../../ir/kernel/computation.ts";
-import { type Buffer, type Expr, type Kernel, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
+import { type Buffer, type Expr, type Kernel, type ScalarType, type Stmt, typeOf } from "../../../ir/kernel/kernel.ts";
 import { bounds, linear } from "../../../ir/kernel/linear.ts";
 import { type Limits, profiles, wordBytes } from "../../../ir/limits.ts";
 import { sizeOf } from "../../../ir/type.ts";
@@ -125,7 +125,7 @@ interface Given {
 }
 interface Writer extends Given {
   readonly place: readonly Expr[];
-  /** Conditions under which there is such a row. */
+  /** Conditions under which there is such a row: without it an invocation only waits for the others, and reads nothing. */
   readonly exists: readonly Expr[];
   readonly values: Evaluator;
   /** What is kept of each stage. */
@@ -149,8 +149,7 @@ function writerOf(given: Given): Writer {
   const extents = c.across.map((a) => c.stages.at(-1)!.shape[a]!);
   const count = sizeOf(extents);
   const isRagged = count % division.rows !== 0;
-  // Where there are no more rows, the last one is computed again and not written.
-  const place = unravel(isRagged ? min(number, i32(count - 1)) : number, extents);
+  const place = unravel(number, extents);
   const kept: (Kept | null)[] = parts.map(() => null);
   const read: ReadOf = (m, index) => {
     if (ways[m]!.kind === "again") return null;
@@ -177,11 +176,17 @@ function value(p: Part, n: number, w: Writer): readonly Stmt[] {
   const folded = p.terms.length > 0 ? fold(p, n, w) : null;
   const end = w.values.finish(n, index, folded?.value ?? null);
   const name = w.axes.fresh("value");
-  w.kept[n] = { kind: "value", value: local(name, typeOf(end.value)) };
+  const type = typeOf(end.value);
+  w.kept[n] = { kind: "value", value: local(name, type) };
+  const made =
+    w.exists.length === 0
+      ? [...end.lets, declare(name, end.value)]
+      : [undefinedYet(name, type), ...guarded(w.exists, [...end.lets, set(name, end.value)])];
   const first = w.division.share > 1 ? [lt(w.slice, i32(1))] : [];
-  const stored = p.stage.output ? guarded([...first, ...w.exists], [store(p.stage.output, index, local(name, typeOf(end.value)))]) : [];
-  return [...(folded?.body ?? []), ...end.lets, declare(name, end.value), ...stored];
+  const stored = p.stage.output ? guarded([...first, ...w.exists], [store(p.stage.output, index, local(name, type))]) : [];
+  return [...(folded?.body ?? []), ...made, ...stored];
 }
+const undefinedYet = (name: string, type: ScalarType): Stmt => ({ kind: "var", name, type, lanes: 1, init: null });
 const guarded = (conditions: readonly Expr[], body: readonly Stmt[]): readonly Stmt[] =>
   conditions.length === 0 ? body : [when(allOf(conditions), body)];
 
@@ -246,11 +251,11 @@ function along(p: Part, n: number, w: Writer): readonly Stmt[] {
       declare(name, end.value),
       ...(way.kind === "registers" ? [set(names[w.round]!, element)] : []),
       ...(memory ? [store(memory, [w.row, ...unravel(position, p.free)], element)] : []),
-      ...(output ? guarded(w.exists, [store(output, index, element)]) : []),
+      ...(output ? [store(output, index, element)] : []),
     ];
   });
   w.kept[n] = keptBy(way, names, memory ?? output);
-  const begin = names.map((name): Stmt => ({ kind: "var", name, type: p.type, lanes: 1, init: null }));
+  const begin = names.map((name) => undefinedYet(name, p.type));
   const isShared = (way.kind === "workgroup" || way.kind === "output") && way.isShared;
   return [...begin, ...body, ...(isShared && w.division.share > 1 ? [barrier] : [])];
 }
@@ -267,7 +272,7 @@ function keptBy(way: Way, names: readonly string[], memory: Buffer | null): Kept
   }
 }
 
-/** The positions of this invocation: in straight code, where they are few, else in a loop. */
+/** The positions of this invocation in its row, if there is such a row: in straight code, where they are few, else in a loop. */
 function rounds(p: Part, w: Writer, body: (position: Expr) => readonly Stmt[]): readonly Stmt[] {
   const { share } = w.division;
   const count = roundsOf(p.length, w.division);
@@ -277,9 +282,10 @@ function rounds(p: Part, w: Writer, body: (position: Expr) => readonly Stmt[]): 
     const stmts = body(position);
     return most < p.length ? stmts : [when(lt(position, i32(p.length)), stmts)];
   };
-  if (count > mostStraight) return [w.axes.loop("serial", "n", count, inside)];
-  return Array.from({ length: count }, (_, n) => {
+  if (count > mostStraight) return guarded(w.exists, [w.axes.loop("serial", "n", count, inside)]);
+  const straight = Array.from({ length: count }, (_, n) => {
     w.round = n;
     return inside(i32(n));
-  }).flat();
+  });
+  return guarded(w.exists, straight.flat());
 }

@@ -39,6 +39,13 @@ const beside = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}]) {
     %8 = mul(%2, %7) : f32[${rows},${n}]
     return y = %8
   }`;
+/** What a row comes to is made with another value of the row, which is not there beyond the last row: the interpreter tells. */
+const weighted = (rows: number, n: number) => `graph g(%x: f32[${rows},${n}], %w: f32[${rows},1]) {
+    %0 = reduce_sum(%x) {axes=[1], keepdims=true} : f32[${rows},1]
+    %1 = mul(%0, %w) : f32[${rows},1]
+    %2 = mul(%x, %1) : f32[${rows},${n}]
+    return y = %2
+  }`;
 /** Two readers of one row: a softmax, and a normalisation of the same values. */
 const shared = `graph g(%x: f32[24,33]) {
     %a = exp(%x) : f32[24,33]
@@ -77,6 +84,7 @@ const cases: Record<string, Rows> = {
   "rows numbered in two ways": { text: similarity, kernels: 1 },
   "rows that are turned": { text: turned(5, 50), kernels: 1, runs: true },
   "rows whose neighbours are read at once": { text: beside(5, 50), kernels: 1, runs: true },
+  "weighted rows, fewer than invocations": { text: weighted(41, 7), kernels: 1, runs: true },
   "two readers": { text: shared, kernels: 2 },
 };
 checkGraphs(
