@@ -120,7 +120,7 @@ export type Code =
 
 /** Memory and entries of one loaded program: what a target has to offer to the runtime. */
 export interface Backend {
-  /** Copies raw bytes in; u8 and bool are one byte an element here, whatever the target stores. */
+  /** Copies raw bytes in, at the latest when something runs next; u8 and bool are one byte an element here, whatever the target stores. */
   readonly write: (field: Field, bytes: Uint8Array) => void;
   /** Runs entries one after the other, then reads: one journey where the target is a device. */
   readonly run: (entries: readonly EntryId[], outputs: readonly Field[]) => Promise<readonly Uint8Array<ArrayBuffer>[]>;

@@ -158,12 +158,14 @@ class Session implements Net {
     const absent = this.program.variables.filter((v) => v.kind !== "counter" && !values.has(v));
     if (absent.length && this.#has("init")) await this.#backend.run(["init"], []);
     else if (absent.some((v) => v.kind === "param")) fail("weights", `${this.program.name} has no initial values: it needs weights`);
-    for (const [variable, bytes] of values) this.#backend.write(variable, bytes);
-    // An average begins at the parameter.
     for (const [variable, bytes] of values) {
+      this.#backend.write(variable, bytes);
+      // An average begins at the parameter.
       const average = this.#averageOf(variable);
       if (average && !values.has(average)) this.#backend.write(average, bytes);
     }
+    // What is written may wait for a call.
+    await this.#read([]);
   }
 
   run = ((inputs: Inputs, options: RunOptions = {}) =>

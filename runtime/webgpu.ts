@@ -8,12 +8,13 @@ import { makeClock } from "./webgpu/clock.ts";
 import type { WgslCode } from "./webgpu/code.ts";
 import { type Health, type Opened, openDevice, scoped, shareDevice, watch } from "./webgpu/device.ts";
 import { sourceOf } from "./webgpu/given.ts";
-import { allBuffers, makeBuffers, writeField } from "./webgpu/memory.ts";
+import { allBuffers, makeBuffers } from "./webgpu/memory.ts";
 import type { Pictures } from "./webgpu/pictures.ts";
 import { type Keeper, keeper, type Origin } from "./webgpu/recovery.ts";
 import { stagingRing } from "./webgpu/staging.ts";
 import { stepsMaker } from "./webgpu/steps.ts";
 import { type Warm, warmEntries } from "./webgpu/warm.ts";
+import { writer } from "./webgpu/writing.ts";
 import type { Given } from "./weights.ts";
 
 export type { GpuSource } from "./gpu-types.ts";
@@ -50,7 +51,7 @@ async function start(program: Program, code: WgslCode, options: GpuOptions, give
   const onGpu = gpuPart({ machine, health, owned: opened.owned, kept, again, dispose: end.all });
   return {
     backend: {
-      write: (field, bytes) => writeField(machine.device, machine.buffers, field, bytes),
+      write: machine.writing.add,
       run: (entries, outputs) => onGpu.run({ entries, sources: [], outputs }, () => undefined),
       dispose: end.all,
     },
@@ -122,7 +123,7 @@ async function setUp(
     });
     return opening;
   };
-  return { program, device, lost, buffers, steps, make, clock, staging, pictures };
+  return { program, device, lost, buffers, steps, make, clock, staging, writing: writer(program, device, buffers), pictures };
 }
 
 interface Parts {
@@ -139,7 +140,7 @@ function gpuPart({ machine, health, owned, kept, again, dispose }: Parts): OnGpu
   const watched = async <T>(call: GpuCall, issued: () => void, work: (issued: () => void) => Promise<T>): Promise<T> => {
     health.check();
     const name = call.entries.at(-1) ?? "reading";
-    await machine.make(call.entries).catch(async (e) => {
+    await prepared(machine, call).catch(async (e) => {
       throw await health.failure(name, e);
     });
     const ran = tally.of(call);
@@ -171,6 +172,12 @@ function gpuPart({ machine, health, owned, kept, again, dispose }: Parts): OnGpu
       tally.reset();
     },
   };
+}
+
+/** Kernels and inputs, before anything of the call runs. */
+async function prepared({ make, writing }: Machine, { entries }: GpuCall): Promise<void> {
+  await make(entries);
+  await writing.ahead();
 }
 
 /** Counts training steps since the state that `kept` knows. `of` gives what a call does when it runs; more than once is once. */

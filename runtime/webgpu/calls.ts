@@ -5,10 +5,11 @@ import type { GpuCall, GpuOutputs } from "../session.ts";
 import { type Clock, timesName } from "./clock.ts";
 import { type Suspects, scoped } from "./device.ts";
 import { isPlace, type Place, targetsOf } from "./given.ts";
-import { type Buffers, bytesOn, fieldSpans, fromStored, type Span, usage } from "./memory.ts";
+import { type Buffers, bytesOn, fieldSpans, fromStored, mostAtOnce, type Span, usage } from "./memory.ts";
 import type { Pictures } from "./pictures.ts";
 import type { Staging } from "./staging.ts";
 import { encodeSteps, type Steps } from "./steps.ts";
+import type { Writing } from "./writing.ts";
 
 /** All that a program has on its device. */
 export interface Machine {
@@ -23,6 +24,7 @@ export interface Machine {
   /** Null: the program was not compiled to be measured. */
   readonly clock: Clock | null;
   readonly staging: Staging;
+  readonly writing: Writing;
   readonly pictures: () => Promise<Pictures>;
 }
 
@@ -108,6 +110,7 @@ async function picturesFor(m: Machine, { sources }: GpuCall): Promise<Pictures |
 
 /** The encoder to go on with: where work is long, parts of it are submitted before. */
 function encodeCall(m: Machine, first: GPUCommandEncoder, { entries, sources }: GpuCall, pictures: Pictures | null): GPUCommandEncoder {
+  m.writing.rest();
   for (const [field, { given }] of sources)
     if (isPlace(given)) copyIn(m, first, field, given);
     else pictures?.write(first, field, given as readonly Picture[]);
@@ -164,8 +167,6 @@ function readOf({ buffers, clock, steps }: Machine, { entries }: GpuCall, field:
   };
 }
 
-/** What is read at once needs as much memory again: variables of a large model are read in parts. */
-const mostAtOnce = 64 * 2 ** 20;
 function inParts(reads: readonly Read[]): Read[][] {
   const parts: Read[][] = [[]];
   let bytes = 0;

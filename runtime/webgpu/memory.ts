@@ -48,15 +48,13 @@ export const fieldSpans = (buffers: Buffers, field: Field): readonly Span[] =>
     return from < to ? [{ buffer, offset: from - start, at: from - field.offset, bytes: to - from }] : [];
   });
 
-export function writeField(device: GPUDevice, buffers: Buffers, field: Field, bytes: Uint8Array): void {
-  const stored = toStored(field, bytes);
-  for (const { buffer, offset, at, bytes: size } of fieldSpans(buffers, field)) device.queue.writeBuffer(buffer, offset, stored, at, size);
-}
+/** What goes to the device or back takes as much memory again on the way: more than this goes in parts. */
+export const mostAtOnce = 64 * 2 ** 20;
 
 /** Bytes of a field on the device, whole words: u8 and bool take a 32-bit word an element there. */
 export const bytesOn = ({ shape, stored }: Field): number => Math.ceil((sizeOf(shape) * (stored ? bytesStored[stored] : 4)) / 4) * 4;
 const isWide = (field: Field): boolean => field.dtype === "u8" || field.dtype === "bool";
-function toStored(field: Field, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+export function toStored(field: Field, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   if (field.stored) {
     const { buffer, byteOffset, length } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
     const halves = new Uint16Array(bytesOn(field) / 2);

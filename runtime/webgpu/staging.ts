@@ -69,10 +69,10 @@ const roundUp = (bytes: number): number => (bytes > mostKept ? bytes : Math.max(
  * Firefox looks for finished work every 100 ms, and whenever something is submitted (gfx-rs/wgpu issue 6660): nothing is
  * submitted again and again while it works. Elsewhere waiting is all there is to do.
  */
-async function nudged(device: GPUDevice, mapped: Promise<unknown>): Promise<void> {
+export async function nudged(device: GPUDevice, work: Promise<unknown>): Promise<void> {
   if (/Firefox/.test(globalThis.navigator?.userAgent ?? "")) {
     let done = false;
-    const settled = mapped.then(noValue, noValue).then(() => {
+    const settled = work.then(noValue, noValue).then(() => {
       done = true;
     });
     while (!done) {
@@ -80,5 +80,5 @@ async function nudged(device: GPUDevice, mapped: Promise<unknown>): Promise<void
       await Promise.race([settled, new Promise((resolve) => setTimeout(resolve, 1))]);
     }
   }
-  await mapped;
+  await work;
 }

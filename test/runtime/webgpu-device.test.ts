@@ -1,10 +1,26 @@
 /** What devices do to a run besides computing: clocks, lack of memory, browsers that look away. */
 import { afterEach, expect, test, vi } from "vitest";
 import type { Program } from "../../ir/program.ts";
-import { artefactOf, type GpuSource, load, programFromArtefact } from "../../runtime/index.ts";
+import { artefactOf, type GpuSource, load, programFromArtefact, writeSafetensors } from "../../runtime/index.ts";
 import { encodeSteps } from "../../runtime/webgpu/steps.ts";
-import { failure, field, programOf, x, y } from "./fixtures.ts";
-import { affine, dispatch, forward, gpu, kernel, onGpu, prepare, program, spying, submits, sum, weights, wgsl } from "./webgpu-fixtures.ts";
+import { floatEntry } from "./entries.ts";
+import { failure, field, gain, programOf, x, y } from "./fixtures.ts";
+import {
+  affine,
+  dispatch,
+  forward,
+  gpu,
+  kernel,
+  onGpu,
+  ownDevice,
+  prepare,
+  program,
+  spying,
+  submits,
+  sum,
+  weights,
+  wgsl,
+} from "./webgpu-fixtures.ts";
 
 afterEach(() => {
   vi.unstubAllGlobals();
@@ -105,6 +121,58 @@ onGpu("too little memory is told, with what the program takes, at load and in a 
   state.starve = false;
   expect((await net.run({ x: [1, 1, 2, 2] })).y![0]).toBe(1006);
   await net.dispose();
+});
+
+onGpu("too little memory for weights is told by load, also on a device of the caller's", async () => {
+  const state = starving();
+  state.starve = false;
+  const adapter = (await state.gpu.requestAdapter()) as GPUAdapter;
+  const gpuDevice = await adapter.requestDevice({});
+  const { queue } = gpuDevice;
+  const write = queue.writeBuffer.bind(queue);
+  queue.writeBuffer = (...given: Parameters<typeof write>) => {
+    state.starve = true;
+    return write(...given);
+  };
+  const e = await failure(() => load(program, { weights, gpuDevice }));
+  expect(e).toMatchObject({ code: "memory", message: expect.stringMatching(/^the GPU has no memory for tiny, .*: no more memory$/) });
+  gpuDevice.destroy();
+});
+
+onGpu("large weights go to the device in parts, and are the same", async () => {
+  const elements = [18 * 2 ** 20, 2 ** 20, 2 ** 18] as const;
+  const offsets = [0, 4 * elements[0], 4 * (elements[0] + elements[1])] as const;
+  const bytes = 4 * (elements[0] + elements[1] + elements[2]);
+  const variables = elements.map((n, i) => ({ ...gain, name: `w${i}`, region: "parameters" as const, offset: offsets[i]!, shape: [n] }));
+  const big = programOf(wgsl([], { forward: [] }, { maxBufferSize: bytes }), {
+    entries: [{ name: "forward", inputs: [], outputs: [] }],
+    variables,
+    sizes: { ...program.sizes, parameters: bytes },
+  });
+  const values = elements.map((n, i) => Float32Array.from({ length: n }, (_, j) => i + (j % 8191)));
+  const file = writeSafetensors(values.map((v, i) => floatEntry(`w${i}`, [v.length], v)));
+  const gpuDevice = await ownDevice();
+  let since = 0;
+  const parts: number[] = [];
+  const { queue } = gpuDevice;
+  const [write, submit] = [queue.writeBuffer.bind(queue), queue.submit.bind(queue)];
+  queue.writeBuffer = (buffer, offset, data, at, size) => {
+    since += size!;
+    write(buffer, offset, data, at, size);
+    return undefined;
+  };
+  queue.submit = (buffers) => {
+    if (since > 0) parts.push(since);
+    since = 0;
+    return submit(buffers);
+  };
+  const net = await load(big, { weights: file, gpuDevice });
+  expect(parts).toEqual([64 * 2 ** 20, bytes - 64 * 2 ** 20]);
+  const found = await net.parameters();
+  for (const [i, { values: v }] of found.entries())
+    expect(Buffer.compare(new Uint8Array(v.buffer), new Uint8Array(values[i]!.buffer))).toBe(0);
+  await net.dispose();
+  gpuDevice.destroy();
 });
 
 onGpu("a start that fails frees what it has made on a device of the caller's", async () => {

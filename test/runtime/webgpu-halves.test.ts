@@ -5,7 +5,8 @@ import { type Field, type Region, regions } from "../../ir/program.ts";
 import { load, parseSafetensors, writeSafetensors } from "../../runtime/index.ts";
 import { numbersOf } from "../../runtime/safetensors.ts";
 import { fromHalves, toHalves } from "../../runtime/webgpu/halves.ts";
-import { type Buffers, bytesOn, writeField } from "../../runtime/webgpu/memory.ts";
+import { type Buffers, bytesOn } from "../../runtime/webgpu/memory.ts";
+import { writer } from "../../runtime/webgpu/writing.ts";
 import { floatEntry } from "./entries.ts";
 import { field, programOf, variable } from "./fixtures.ts";
 import { dispatch, gpu, kernel, onGpu, wgsl } from "./webgpu-fixtures.ts";
@@ -49,7 +50,11 @@ function recorder() {
   };
   const page = (start: number, end: number) => ({ start, end, buffer: { label: `page ${start}` } });
   const buffers = Object.fromEntries(regions.map((r: Region) => [r, [page(0, 4), page(4, 16)]])) as unknown as Buffers;
-  const write = (f: Field, bytes: Uint8Array) => writeField({ queue } as unknown as GPUDevice, buffers, f, bytes);
+  const { add, rest } = writer(program, { queue } as unknown as GPUDevice, buffers);
+  const write = (f: Field, bytes: Uint8Array): void => {
+    add(f, bytes);
+    rest();
+  };
   return { written, write };
 }
 test("finite values that no half holds are refused: whose, how many, the largest, and what to do; infinite ones are not", () => {
