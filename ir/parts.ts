@@ -10,7 +10,7 @@ import type { Shape } from "./type.ts";
 const rowsOfTile = 64;
 
 /** Elements of each part, in order. `most`: elements of the largest; `width`: bytes of an element. */
-export function partsOf(shape: Shape, layout: Layout | null, most: number, width = wordBytes): readonly number[] {
+export function partSizes(shape: Shape, layout: Layout | null, most: number, width = wordBytes): readonly number[] {
   const elements = elementsIn(shape, layout);
   if (elements <= most) return [elements];
   const options = stepsOf(shape, layout, bindingAlignment / width).flatMap((step) => {

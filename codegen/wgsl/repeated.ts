@@ -6,7 +6,8 @@
  *         * b_w[((v_i / 196i) + v_k)];                  s += b_x[((at * 64i) + v_k)] * b_w[(at + v_k)];
  *     }                                               }
  *
- * The arithmetic is that of axes and constants: it has the same value wherever an axis has it, and cannot fail. What stands in
+ * The arithmetic is that of axes and constants: it has the same value wherever an axis has it, and cannot fail. No two axes of a
+ * kernel may have one name, or a term of the first loop would be named in the last one (`ir/kernel/verify.ts` refuses it). What stands in
  * parentheses is the same term wherever the same text stands, so that text is what is looked for. Drivers would find most of this
  * themselves; the shader is smaller, is compiled sooner, and can be read.
  */

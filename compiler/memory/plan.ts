@@ -4,7 +4,7 @@ import { invariant } from "../../ir/diagnostic.ts";
 import type { VariableKind } from "../../ir/graph/graph.ts";
 import type { Space } from "../../ir/kernel/kernel.ts";
 import { type Lowered, type LoweredCall, type LoweredEntry, offsetInWhole, type Value, wholeOf } from "../../ir/lowered.ts";
-import { partsOf, stacked } from "../../ir/parts.ts";
+import { partSizes, stacked } from "../../ir/parts.ts";
 import type { Call, Entry, Interval, Place, Plan } from "../../ir/plan.ts";
 import { bindingOf, type EntryId, type Region } from "../../ir/program.ts";
 import { bytesStored, type DType, printType, type Stored, sameType, type TensorType } from "../../ir/type.ts";
@@ -158,7 +158,7 @@ export const widthOf = ({ type, stored }: InMemory, model: Pick<MemoryModel, "by
 /** Bytes of each part of a tensor; one where it is not cut. */
 export function tensorBytes(t: InMemory, model: MemoryModel): readonly number[] {
   const width = widthOf(t, model);
-  return partsOf(t.type.shape, t.type.layout, model.room.part / width, width).map((n) => n * width);
+  return partSizes(t.type.shape, t.type.layout, model.room.part / width, width).map((n) => n * width);
 }
 /** What they take in memory. */
 const partBytes = (t: InMemory, model: MemoryModel): readonly number[] => tensorBytes(t, model).map((n) => align(n, model));
@@ -166,7 +166,7 @@ const totalBytes = (residents: readonly Resident[], model: MemoryModel): number 
   residents.flatMap((r) => partBytes(r, model)).reduce((sum, n) => sum + n, 0);
 const scratchOf = (buffers: Lowered["kernels"][number]["buffers"], model: MemoryModel): number => {
   const own = buffers.filter((b) => b.space === model.scratch);
-  const sizes = own.flatMap((b) => partsOf(b.shape, b.layout, model.room.part / 4).map((n) => align(n * 4, model)));
+  const sizes = own.flatMap((b) => partSizes(b.shape, b.layout, model.room.part / 4).map((n) => align(n * 4, model)));
   return stacked(sizes, model.room.page).bytes;
 };
 

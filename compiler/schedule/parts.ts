@@ -32,7 +32,7 @@ import { type Buffer, type Expr, type Kernel, type Lanes, lanesOf, type Stmt, ty
 import { isMultiple, linear, type Ranges, simplifyIndex } from "../../ir/kernel/linear.ts";
 import { declaredIn, mapExpr, mapStmt, namesOf, substitute, visitExprs, visitStmts } from "../../ir/kernel/rewrite.ts";
 import { wordBytes } from "../../ir/limits.ts";
-import { partsOf } from "../../ir/parts.ts";
+import { partSizes } from "../../ir/parts.ts";
 import { bytesStored } from "../../ir/type.ts";
 import { copyOf } from "./copy.ts";
 import { flatten } from "./flatten.ts";
@@ -59,7 +59,7 @@ function tableOf(k: Kernel, most: number, fresh: Fresh): Parts {
   return new Map(
     k.buffers.filter(isShared).flatMap((b) => {
       const width = b.stored ? bytesStored[b.stored] : wordBytes;
-      const sizes = partsOf(b.shape, b.layout, most / width, width);
+      const sizes = partSizes(b.shape, b.layout, most / width, width);
       if (sizes.length === 1) return [];
       let start = 0;
       const list = sizes.map((n): Part => {

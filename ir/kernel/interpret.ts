@@ -74,11 +74,11 @@ function compile(k: Kernel, model: Model): Program {
   };
   return { slots, run };
 }
-/** Extent of every axis; the largest where sibling loops share a name. */
+/** Extent of every axis: no two loops share a name. */
 function axisExtents(k: Kernel): Map<string, number> {
   const extents = new Map<string, number>();
   visitStmts(k.body, (s) => {
-    if (s.kind === "for") extents.set(s.axis, Math.max(s.extent, extents.get(s.axis) ?? 0));
+    if (s.kind === "for") extents.set(s.axis, s.extent);
   });
   return extents;
 }

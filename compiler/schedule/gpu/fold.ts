@@ -19,16 +19,13 @@ import { logicalIndex, orZero, physicalExtents, unravel } from "../elements.ts";
 import { extentsOf, type Fold, termAt, variables } from "../fold.ts";
 import { overPositions } from "./elements.ts";
 import { meet } from "./meet.ts";
-import { workgroup } from "./shape.ts";
+import { lineElements, mostInvocations, powerOfTwo, workgroup } from "./shape.ts";
 
 /** Shorter folds go by one invocation, as do those of so many elements that lie side by side. */
 const shortest = 32;
 const manyElements = 2 ** 15;
-/** Most invocations of a workgroup, where the device has as many, and terms that each should have. */
-const mostInvocations = 256;
+/** Terms that each invocation should have. */
 const fewestTerms = 4;
-/** Neighbouring elements that are read as one line. */
-const line = 16;
 
 /** How a workgroup is divided: elements, and invocations that share each. */
 interface Division {
@@ -48,13 +45,13 @@ export function sharedFold(c: Computation, axes: Axes, own: Buffer[], limits: Li
   if (!alongTerms && count >= manyElements) return null;
   const r = running(fold.op, typeOf(termAt(fold, output.shape.map(zero), fold.axes.map(zero), axes).value));
   const memory = Math.floor(limits.maxComputeWorkgroupStorageSize / (wordBytes * r.parts.length));
-  const most = Math.min(mostInvocations, limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX, memory);
+  const most = Math.min(mostInvocations(limits), memory);
   if (most < 2) return null;
   const d = alongTerms ? byTerms(terms, most) : byElements(count, terms, most);
   const s: Shared = { c, fold, r, d, terms, count, axes, own };
   // Inputs, the result, and parts of sums are bound.
   const mayPart = r.parts.length === 1 && r.parts[0]!.type !== "bool" && c.inputs.length + 2 <= limits.maxStorageBuffersPerShaderStage;
-  const parts = mayPart ? partsOf(s) : 1;
+  const parts = mayPart ? partsOfFold(s) : 1;
   return parts > 1 ? inParts(s, parts) : [whole(s)];
 }
 const zero = () => i32(0);
@@ -73,7 +70,7 @@ interface Shared {
 const roundsOfPart = 64;
 const mostParts = 16;
 /** In how many parts, side by side, workgroups share a fold. */
-function partsOf({ d, terms, count }: Shared): number {
+function partsOfFold({ d, terms, count }: Shared): number {
   const rounds = Math.ceil(terms / d.share);
   const invocations = Math.ceil(count / d.elements) * d.elements * d.share;
   const wanted = Math.min(Math.ceil(manyElements / invocations), Math.floor(rounds / roundsOfPart), mostParts);
@@ -82,7 +79,7 @@ function partsOf({ d, terms, count }: Shared): number {
 
 /** Every fold by one workgroup. */
 const whole = (s: Shared): Stmt =>
-  overElements(s, (index, place, isOne) => {
+  overSharedElements(s, (index, place, isOne) => {
     let before: readonly Stmt[] = [];
     const v = orZero(s.c.output, index, s.axes, (i) => {
       const folded = shared(s, i, place, i32(0), Math.ceil(s.terms / s.d.share));
@@ -98,7 +95,7 @@ function inParts(s: Shared, parts: number): readonly Stmt[] {
   s.own.push(memory);
   const rounds = Math.ceil(Math.ceil(s.terms / s.d.share) / parts);
   const first = axes.loop("grid", "part", parts, (part) => [
-    overElements(s, (index, place, isOne) => {
+    overSharedElements(s, (index, place, isOne) => {
       let body: readonly Stmt[] = [];
       orZero(c.output, index, axes, (i) => {
         const folded = shared(s, i, place, mul(part, i32(rounds)), rounds);
@@ -125,7 +122,10 @@ interface Place {
   readonly position: Expr;
 }
 /** `isOne`: of the invocations that share an element the one that writes it. */
-function overElements({ c, d, count, axes }: Shared, body: (index: readonly Expr[], place: Place, isOne: Expr) => readonly Stmt[]): Stmt {
+function overSharedElements(
+  { c, d, count, axes }: Shared,
+  body: (index: readonly Expr[], place: Place, isOne: Expr) => readonly Stmt[],
+): Stmt {
   const extents = physicalExtents(c.output);
   return axes.loop("grid", "group", Math.ceil(count / d.elements), (g) => [
     axes.loop("thread", "invocation", d.elements * d.share, (t) => {
@@ -145,11 +145,9 @@ function byTerms(terms: number, most: number): Division {
   return { elements: Math.max(1, powerOfTwo(workgroup, most) / share), share, alongTerms: true };
 }
 function byElements(count: number, terms: number, most: number): Division {
-  const elements = powerOfTwo(count, Math.min(line, most));
+  const elements = powerOfTwo(count, Math.min(lineElements, most));
   return { elements, share: powerOfTwo(terms / fewestTerms, most / elements), alongTerms: false };
 }
-/** The largest power of two up to both. */
-const powerOfTwo = (n: number, most: number): number => 2 ** Math.floor(Math.log2(Math.min(n, most)));
 
 /** Whether terms are neighbours in memory: those that differ between elements, if there are such. */
 function readsAlong({ output }: Computation, fold: Fold, axes: Axes): boolean {

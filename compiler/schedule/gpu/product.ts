@@ -44,7 +44,7 @@ import { unravel } from "../elements.ts";
 import { fourLanes } from "../vectorize.ts";
 import { type Beside, nothing, overElements, zeroHalo } from "./elements.ts";
 import { bring, type Operand, squaresOf } from "./operand.ts";
-import { columnsOf, groupsOf, partsOf, rowsOf, type Shape, shapeFor, workgroup } from "./shape.ts";
+import { columnsOf, groupsOf, partsOfSum, rowsOf, type Shape, shapeFor, workgroup } from "./shape.ts";
 
 /** The loops, or null when the computation has not this form. `own` receives the memory that they need. */
 export function product(c: Computation, axes: Axes, own: Buffer[], choose: Choose, limits: Limits): readonly Stmt[] | null {
@@ -96,7 +96,7 @@ function planOf(work: Work, mayPart: boolean, words: number, axes: Axes, ask: As
     const count = sizeOf(blocks);
     const shape = form && shapeFor(extentsOf(form), mayPart ? count : 1, words / depth, ask);
     if (!shape) continue;
-    return { ...form, shape, depth, blocks, parts: mayPart ? partsOf(groupsOf(extentsOf(form), shape), count, ask) : 1 };
+    return { ...form, shape, depth, blocks, parts: mayPart ? partsOfSum(groupsOf(extentsOf(form), shape), count, ask) : 1 };
   }
   return null;
 }

@@ -21,7 +21,7 @@ export interface Part {
   /** Positions that are gone through for a row. */
   readonly length: number;
 }
-export function partsOf(c: RowComputation): readonly Part[] {
+export function rowParts(c: RowComputation): readonly Part[] {
   const place = c.across.map((): Expr => local("row", "i32"));
   return c.stages.map((stage) => {
     const free = stage.indexAt(place).flatMap((e, a) => (e === null ? [stage.shape[a]!] : []));
@@ -134,7 +134,7 @@ const placeOf = (c: RowComputation, axes: Axes) =>
  */
 export type Way = { readonly kind: "none" | "again" | "registers" } | { readonly kind: "workgroup" | "output"; readonly isShared: boolean };
 /** What a workgroup has for a kernel. */
-export interface Room {
+export interface Workgroup {
   /** Rows, and invocations that share each. */
   readonly rows: number;
   readonly share: number;
@@ -142,7 +142,7 @@ export interface Room {
   readonly words: number;
 }
 /** Positions of a row that an invocation goes through. */
-export const roundsOf = (length: number, { share }: Pick<Room, "share">): number => Math.ceil(length / share);
+export const roundsOf = (length: number, { share }: Pick<Workgroup, "share">): number => Math.ceil(length / share);
 /** So many are straight code, which keeps values in variables: together so many. */
 export const mostStraight = 8;
 const mostRegisters = 32;
@@ -150,23 +150,23 @@ const mostRegisters = 32;
 const mostAgain = 8;
 
 /** Null where what stages share has no place, or too much would be computed again. */
-export function waysOf(c: RowComputation, parts: readonly Part[], room: Room): readonly Way[] | null {
-  const isLong = (p: Part) => roundsOf(p.length, room) > mostStraight && p.length * room.rows > room.words;
+export function waysOf(c: RowComputation, parts: readonly Part[], group: Workgroup): readonly Way[] | null {
+  const isLong = (p: Part) => roundsOf(p.length, group) > mostStraight && p.length * group.rows > group.words;
   const again = parts.map((p) => !isValue(p) && p.stage.output === null && isLong(p));
   const reads = readsOf(c, parts, again);
   if (!reads) return null;
-  let { words } = room;
+  let { words } = group;
   let registers = mostRegisters;
   const ways = parts.map((p, n): Way | null => {
     const { any, own, known } = reads[n]!;
     if (isValue(p) || !any) return { kind: "none" };
     if (again[n]) return known ? { kind: "again" } : null;
-    const rounds = roundsOf(p.length, room);
+    const rounds = roundsOf(p.length, group);
     if (own && rounds <= Math.min(mostStraight, registers)) {
       registers -= rounds;
       return { kind: "registers" };
     }
-    const size = p.length * room.rows;
+    const size = p.length * group.rows;
     if (size > words) return p.stage.output && { kind: "output", isShared: !own };
     words -= size;
     return { kind: "workgroup", isShared: !own };

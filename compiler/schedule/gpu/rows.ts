@@ -32,19 +32,19 @@ import {
   liesAlong,
   mostStraight,
   type Part,
-  partsOf,
   type ReadOf,
-  type Room,
   roundsOf,
+  rowParts,
   type Way,
+  type Workgroup,
   waysOf,
 } from "./row-stages.ts";
-import { workgroup } from "./shape.ts";
+import { lineElements, mostInvocations, powerOfTwo, workgroup } from "./shape.ts";
 
 /** Null where there are too few rows to be a workgroup each, or no place for what stages share, or for folds to meet. `limits`: what the device has. */
 export function scheduleGpuRows(c: RowComputation, limits: Limits = profiles.default): Kernel | null {
   if (c.stages.some((s) => s.type === "u8")) return null;
-  const parts = partsOf(c);
+  const parts = rowParts(c);
   const division = divisionOf(c, parts, limits);
   const ways = division && waysOf(c, parts, division);
   if (!ways) return null;
@@ -62,17 +62,13 @@ export function scheduleGpuRows(c: RowComputation, limits: Limits = profiles.def
 
 /* ---- division -------------------------------------------------------------------------------------------------- */
 
-interface Division extends Room {
+interface Division extends Workgroup {
   readonly groups: number;
   /** Neighbouring invocations have neighbours along the row, not neighbouring rows. */
   readonly along: boolean;
 }
-/** Of a workgroup, where the device has as many. */
-const mostInvocations = 256;
 /** Positions of a row that each should have. */
 const fewestRounds = 4;
-/** Neighbouring rows that are read as one line, where neighbours in memory are rows. */
-const line = 16;
 /** Invocations that keep a GPU busy. Fewer leave most of it idle, which costs more than another kernel where each goes through much. */
 const manyInvocations = 2 ** 15;
 const manyRounds = 32;
@@ -83,10 +79,13 @@ function divisionOf(c: RowComputation, parts: readonly Part[], limits: Limits): 
   const count = sizeOf(c.across.map((a) => c.stages.at(-1)!.shape[a]!));
   const length = Math.max(...parts.map((p) => p.length));
   const along = liesAlong(c, parts);
-  const invocations = Math.min(mostInvocations, limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
-  const most = along ? invocations : Math.max(1, Math.min(invocations / line, manyInvocations / count));
+  const invocations = mostInvocations(limits);
+  const most = along ? invocations : Math.max(1, Math.min(invocations / lineElements, manyInvocations / count));
   const share = powerOfTwo(length / fewestRounds, most);
-  const rows = Math.min(Math.max(along ? 1 : Math.min(line, invocations / share), workgroup / share), 2 ** Math.ceil(Math.log2(count)));
+  const rows = Math.min(
+    Math.max(along ? 1 : Math.min(lineElements, invocations / share), workgroup / share),
+    2 ** Math.ceil(Math.log2(count)),
+  );
   const groups = Math.ceil(count / rows);
   const isIdle = groups * rows * share < manyInvocations && roundsOf(length, { share }) > manyRounds;
   // Folds keep it no busier as kernels of their own.
@@ -95,8 +94,6 @@ function divisionOf(c: RowComputation, parts: readonly Part[], limits: Limits): 
   const words = limits.maxComputeWorkgroupStorageSize / wordBytes - Math.min(folds, mostMeeting) * rows * share;
   return words < 0 ? null : { rows, share, along, groups, words };
 }
-/** The largest power of two up to both; at least 1. */
-const powerOfTwo = (n: number, most: number): number => 2 ** Math.floor(Math.log2(Math.max(1, Math.min(n, most))));
 
 /** Loops over rows and invocations of a row; the inner one numbers neighbours. */
 function threads(d: Division, axes: Axes, body: (row: Expr, slice: Expr) => readonly Stmt[]): readonly Stmt[] {

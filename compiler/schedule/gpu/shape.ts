@@ -1,8 +1,16 @@
-/** Which tiles a matrix product is cut into: what one workgroup computes, and whether several share one sum. */
+/** Sizes of workgroups, and which tiles a matrix product is cut into: what one computes, and whether several share one sum. */
+import type { Limits } from "../../../ir/limits.ts";
 import type { Ask } from "../contraction/form.ts";
 
 /** Invocations of a workgroup: a multiple of every subgroup size in use. */
 export const workgroup = 64;
+/** Of a workgroup whose invocations share the terms of folds. */
+export const mostInvocations = ({ maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX }: Limits): number =>
+  Math.min(256, maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupSizeX);
+/** Neighbours in memory that invocations read as one line. */
+export const lineElements = 16;
+/** The largest power of two up to both; at least 1. */
+export const powerOfTwo = (n: number, most: number): number => 2 ** Math.floor(Math.log2(Math.max(1, Math.min(n, most))));
 
 export interface Shape {
   /** Invocations down and across a tile: `workgroup` in all. */
@@ -70,7 +78,7 @@ const mostParts = 16;
 const wantedParts = (groups: number, blocks: number): number =>
   groups > fewGroups ? 1 : Math.max(1, Math.min(Math.ceil(wantedGroups / groups), Math.floor(blocks / blocksOfPart), mostParts));
 /** In how many parts, side by side, workgroups form a sum of so many blocks. */
-export function partsOf(groups: number, blocks: number, ask: Ask): number {
+export function partsOfSum(groups: number, blocks: number, ask: Ask): number {
   const wanted = wantedParts(groups, blocks);
   if (wanted === 1) return 1;
   const each = Math.ceil(blocks / Number(ask("parts of a sum", [String(wanted), "1"])));

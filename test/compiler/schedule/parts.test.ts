@@ -12,24 +12,24 @@ import { parseKernel } from "../../../ir/kernel/parse.ts";
 import { printKernel } from "../../../ir/kernel/print.ts";
 import { verifyKernel } from "../../../ir/kernel/verify.ts";
 import { layout } from "../../../ir/layout.ts";
-import { inPage, partsOf, stacked } from "../../../ir/parts.ts";
+import { inPage, partSizes, stacked } from "../../../ir/parts.ts";
 import { lowerGraph, noise } from "../lower/run.ts";
 
 /* ---- tensors --------------------------------------------------------------------------------------------------- */
 
 test("parts are whole rows, as few as there can be, and begin at multiples of 64 elements", () => {
-  expect(partsOf([4, 100], null, 400)).toEqual([400]);
-  expect(partsOf([4096, 25088], null, 2 ** 25)).toEqual(Array(4).fill(1024 * 25088));
-  expect(partsOf([50257, 768], null, 2 ** 25)).toEqual([25152 * 768, 25105 * 768]);
+  expect(partSizes([4, 100], null, 400)).toEqual([400]);
+  expect(partSizes([4096, 25088], null, 2 ** 25)).toEqual(Array(4).fill(1024 * 25088));
+  expect(partSizes([50257, 768], null, 2 ** 25)).toEqual([25152 * 768, 25105 * 768]);
   // 16 rows are a multiple of 64 elements, 32 of them a part; where whole rows would need more parts, rows are cut
-  expect(partsOf([64, 100], null, 4096)).toEqual([3200, 3200]);
-  expect(partsOf([100, 100], null, 4096)).toEqual([3392, 3392, 3216]);
+  expect(partSizes([64, 100], null, 4096)).toEqual([3200, 3200]);
+  expect(partSizes([100, 100], null, 4096)).toEqual([3392, 3392, 3216]);
   // channels-last images with a halo
-  expect(partsOf([2, 64, 30, 30], layout("0 2+1,1 3+1,1 1"), 2 ** 16)).toEqual([2 ** 16, 2 ** 16]);
+  expect(partSizes([2, 64, 30, 30], layout("0 2+1,1 3+1,1 1"), 2 ** 16)).toEqual([2 ** 16, 2 ** 16]);
   // halves begin where bindings do at multiples of 128
-  expect(partsOf([100, 100], null, 4096, 2)).toEqual([3456, 3456, 3088]);
+  expect(partSizes([100, 100], null, 4096, 2)).toEqual([3456, 3456, 3088]);
   // one row is more than a part
-  expect(partsOf([2, 1000], null, 512)).toEqual([512, 512, 512, 464]);
+  expect(partSizes([2, 1000], null, 512)).toEqual([512, 512, 512, 464]);
 });
 test("nothing lies across a page", () => {
   expect(stacked([512, 512, 512, 768], 1024)).toEqual({ offsets: [0, 512, 1024, 2048], bytes: 2816 });
@@ -43,7 +43,8 @@ const at = wgslKernelPasses.findIndex((p) => p.name === "parts");
 const lower = (k: Kernel, most: number): Kernel =>
   wgslKernelPasses.with(at, { name: "parts", run: parts(4 * most) }).reduce((x, p) => p.run(x), k);
 const isBound = (b: Buffer) => b.space === "in" || b.space === "out" || b.space === "inout";
-const sizesOf = (b: Buffer, most: number) => (isBound(b) || b.space === "global" ? partsOf(b.shape, b.layout, most) : [bufferElements(b)]);
+const sizesOf = (b: Buffer, most: number) =>
+  isBound(b) || b.space === "global" ? partSizes(b.shape, b.layout, most) : [bufferElements(b)];
 
 /** What the outputs of `k` hold, whose buffers are parts of those of `source`. */
 function outputsOf(k: Kernel, source: Kernel, most: number): Record<string, Float64Array> {
