@@ -21,7 +21,7 @@ export const compileOptions: Options = {
   set: { value: "NAME=VALUE", repeat: true, help: "a hyper-parameter or `const`: --set classes=100" },
   seed: { value: "S", help: "for initial values and random numbers; default 0" },
   exact: { help: "no Winograd, no relaxed arithmetic" },
-  reproducible: { help: "the same bits on every machine, for each target its own: no relaxed SIMD, no subgroups" },
+  reproducible: { help: "the same code on all machines: no relaxed SIMD, no subgroups; on wasm the same bits, GPUs may round differently" },
   relaxed: { help: "force relaxed SIMD" },
   limits: { value: "PROFILE", help: "what WebGPU devices must offer: default (all do), compat or desktop" },
   storage: { value: "f32|f16", help: "what WebGPU keeps large tensors as; f16 (half the memory) is for predicting; default f32" },
