@@ -18,10 +18,11 @@ interface Check {
 }
 const isBytes = (x: unknown): boolean => x instanceof Uint8Array || x instanceof ArrayBuffer;
 const isFile = (x: unknown): boolean => isObject(x) && typeof x.prefix === "string" && isBytes(x.data);
-const devices = ["auto", "wasm", "webgpu"];
-const calls = ["run", "step", "evaluate"];
-const recoveries = ["auto", "checkpoint", "never"];
-const oneOf = (texts: readonly string[]): string => texts.map((t) => `"${t}"`).join(", ");
+const oneOf = (...texts: readonly string[]): Check => ({
+  is: (x) => texts.includes(x as string),
+  expected: texts.map((t) => `"${t}"`).join(", "),
+});
+const call = oneOf("run", "step", "evaluate");
 const isObject = (x: unknown): x is Readonly<Record<string, unknown>> => typeof x === "object" && x !== null;
 const isNumber = (x: unknown): boolean => typeof x === "number";
 
@@ -33,14 +34,14 @@ const checks: Readonly<Record<keyof LoadOptions, Check>> = {
   checkpoint: { is: isBytes, expected: "the bytes that checkpoint() gave (Uint8Array or ArrayBuffer)" },
   seed: { is: isNumber, expected: "a number" },
   threads: { is: isNumber, expected: "a number" },
-  device: { is: (x) => devices.includes(x as string), expected: oneOf(devices) },
+  device: oneOf("auto", "wasm", "webgpu"),
   allowMissing: { is: (x) => Array.isArray(x) && x.every((g) => typeof g === "string"), expected: "a list of names" },
-  missing: { is: (x) => x === "error" || x === "init", expected: '"error" or "init"' },
+  missing: oneOf("error", "init"),
   gpu: { is: isObject, expected: "an object like navigator.gpu" },
   gpuDevice: { is: (x) => isObject(x) && "queue" in x, expected: "a GPUDevice" },
   onProgress: { is: (x) => typeof x === "function", expected: "a function" },
-  warm: { is: (x) => Array.isArray(x) && x.every((c) => calls.includes(c)), expected: `a list of ${oneOf(calls)}` },
-  recover: { is: (x) => recoveries.includes(x as string), expected: oneOf(recoveries) },
+  warm: { is: (x) => Array.isArray(x) && x.every(call.is), expected: `a list of ${call.expected}` },
+  recover: oneOf("auto", "checkpoint", "never"),
 };
 
 /** Options that are undefined count as not given. */
@@ -48,7 +49,7 @@ export function checkOptions(options: unknown): void {
   if (!isObject(options)) fail("option", `the options of load are ${describe(options)}, expected an object`);
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
-    if (!Object.hasOwn(checks, name)) unknownOption(name);
+    checkName("load", name, Object.keys(checks));
     const { is, expected } = checks[name as keyof LoadOptions];
     if (!is(value)) fail("option", `${name} is ${describe(value)}, expected ${expected}`);
   }
@@ -57,10 +58,11 @@ export function checkOptions(options: unknown): void {
   if (weights && checkpoint) fail("option", "weights and checkpoint exclude each other");
 }
 
-function unknownOption(name: string): never {
-  const known = Object.keys(checks);
+/** `of` takes options by the names `known`. */
+export function checkName(of: string, name: string, known: readonly string[]): void {
+  if (known.includes(name)) return;
   const near = known.find((k) => k.toLowerCase() === name.toLowerCase() || k.startsWith(name) || name.startsWith(k));
-  return fail("option", `load has no option ${name}; ${near ? `did you mean ${near}?` : `its options are ${known.join(", ")}`}`);
+  fail("option", `${of} has no option ${name}; ${near ? `did you mean ${near}?` : `its options are ${known.join(", ")}`}`);
 }
 
 /** A value in a message: short, and with its kind. */

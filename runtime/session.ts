@@ -14,6 +14,7 @@ import type { Shape } from "../ir/type.ts";
 import { DlmError, fail } from "./errors.ts";
 import { Source } from "./field.ts";
 import type { AnyGpuBinding, AnyGpuBuffer, GpuBinding, GpuBuffer } from "./gpu-types.ts";
+import { checkName } from "./options.ts";
 import { bytesOf, type Entry, fileTypeOf, writeSafetensors } from "./safetensors.ts";
 import { decode, encode, encodeInputs, type Inputs, isNumbers, type OutputValues } from "./tensor.ts";
 import { checkpointName, type Given } from "./weights.ts";
@@ -170,7 +171,8 @@ class Session implements Net {
 
   run = ((inputs: Inputs, options: RunOptions = {}) =>
     this.#enqueue(async (release) => {
-      const { seed, outputs = "arrays" } = options;
+      const { seed, outputs = "arrays", ...others } = options;
+      for (const name in others) checkName("run", name, ["seed", "outputs"]);
       if (seed === undefined || !this.#seed) return this.#call("forward", inputs, release, outputs);
       const [before] = await this.#read([this.#seed]);
       this.#writeSeed(seed);

@@ -1,6 +1,6 @@
 /** Programs as WGSL on WebGPU: pipelines and bind groups are made at start or by the first call that needs them, a run is one submit. */
 import { type EntryId, entryOf, type Program } from "../ir/program.ts";
-import { DlmError } from "./errors.ts";
+import { DlmError, fail } from "./errors.ts";
 import type { AnyGpuDevice, GpuSource, OnProgress } from "./gpu-types.ts";
 import type { GpuCall, OnGpu, Started } from "./session.ts";
 import { type Machine, runToBuffers, runToHost } from "./webgpu/calls.ts";
@@ -31,6 +31,7 @@ export const startWebGpu = (program: Program, code: WgslCode, options: GpuOption
 
 async function start(program: Program, code: WgslCode, options: GpuOptions, given: Given, kept: Keeper): Promise<Started> {
   const { gpu, gpuDevice, onProgress, warm = ["run"] } = options;
+  if (!code.shaders) fail("artefact", "load got the manifest of a program: programFromArtefact(manifest, readFile) gives the program");
   const opened = gpuDevice ? shareDevice(program, code, gpuDevice) : await openDevice(program, code, gpu);
   const health = watch(program.name, opened);
   const end = ending(opened, health);

@@ -14,14 +14,14 @@ export interface Opened {
 
 export async function openDevice(program: Program, code: WgslCode, source: GpuSource | undefined): Promise<Opened> {
   const gpu = source ?? (globalThis.navigator?.gpu as GpuSource | undefined);
-  const otherwise = `compile ${program.name} to wasm, which runs everywhere`;
+  const otherwise = `What runs everywhere is ${program.name} compiled to wasm; given programs for both, load chooses`;
   if (!gpu)
     return fail(
       "unsupported",
-      `there is no WebGPU here: navigator.gpu is missing (browsers offer it to pages from https and localhost; options.gpu takes an object like it). Or ${otherwise}`,
+      `there is no WebGPU here: navigator.gpu is missing (browsers offer it to pages from https and localhost; options.gpu takes an object like it). ${otherwise}`,
     );
   const adapter = await findAdapter(gpu).catch((e) => fail("unsupported", `WebGPU fails to look for a GPU: ${messageOf(e)}`, e));
-  if (!adapter) return fail("unsupported", `WebGPU finds no GPU: there is none, or its driver is not trusted. Or ${otherwise}`);
+  if (!adapter) return fail("unsupported", `WebGPU finds no GPU: there is none, or its driver is not trusted. ${otherwise}`);
   requireOffered(program, code, "this GPU", adapter);
   try {
     const { features = [], optionalFeatures = [] } = code;

@@ -50,12 +50,14 @@ const names = { copySrc: "COPY_SRC", copyDst: "COPY_DST" } as const;
 /** A part of a buffer that may be copied from or to. */
 function checked(field: Field, given: AnyGpuBuffer | AnyGpuBinding, needed: keyof typeof names): Part {
   const whole = isBuffer(given);
+  const unknown = whole ? [] : Object.keys(given).filter((name) => !["buffer", "offset", "size"].includes(name));
+  if (unknown.length) fail("input", `the part for ${field.name} has ${unknown.join(", ")}, expected buffer, offset and size`);
   const { buffer, offset = 0, size = null } = whole ? { buffer: given, size: given.size } : given;
   if (buffer.mapState !== "unmapped") fail("input", `the GPUBuffer for ${field.name} is mapped: unmap() it first`);
   if ((buffer.usage & usage[needed]) === 0) fail("input", `the GPUBuffer for ${field.name} lacks the usage ${names[needed]}`);
   for (const [name, bytes] of Object.entries(whole ? {} : { offset, size: size ?? 0 }))
     if (!Number.isInteger(bytes) || bytes < 0 || bytes % 4 > 0)
-      fail("input", `the ${name} for ${field.name} is ${bytes}, expected a multiple of 4`);
+      fail("input", `the ${name} for ${field.name} is ${JSON.stringify(bytes)}, expected a multiple of 4`);
   if (offset + (size ?? 0) > buffer.size) {
     const part = size === null ? `the offset for ${field.name} is ${offset}` : `the part for ${field.name} ends at ${offset + size}`;
     fail("input", `${part}, and its GPUBuffer has ${buffer.size} bytes`);

@@ -26,7 +26,7 @@ test.each([
   [{ device: "gpu" }, 'device is "gpu", expected "auto", "wasm", "webgpu"'],
   [{ seed: "1" }, 'seed is "1", expected a number'],
   [{ allowMissing: "*" }, 'allowMissing is "*", expected a list of names'],
-  [{ missing: "no" }, 'missing is "no", expected "error" or "init"'],
+  [{ missing: "no" }, 'missing is "no", expected "error", "init"'],
   [{ weight: 1 }, "load has no option weight; did you mean weights?"],
   [{ Device: "wasm" }, "load has no option Device; did you mean device?"],
   [{ gpuDevice: {} }, "gpuDevice is an object, expected a GPUDevice"],
@@ -58,4 +58,12 @@ test("a run without inputs", async () => {
       code: "input",
       message: `the inputs are ${shown}, expected an object with a value for each input`,
     });
+});
+
+test.each([
+  [{ output: "gpu" }, "run has no option output; did you mean outputs?"],
+  [{ sed: 1 }, "run has no option sed; its options are seed, outputs"],
+])("options of run %o", async (options, message) => {
+  const net = await load(programOf(recorder().code));
+  expect(await failure(() => net.run({}, options as object))).toMatchObject({ name: "DlmError", code: "option", message });
 });

@@ -81,6 +81,8 @@ onGpu("parts of buffers are inputs and outputs", async () => {
   const input = (x: object) => failure(() => net.run({ x } as Inputs));
   expect((await input({ buffer: ring, size: 20 })).message).toBe("x has 5 elements, expected 4 for f32[4]");
   expect((await input({ buffer: ring, offset: 20 })).message).toBe("the part of a GPUBuffer for x has 12 bytes, expected 16 for f32[4]");
+  expect((await input({ buffer: ring, ofset: 4 })).message).toBe("the part for x has ofset, expected buffer, offset and size");
+  expect((await input({ buffer: ring, offset: "4" })).message).toBe('the offset for x is "4", expected a multiple of 4');
   expect((await input({ buffer: ring, offset: 2 })).message).toBe("the offset for x is 2, expected a multiple of 4");
   expect((await input({ buffer: ring, size: -4 })).message).toBe("the size for x is -4, expected a multiple of 4");
   expect((await input({ buffer: ring, offset: 20, size: 16 })).message).toBe("the part for x ends at 36, and its GPUBuffer has 32 bytes");

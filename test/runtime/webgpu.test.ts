@@ -208,8 +208,14 @@ test("features that a device lacks are named, with what to do", async () => {
 
 test("no WebGPU and no adapter are told apart", async () => {
   const none = await failure(() => load(needing({}), { weights, gpu: { requestAdapter: async () => null } }));
-  expect(none).toMatchObject({ code: "unsupported", message: expect.stringMatching(/^WebGPU finds no GPU: .*compile tiny to wasm/) });
+  expect(none).toMatchObject({ code: "unsupported", message: expect.stringMatching(/^WebGPU finds no GPU: .*tiny compiled to wasm/) });
   const missing = await failure(() => load(needing({}), { weights }));
   expect(missing).toBeInstanceOf(DlmError);
   expect(missing.message).toContain("navigator.gpu is missing");
+});
+
+test("a manifest is no program", async () => {
+  const manifest = { ...program, code: { kind: "wgsl", file: "net.wgsl.json" } } as unknown as Program;
+  const e = await failure(() => load(manifest, { weights, gpu }));
+  expect(e.message).toBe("load got the manifest of a program: programFromArtefact(manifest, readFile) gives the program");
 });
