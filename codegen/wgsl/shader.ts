@@ -7,6 +7,7 @@ import { bufferElements } from "../../ir/kernel/address.ts";
 import { div, i32, mod, names } from "../../ir/kernel/build.ts";
 import type { Buffer, Expr, Kernel, OfSubgroup, ScalarType } from "../../ir/kernel/kernel.ts";
 import { simplifyIndex } from "../../ir/kernel/linear.ts";
+import { visitStmts } from "../../ir/kernel/rewrite.ts";
 import { wordBytes } from "../../ir/limits.ts";
 import { effectsOf, isShared } from "../effects.ts";
 import { alignUp, elementBytes } from "../target.ts";
@@ -31,8 +32,8 @@ type StoredType = "f32" | "f16" | "i32" | "u32";
 const words: Record<Buffer["type"], StoredType> = { f32: "f32", i32: "i32", u32: "u32", u8: "u32", bool: "u32" };
 /** What storage holds: a bool or u8 takes a word. */
 const storedType = ({ type, stored }: Buffer): StoredType => stored ?? words[type];
-/** Private memory that every implementation has. */
-const mostPrivateBytes = 8192;
+/** What every implementation has, by the specification's table of limits: of private memory, and apart from it of variables of a function. */
+const mostOwnBytes = 8192;
 
 /** What `main` is given, and how the language's i32 comes of it. */
 const subgroupInputs: Record<OfSubgroup, { readonly parameter: string; readonly value: string }> = {
@@ -116,8 +117,19 @@ function declare(w: Writer) {
     }
   }
   const { name } = w.kernel;
-  invariant(bytesIn.scratch <= mostPrivateBytes, `${name}: ${bytesIn.scratch} bytes of scratch, an invocation has ${mostPrivateBytes}`);
+  invariant(bytesIn.scratch <= mostOwnBytes, `${name}: ${bytesIn.scratch} bytes of scratch, an invocation has ${mostOwnBytes}`);
+  const own = variableBytes(w.kernel);
+  invariant(own <= mostOwnBytes, `${name}: ${own} bytes of variables, a function has ${mostOwnBytes}`);
   return { declarations, bindings: [...bindings.values()], workgroupBytes: bytesIn.workgroup };
+}
+/** Of all that `main` declares with `var`, wherever it stands. */
+function variableBytes({ body }: Kernel): number {
+  let bytes = 0;
+  visitStmts(body, (s) => {
+    if (s.kind === "var") bytes += s.lanes * wordBytes;
+    if (s.kind === "for" && s.loop !== "grid" && s.loop !== "thread") bytes += wordBytes;
+  });
+  return bytes;
 }
 /** The largest of the buffers that are the same memory. */
 function arrayType(w: Writer, b: Buffer): { readonly text: string; readonly bytes: number } {

@@ -287,3 +287,25 @@ test("stages that meet in storage wait for storage too, before they wait for eac
   const together = [{ ...plan.entries[0]!, calls: [{ ...plan.entries[0]!.calls[0]!, args: [from!, from!, to!] }] }];
   expect(emitWgsl({ ...plan, entries: together }).shaders[0]!.code).toContain("storageBarrier();\n  workgroupBarrier();");
 });
+
+test("variables and scratch memory beyond what every implementation has are refused", () => {
+  const four = (i: number): Stmt => ({ kind: "var", name: `v${i}`, type: "f32", lanes: 4, init: null });
+  const variables = (count: number) =>
+    kernel(
+      "variables",
+      [y],
+      grid("g", 1, () => [...Array.from({ length: count }, (_, i) => four(i)), serial("n", 2, (k) => [store(y, [k], f32(0))])]),
+    );
+  expect(emit(variables(511)).shaders).toHaveLength(1);
+  expect(() => emit(variables(512))).toThrow("variables: 8196 bytes of variables, a function has 8192");
+  const scratch = (elements: number) => {
+    const own = buffer("own", "scratch", [elements]);
+    return kernel(
+      "scratch",
+      [y, own],
+      grid("g", 1, (g) => [store(own, [g], f32(0)), store(y, [g], load(own, g))]),
+    );
+  };
+  expect(emit(scratch(2048)).shaders).toHaveLength(1);
+  expect(() => emit(scratch(2049))).toThrow("scratch: 8196 bytes of scratch, an invocation has 8192");
+});
