@@ -10,8 +10,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Vitest leaves one core idle, which of two is half of them.
     maxWorkers: "100%",
-    // Files share what a worker has loaded, the compiler and WebAssembly's optimizer above all; none of them changes it.
-    isolate: false,
     // Dawn finds a software adapter through Vulkan's loader; the variables must be set before a worker starts.
     env: existsSync(icd) ? { VK_ICD_FILENAMES: icd, XDG_RUNTIME_DIR: "/tmp" } : {},
   },

@@ -14,7 +14,7 @@ const mark = run ? "" : " (skipped: it is not installed)";
 /** As JSON has them. */
 const plain = (inputs: Inputs) => Object.fromEntries(Object.entries(inputs).map(([name, v]) => [name, Array.from(v as ArrayLike<number>)]));
 
-const titles = ["mlp MLP", "lenet LeNet5", "vgg VGG11", "mobilenet MobileNetV1", "gpt GPT", "char-rnn CharLSTM", "rcnn FastRCNN"];
+const titles = ["mlp MLP", "lenet LeNet5", "mobilenet MobileNetV1", "gpt GPT", "char-rnn CharLSTM"];
 describe.skipIf(!run)(`a step on wgpu${mark}`, () => {
   test.each(titles)("%s", async (title) => {
     const model = smalls[title]!;

@@ -56,7 +56,7 @@ model M(image: f32[N, 3, 32, 32]) -> logits { logits = image |> net: ${name} }`;
   });
 });
 
-const steps = 20;
+const steps = 12;
 /** What a run from the seed gives: losses, the weights as text, the outputs after. */
 async function train(net: Net, inputs: Inputs, count: number): Promise<{ readonly losses: number[]; readonly end: string }> {
   const losses: number[] = [];
